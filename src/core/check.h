@@ -1,0 +1,11 @@
+/* Our own bugs: CHECK aborts with place and condition; it stays in release builds. */
+#pragma once
+#include "core/types.h"
+
+_Noreturn void check_failed(const char *file, int line, const char *what);
+
+#define CHECK(cond)                                         \
+    do {                                                    \
+        if (UNLIKELY(!(cond)))                              \
+            check_failed(__FILE__, __LINE__, #cond);        \
+    } while (0)

@@ -1,0 +1,192 @@
+/* A processing element's state.  Hot fields first: generated code reaches them with 8-bit
+ * displacements.  No pointer in here is guest-visible; everything guest-visible is in the snapshot. */
+#pragma once
+#include "core/bits.h"
+#include "core/clock.h"
+#include "core/types.h"
+#include "cpu/a64.h"
+#include "cpu/feat.h"
+#include "cpu/sysreg.h"
+#include "mmu/regime.h"
+
+struct bus;
+struct log;
+struct snap;
+struct fast;
+struct tlb;
+struct code_cache;
+struct code_page;
+struct cpu;
+struct fault;
+
+/* A vector register: 128 bits in use, slots of 32 bytes so that 256-bit vectors fit later.
+ * Element 0 is the least significant, as in the architecture. */
+union vreg {
+    u8 b[32];
+    u16 h[16];
+    u32 s[8];
+    u64 d[4];
+} __attribute__((aligned(32)));
+
+/* PSTATE but NZCV, which has its own word. */
+struct pstate {
+    u8 el;       /* 0..3 */
+    u8 sp;       /* SPSel: 0 SP_EL0, 1 SP_ELx */
+    u8 daif;     /* D 8, A 4, I 2, F 1 */
+    u8 btype;    /* 0..3 */
+    bool il, ss, pan, uao, dit, tco, ssbs, allint;
+};
+enum { DAIF_F = 1, DAIF_I = 2, DAIF_A = 4, DAIF_D = 8 };
+
+enum cpu_run { CPU_RUNNING, CPU_WFI, CPU_WFE, CPU_OFF, CPU_HALTED };
+
+/* Interrupt inputs of a PE: wires from the GIC (or from the board). */
+enum cpu_input { CPU_IRQ, CPU_FIQ, CPU_VIRQ, CPU_VFIQ, CPU_SERROR, CPU_INPUTS };
+
+/* Exclusive monitor: keyed by RAM page, so aliases agree (architecture.md section 5). */
+struct monitor {
+    bool valid;
+    u8 size;    /* bytes: 1..16 */
+    u32 page;   /* RAM page number */
+    u32 off;    /* of the 64-byte granule's first byte */
+};
+
+/* What CPUs of one machine share; the machine fills it in. */
+struct cpu_env {
+    struct bus *bus;
+    struct clock *clock;
+    struct log *log;
+    struct cpu **cpus;     /* all PEs, for broadcasts */
+    unsigned count;
+    u64 entropy;           /* seed for RNDR and friends */
+    void *hook_arg;
+    /* An exception was taken (state is already that of the target EL). NULL: nobody listens. */
+    void (*on_exception)(void *arg, struct cpu *, const struct exc_info *);
+    /* SMC or HVC that would be UNDEFINED without firmware: PSCI/SMCCC by the board. True: handled
+     * (x0.. hold the results). NULL: no conduit. */
+    bool (*firmware_call)(void *arg, struct cpu *, bool hvc);
+    /* HLT with a semihosting immediate, when enabled. True: handled. */
+    bool (*semihosting)(void *arg, struct cpu *);
+};
+
+struct cpu {
+    /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
+    u64 x[34];
+    u64 pc;
+    u32 nzcv;            /* NZCV in bits 31:28, other bits 0 */
+    u32 fpsr, fpcr;
+    struct slice slice;  /* what is left to execute before the scheduler has to be asked */
+
+    /* Guest memory, fast path (mmu/fast.h): current contexts */
+    struct fast *ft;          /* loads, stores, fetches as PSTATE.EL */
+    struct fast *ft_unpriv;   /* LDTR/STTR */
+    struct fast *ft_el2;      /* VNCR_EL2 accesses */
+    u64 fetch_page;           /* VA of the latched fetch page, ~0: none */
+    struct code_page *fetch_code;
+
+    struct pstate ps;
+    bool ctx_dirty;      /* a register that selects contexts changed: resolve before relying on ft* */
+    bool big_endian;     /* data accesses at the current EL (kept by context.c) */
+    bool strict_align;   /* SCTLR_ELx.A at the current EL (kept by context.c) */
+    u8 fp_trap;          /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
+                            exc_fp_access() to find out how */
+
+    struct monitor monitor;
+    bool event_register; /* SEV/WFE */
+    u8 run;              /* enum cpu_run */
+    bool input[CPU_INPUTS];
+    bool irq_check;      /* interrupts may be pending: look before the next instruction */
+    u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
+
+    union vreg v[32];
+
+    u64 sp_el[4];        /* banked SP_ELx; the current one lives in x[REG_SP] */
+    u64 sys[CELL_COUNT]; /* system register cells, cell.def */
+    u64 hcr;             /* effective HCR_EL2: 0-like when EL2 is disabled in this Security state */
+
+    u64 executed;        /* instructions this CPU executed, at the end of the last slice */
+    u64 exceptions;      /* exceptions taken */
+
+    /* Not guest-visible */
+    unsigned index;
+    struct cpu_env *env;
+    struct features feat;
+    struct decoder *decoder;
+    struct code_cache *code;
+    struct tlb *tlb;
+    struct fast_pool *fast_pool;
+    struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
+    struct port ports[PORT_COUNT];
+    struct event wake; /* WFIT/WFET */
+};
+
+/* ---- registers ------------------------------------------------------------------------------ */
+
+static inline bool cpu_has(const struct cpu *c, unsigned feat) { return feat_has(&c->feat, feat); }
+static inline bool cpu_has_el2(const struct cpu *c) { return cpu_has(c, FEAT_EL2); }
+static inline bool cpu_has_el3(const struct cpu *c) { return cpu_has(c, FEAT_EL3); }
+
+/* IsSecureBelowEL3 / IsSecure / EL2Enabled of the pseudocode. Without EL3 everything is Non-secure. */
+static inline bool cpu_secure_below_el3(const struct cpu *c)
+{
+    return cpu_has_el3(c) && !(c->sys[SCR_EL3] & 1);
+}
+static inline bool cpu_secure(const struct cpu *c)
+{
+    return c->ps.el == 3 || cpu_secure_below_el3(c);
+}
+static inline bool cpu_el2_enabled(const struct cpu *c)
+{
+    return cpu_has_el2(c) && (!cpu_secure_below_el3(c) || (c->sys[SCR_EL3] >> 18 & 1));
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct cpu_config {
+    struct features feat;
+    const u64 *id_values;   /* [ID registers] of the model, see cpu/model.h */
+    unsigned index;
+    u64 mpidr;
+    u64 rvbar;
+    u64 cntfrq;
+};
+
+struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg);
+void cpu_free(struct cpu *c);
+/* Cold reset: every register as the architecture says; the CPU is CPU_OFF until started. */
+void cpu_reset(struct cpu *c);
+/* Visits everything guest-visible. */
+void cpu_state(struct cpu *c, struct snap *s);
+
+/* SPSR-shaped PSTATE (DDI0487 C5.2.19, SPSR_ELx for AArch64) of the current state, and back.
+ * cpu_set_spsr() changes EL, SPSel (banking SP), DAIF, NZCV, ...; it checks nothing. */
+u64 cpu_get_spsr(const struct cpu *c);
+void cpu_set_spsr(struct cpu *c, u64 spsr);
+/* Switches EL and SPSel, banking SP_ELx; marks contexts for resolution. */
+void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel);
+
+/* A wire from the GIC. Makes the engine look after the current instruction when it matters. */
+void cpu_set_input(struct cpu *c, unsigned input, bool level);
+/* Asks the engine to look at interrupts, contexts and run state after this instruction. */
+static inline void cpu_attend(struct cpu *c)
+{
+    c->irq_check = true;
+    slice_kick(&c->slice);
+}
+/* SEV, exception return and monitor events: sets the event register, wakes WFE. */
+void cpu_send_event(struct cpu *c);
+/* True when WFI (or WFE) would have a reason not to sleep. */
+bool cpu_wakeup_pending(struct cpu *c);
+
+/* ---- execution ------------------------------------------------------------------------------ */
+
+/* Executes until slice.left reaches 0 or the CPU stops running (c->run changes). Engines are
+ * interchangeable. */
+struct engine {
+    const char *name;
+    void (*run)(struct cpu *c);
+};
+extern const struct engine engine_interp;
+
+/* The decoded instruction at pc; the interpreter's current one while its exec function runs. */
+struct op cpu_current_op(struct cpu *c);
