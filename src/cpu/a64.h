@@ -71,6 +71,13 @@ enum imm_rule {
                      refused when there is none that this CPU has */
     IMM_SYSOP,    /* i = op1:CRn:CRm:op2 of SYS/SYSL; imm = sysop index, or refused */
     IMM_FP8_16, IMM_FP8_32, IMM_FP8_64, /* VFPExpandImm */
+    /* Raw i field; vector arrangements that are reserved are refused. x = size, y = Q. */
+    IMM_V_1D,     /* refuses 1D: x = 3 with y = 0 */
+    IMM_V_NOD,    /* refuses x = 3 */
+    IMM_V_HS,     /* refuses x = 0 and x = 3 */
+    IMM_V_LANES,  /* refuses x = 3, and x = 2 with y = 0 */
+    IMM_V_SHIFT,  /* i = immh:immb: refuses i<6> = 1 with y = 0 */
+    IMM_V_EXT,    /* refuses i<3> = 1 with y = 0 */
 };
 
 enum a64_flags {
