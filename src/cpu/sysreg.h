@@ -37,11 +37,16 @@ enum port_id {
 /* Who accesses a port register. */
 struct port_txn {
     u8 el;
-    bool secure; /* Security state of the access */
+    bool secure;  /* Security state of the access: EL3 implemented and SCR_EL3.NS = 0, at EL3 too (it selects
+                     the banked copy) */
+    bool fiq_el3; /* SCR_EL3.FIQ: Group 0 belongs to EL3, so Non-secure sees shifted priorities */
 };
 
 struct port {
-    /* reg is an enum sysreg_id. write may change interrupt wires (cpu_set_input). */
+    /* reg is an enum sysreg_id. write may change interrupt wires (cpu_set_input). PORT_GIC is also written,
+     * as notification: ICC_SRE_ELx and ICH_HCR_EL2 with each change of those cells, and, on a CPU with EL3,
+     * SR_SCR_EL3 whenever the PE enters or leaves EL3 or SCR_EL3 changes: the GIC takes the txn's el and
+     * secure as the PE's state (they decide between IRQ and FIQ). */
     u64 (*read)(void *arg, unsigned reg, const struct port_txn *);
     void (*write)(void *arg, unsigned reg, const struct port_txn *, u64 val);
     void *arg;
