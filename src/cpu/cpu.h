@@ -69,6 +69,17 @@ struct cpu_env {
     bool (*semihosting)(void *arg, struct cpu *);
 };
 
+/* What distinguishes one PE: its model and its place in the machine. */
+struct cpu_config {
+    struct features feat;
+    u64 id[CELL_COUNT];     /* values of the identification registers and other cells with a
+                               model-dependent reset value, by cell (cpu/model.c) */
+    unsigned index;
+    u64 mpidr;
+    u64 rvbar;              /* reset address */
+    u64 cntfrq;             /* Hz */
+};
+
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
     u64 x[34];
@@ -109,6 +120,7 @@ struct cpu {
 
     /* Not guest-visible */
     unsigned index;
+    struct cpu_config cfg;
     struct cpu_env *env;
     struct features feat;
     struct decoder *decoder;
@@ -142,15 +154,6 @@ static inline bool cpu_el2_enabled(const struct cpu *c)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-struct cpu_config {
-    struct features feat;
-    const u64 *id_values;   /* [ID registers] of the model, see cpu/model.h */
-    unsigned index;
-    u64 mpidr;
-    u64 rvbar;
-    u64 cntfrq;
-};
-
 struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg);
 void cpu_free(struct cpu *c);
 /* Cold reset: every register as the architecture says; the CPU is CPU_OFF until started. */
@@ -162,6 +165,9 @@ void cpu_state(struct cpu *c, struct snap *s);
  * cpu_set_spsr() changes EL, SPSel (banking SP), DAIF, NZCV, ...; it checks nothing. */
 u64 cpu_get_spsr(const struct cpu *c);
 void cpu_set_spsr(struct cpu *c, u64 spsr);
+/* SP_ELn whether or not it is the current one. */
+u64 cpu_get_sp(const struct cpu *c, unsigned n);
+void cpu_set_sp(struct cpu *c, unsigned n, u64 val);
 /* Switches EL and SPSel, banking SP_ELx; marks contexts for resolution. */
 void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel);
 

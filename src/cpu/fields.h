@@ -127,3 +127,6 @@
 #define SCR_FGTEn (1ull << 27)
 #define SCR_ECVEn (1ull << 28)
 #define SCR_HXEn (1ull << 38)
+
+/* MDCR_EL2 */
+#define MDCR_TDE (1ull << 8)

@@ -26,7 +26,7 @@ struct fault {
     bool write;       /* reported as WnR (a stage 2 fault of a hardware update of stage 1 tables is a write) */
     bool ipa_valid;   /* ipa is to be reported in HPFAR_EL2 */
     bool ipa_ns;      /* HPFAR_EL2.NS: the IPA is in the Non-secure space */
-    bool assured_only;
+    bool vncr;        /* of an access through VNCR_EL2 */
     u64 va;           /* faulting virtual address as reported in FAR_ELx */
     u64 ipa;          /* faulting intermediate physical address */
 };

@@ -1,0 +1,175 @@
+/* A processing element: life, PSTATE, wires.  DDI0487 D1 (AArch64 System level programmers' model). */
+#include "cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "core/snap.h"
+#include "cpu/context.h"
+#include "cpu/exception.h"
+
+static void wake_fire(void *arg)
+{
+    struct cpu *c = arg;
+    c->wake_at = ~0ull;
+    if (c->run == CPU_WFI || c->run == CPU_WFE)
+        c->run = CPU_RUNNING;
+}
+
+struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
+{
+    struct cpu *c = aligned_alloc(64, align_up(sizeof *c, 64));
+    CHECK(c);
+    memset(c, 0, sizeof *c);
+    c->env = env;
+    c->cfg = *cfg;
+    c->feat = cfg->feat;
+    c->index = cfg->index;
+    c->decoder = decoder_new(&c->feat);
+    c->wake = (struct event){ .fire = wake_fire, .arg = c, .name = "cpu-wake" };
+    c->fetch_page = ~0ull;
+    return c;
+}
+
+void cpu_free(struct cpu *c)
+{
+    if (!c)
+        return;
+    if (c->env->clock)
+        clock_cancel(c->env->clock, &c->wake);
+    decoder_free(c->decoder);
+    free(c);
+}
+
+void cpu_reset(struct cpu *c)
+{
+    memset(c->x, 0, sizeof c->x);
+    memset(c->v, 0, sizeof c->v);
+    memset(c->sp_el, 0, sizeof c->sp_el);
+    memset(c->input, 0, sizeof c->input);
+    c->nzcv = c->fpsr = c->fpcr = 0;
+    c->monitor = (struct monitor){ 0 };
+    c->event_register = false;
+    c->wake_at = ~0ull;
+    if (c->env->clock)
+        clock_cancel(c->env->clock, &c->wake);
+    c->ps = (struct pstate){ .el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf };
+    c->pc = c->cfg.rvbar;
+    c->run = CPU_OFF;
+    c->irq_check = true;
+    sysreg_reset(c);
+    sysreg_refresh(c);
+    c->fetch_page = ~0ull;
+    context_touch(c);
+}
+
+u64 cpu_get_sp(const struct cpu *c, unsigned n)
+{
+    return n == (c->ps.sp ? c->ps.el : 0u) ? c->x[REG_SP] : c->sp_el[n];
+}
+
+void cpu_set_sp(struct cpu *c, unsigned n, u64 val)
+{
+    if (n == (c->ps.sp ? c->ps.el : 0u))
+        c->x[REG_SP] = val;
+    else
+        c->sp_el[n] = val;
+}
+
+void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
+{
+    c->sp_el[c->ps.sp ? c->ps.el : 0] = c->x[REG_SP];
+    c->ps.el = (u8)el;
+    c->ps.sp = (u8)spsel;
+    c->x[REG_SP] = c->sp_el[spsel ? el : 0];
+    context_touch(c);
+}
+
+/* GetPSRFromPSTATE:
+ *   31 30 29 28 27 26 25  24  23  22  21 20 19    14 13     12   11 10   9 8 7 6 5 4 3:2 1 0
+ *    N  Z  C  V  0  0 TCO DIT UAO PAN SS IL    0    ALLINT SSBS BTYPE   D A I F 0 0 EL  0 SP  */
+u64 cpu_get_spsr(const struct cpu *c)
+{
+    const struct pstate *p = &c->ps;
+    return (u64)c->nzcv | (u64)p->tco << 25 | (u64)p->dit << 24 | (u64)p->uao << 23 | (u64)p->pan << 22 |
+           (u64)p->ss << 21 | (u64)p->il << 20 | (u64)p->allint << 13 | (u64)p->ssbs << 12 | (u64)p->btype << 10 |
+           (u64)p->daif << 6 | (u64)p->el << 2 | p->sp;
+}
+
+void cpu_set_spsr(struct cpu *c, u64 spsr)
+{
+    struct pstate *p = &c->ps;
+    c->nzcv = (u32)(spsr & 0xf0000000u);
+    p->tco = bit(spsr, 25) && cpu_has(c, FEAT_MTE2);
+    p->dit = bit(spsr, 24) && cpu_has(c, FEAT_DIT);
+    p->uao = bit(spsr, 23) && cpu_has(c, FEAT_UAO);
+    p->pan = bit(spsr, 22) && cpu_has(c, FEAT_PAN);
+    p->ss = bit(spsr, 21);
+    p->il = bit(spsr, 20);
+    p->allint = bit(spsr, 13) && cpu_has(c, FEAT_NMI);
+    p->ssbs = bit(spsr, 12) && cpu_has(c, FEAT_SSBS);
+    p->btype = cpu_has(c, FEAT_BTI) ? (u8)bits(spsr, 11, 10) : 0;
+    p->daif = (u8)bits(spsr, 9, 6);
+    cpu_set_el(c, (unsigned)bits(spsr, 3, 2), (unsigned)(spsr & 1));
+    cpu_attend(c);
+}
+
+void cpu_set_input(struct cpu *c, unsigned input, bool level)
+{
+    if (c->input[input] == level)
+        return;
+    c->input[input] = level;
+    if (!level)
+        return;
+    cpu_attend(c);
+    if ((c->run == CPU_WFI || c->run == CPU_WFE) && cpu_wakeup_pending(c))
+        c->run = CPU_RUNNING;
+}
+
+void cpu_send_event(struct cpu *c)
+{
+    c->event_register = true;
+    if (c->run == CPU_WFE)
+        c->run = CPU_RUNNING;
+}
+
+bool cpu_wakeup_pending(struct cpu *c)
+{
+    return exc_wake(c) || (c->run == CPU_WFE && c->event_register);
+}
+
+void cpu_state(struct cpu *c, struct snap *s)
+{
+    snap_section(s, "cpu");
+    snap_bytes(s, "x", c->x, 31 * sizeof c->x[0]);
+    snap_bytes(s, "sp", &c->x[REG_SP], sizeof c->x[0]);
+    SNAP(s, c, pc);
+    SNAP(s, c, nzcv);
+    SNAP(s, c, fpsr);
+    SNAP(s, c, fpcr);
+    SNAP(s, c, ps);
+    SNAP(s, c, monitor.valid);
+    SNAP(s, c, monitor.size);
+    SNAP(s, c, monitor.page);
+    SNAP(s, c, monitor.off);
+    SNAP(s, c, event_register);
+    SNAP(s, c, run);
+    SNAP(s, c, input);
+    SNAP(s, c, irq_check);
+    SNAP(s, c, wake_at);
+    for (unsigned i = 0; i < 32; i++)
+        snap_bytes(s, "v", &c->v[i], 16);
+    SNAP(s, c, sp_el);
+    SNAP(s, c, sys);
+    SNAP(s, c, executed);
+    SNAP(s, c, exceptions);
+    if (c->env->clock)
+        clock_event_state(c->env->clock, &c->wake, s);
+    if (s->mode == SNAP_LOAD) {
+        sysreg_refresh(c);
+        c->fetch_page = ~0ull;
+        context_touch(c);
+        c->irq_check = true;
+    }
+}

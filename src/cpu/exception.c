@@ -1,0 +1,399 @@
+/* Taking exceptions to AArch64 state and returning from them: DDI0487 D1.3, pseudocode
+ * AArch64.TakeException, AArch64.Abort, AArch64.ExceptionReturn and their kin.
+ *
+ * Not modelled here: exceptions to AArch32 state, debug exceptions other than BRK.
+ * Invariant: every path that changes EL goes through cpu_set_el(), so SP banking and the memory
+ * contexts follow. */
+#include "cpu/exception.h"
+
+#include "core/bits.h"
+#include "cpu/context.h"
+#include "cpu/cpu.h"
+#include "cpu/fields.h"
+#include "mmu/fault.h"
+
+#define ESR_IL (1u << 25)
+
+static const struct {
+    u16 esr, far, elr, spsr, vbar, sctlr;
+} el_cell[4] = {
+    [1] = { ESR_EL1, FAR_EL1, ELR_EL1, SPSR_EL1, VBAR_EL1, SCTLR_EL1 },
+    [2] = { ESR_EL2, FAR_EL2, ELR_EL2, SPSR_EL2, VBAR_EL2, SCTLR_EL2 },
+    [3] = { ESR_EL3, FAR_EL3, ELR_EL3, SPSR_EL3, VBAR_EL3, SCTLR_EL3 },
+};
+
+static bool in_host(const struct cpu *c) /* ELIsInHost(EL0): EL2 with E2H and TGE */
+{
+    return (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+}
+
+/* The EL that an exception aimed at "EL1 or higher" goes to. */
+static unsigned target_el1(const struct cpu *c)
+{
+    if (c->ps.el >= 2)
+        return c->ps.el;
+    return c->ps.el == 0 && (c->hcr & HCR_TGE) ? 2 : 1;
+}
+
+/* Everything that all exceptions do to PSTATE. offset: 0, 0x80 IRQ, 0x100 FIQ, 0x180 SError. */
+static u64 enter(struct cpu *c, unsigned el, u64 ret, unsigned offset)
+{
+    u64 spsr = cpu_get_spsr(c);
+    u64 vector = c->sys[el_cell[el].vbar] & ~0x7ffull;
+    if (el > c->ps.el)
+        vector += 0x400;
+    else if (c->ps.sp)
+        vector += 0x200;
+    /* A guest hypervisor at EL1 sees EL2 in SPSR_EL1 (FEAT_NV: NV without NV1, FEAT_NV2: all set). */
+    u64 nv = c->hcr & (HCR_NV | HCR_NV1 | HCR_NV2);
+    if (el == 1 && c->ps.el == 1 && ((nv & (HCR_NV | HCR_NV1)) == HCR_NV || nv == (HCR_NV | HCR_NV1 | HCR_NV2)))
+        spsr = deposit(spsr, 3, 2, 2);
+    c->sys[el_cell[el].spsr] = spsr;
+    c->sys[el_cell[el].elr] = ret;
+
+    u64 sctlr = c->sys[el_cell[el].sctlr];
+    cpu_set_el(c, el, 1);
+    c->ps.daif = 0xf;
+    c->ps.btype = 0;
+    c->ps.il = false;
+    c->ps.ss = false;
+    c->ps.uao = false;
+    if (cpu_has(c, FEAT_PAN) && !(sctlr & SCTLR_SPAN) && (el == 1 || (el == 2 && in_host(c))))
+        c->ps.pan = true;
+    c->ps.ssbs = cpu_has(c, FEAT_SSBS) && (sctlr & SCTLR_DSSBS);
+    c->ps.tco = cpu_has(c, FEAT_MTE2);
+    c->pc = vector + offset;
+    c->exceptions++;
+    cpu_attend(c);
+    return c->pc;
+}
+
+static void report(struct cpu *c, enum exc_kind kind, bool virt, unsigned from, u64 ret)
+{
+    if (!c->env->on_exception)
+        return;
+    unsigned el = c->ps.el;
+    struct exc_info info = { (u8)kind, virt, (u8)from, (u8)el, c->sys[el_cell[el].esr], c->sys[el_cell[el].far],
+                             el == 2 ? c->sys[HPFAR_EL2] : 0, ret, c->pc };
+    c->env->on_exception(c->env->hook_arg, c, &info);
+}
+
+/* A synchronous exception or SError with its syndrome. */
+static enum step take(struct cpu *c, enum exc_kind kind, unsigned el, u64 esr, u64 ret)
+{
+    unsigned from = c->ps.el;
+    c->sys[el_cell[el].esr] = esr;
+    enter(c, el, ret, kind == EXC_SERROR ? 0x180 : 0);
+    report(c, kind, false, from, ret);
+    return STEP_JUMP;
+}
+
+static u64 syndrome(unsigned ec, u32 iss) { return (u64)ec << 26 | ESR_IL | iss; }
+
+static enum step take_sync(struct cpu *c, unsigned el, unsigned ec, u32 iss)
+{
+    return take(c, EXC_SYNC, el, syndrome(ec, iss), c->pc);
+}
+
+enum step exc_undefined(struct cpu *c) { return take_sync(c, target_el1(c), EC_UNKNOWN, 0); }
+
+enum step exc_trap(struct cpu *c, unsigned el, unsigned ec, u32 iss) { return take_sync(c, el, ec, iss); }
+
+enum step exc_trap_el1(struct cpu *c, unsigned ec, u32 iss) { return take_sync(c, target_el1(c), ec, iss); }
+
+enum step exc_illegal_state(struct cpu *c) { return take_sync(c, target_el1(c), EC_ILLEGAL, 0); }
+
+enum step exc_bti(struct cpu *c) { return take_sync(c, target_el1(c), EC_BTI, c->ps.btype); }
+
+enum step exc_sp_alignment(struct cpu *c) { return take_sync(c, target_el1(c), EC_SP_ALIGN, 0); }
+
+enum step exc_pc_alignment(struct cpu *c, u64 va)
+{
+    unsigned el = target_el1(c);
+    c->sys[el_cell[el].far] = va;
+    return take_sync(c, el, EC_PC_ALIGN, 0);
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+enum step exc_svc(struct cpu *c, u16 imm)
+{
+    return take(c, EXC_SYNC, target_el1(c), syndrome(EC_SVC64, imm), c->pc + 4);
+}
+
+/* AArch64.CheckForSMCUndefOrTrap's counterpart for HVC, then AArch64.CallHypervisor. */
+enum step exc_hvc(struct cpu *c, u16 imm)
+{
+    bool enabled = cpu_has_el3(c) ? (c->sys[SCR_EL3] & SCR_HCE) != 0 : !(c->sys[HCR_EL2] & HCR_HCD);
+    if (c->ps.el != 0 && cpu_has_el2(c) && (c->ps.el >= 2 || cpu_el2_enabled(c)) && enabled)
+        return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(EC_HVC64, imm), c->pc + 4);
+    if (c->ps.el != 0 && !cpu_has_el2(c) && c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, true))
+        return STEP_SYNC;
+    return exc_undefined(c);
+}
+
+enum step exc_smc(struct cpu *c, u16 imm)
+{
+    if (c->ps.el == 0)
+        return exc_undefined(c);
+    if (c->ps.el == 1 && (c->hcr & HCR_TSC))
+        return take_sync(c, 2, EC_SMC64, imm);
+    if (!cpu_has_el3(c)) {
+        if (c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, false))
+            return STEP_SYNC;
+        return exc_undefined(c);
+    }
+    if (c->sys[SCR_EL3] & SCR_SMD)
+        return exc_undefined(c);
+    return take(c, EXC_SYNC, 3, syndrome(EC_SMC64, imm), c->pc + 4);
+}
+
+enum step exc_brk(struct cpu *c, u16 imm)
+{
+    unsigned el = target_el1(c);
+    if (c->ps.el <= 1 && cpu_el2_enabled(c) && ((c->hcr & HCR_TGE) || (c->sys[MDCR_EL2] & MDCR_TDE)))
+        el = 2;
+    return take_sync(c, el, EC_BRK, imm);
+}
+
+/* AArch64.CheckFPAdvSIMDEnabled and AArch64.AdvSIMDFPAccessTrap. */
+enum step exc_fp_access(struct cpu *c)
+{
+    enum { ISS = 1u << 24 | 0xeu << 20 }; /* CV = 1, COND = AL */
+    unsigned el = c->ps.el;
+    if (el <= 1 && !in_host(c)) {
+        unsigned fpen = (unsigned)bits(c->sys[CPACR_EL1], 21, 20);
+        if (!(fpen & 1) || (fpen == 1 && el == 0)) {
+            if (c->hcr & HCR_TGE)
+                return take_sync(c, 2, EC_UNKNOWN, 0);
+            return take_sync(c, 1, EC_FPSIMD, ISS);
+        }
+    }
+    if (el <= 2 && (cpu_el2_enabled(c) || el == 2)) {
+        u64 cptr = c->sys[CPTR_EL2];
+        bool trapped;
+        if (c->sys[HCR_EL2] & HCR_E2H) {
+            unsigned fpen = (unsigned)bits(cptr, 21, 20);
+            bool tge = (c->hcr & HCR_TGE) != 0;
+            trapped = !(fpen & 1) ? !(el == 1 && tge) : fpen == 1 && el == 0 && tge;
+        } else {
+            trapped = bit(cptr, 10);
+        }
+        if (trapped)
+            return take_sync(c, 2, EC_FPSIMD, ISS);
+    }
+    return take_sync(c, 3, EC_FPSIMD, ISS); /* CPTR_EL3.TFP */
+}
+
+/* ---- aborts --------------------------------------------------------------------------------- */
+
+u8 fault_status(const struct fault *f)
+{
+    unsigned level = (unsigned)(f->level & 3);
+    switch (f->type) {
+    case FAULT_ADDRESS_SIZE:
+        return f->level < 0 ? 0x29 : (u8)(0x00 | level);
+    case FAULT_TRANSLATION:
+        return f->level < 0 ? 0x2b : (u8)(0x04 | level);
+    case FAULT_ACCESS_FLAG:
+        return (u8)(0x08 | level);
+    case FAULT_PERMISSION:
+        return (u8)(0x0c | level);
+    case FAULT_EXTERNAL:
+        return 0x10;
+    case FAULT_TAG_CHECK:
+        return 0x11;
+    case FAULT_EXTERNAL_TTW:
+        return f->level < 0 ? 0x13 : (u8)(0x14 | level);
+    case FAULT_ALIGNMENT:
+        return 0x21;
+    case FAULT_DEBUG:
+        return 0x22;
+    case FAULT_TLB_CONFLICT:
+        return 0x30;
+    case FAULT_UNSUPP_ATOMIC:
+        return 0x31;
+    case FAULT_EXCLUSIVE:
+        return 0x35;
+    default:
+        return 0;
+    }
+}
+
+/* AArch64.Abort's choice of target. */
+static unsigned abort_target(const struct cpu *c, const struct fault *f)
+{
+    bool external = f->type == FAULT_EXTERNAL || f->type == FAULT_EXTERNAL_TTW;
+    if (external && cpu_has_el3(c) && (c->sys[SCR_EL3] & SCR_EA))
+        return 3;
+    if (c->ps.el <= 1 && cpu_el2_enabled(c) && (f->stage == 2 || (external && (c->hcr & HCR_TEA)) || f->vncr))
+        return 2;
+    return c->ps.el <= 1 && (c->hcr & HCR_TGE) ? 2 : target_el1(c);
+}
+
+/* FAR_ELx and, for stage 2, HPFAR_EL2:  63 NS | 43:4 IPA[51:12] */
+static void set_fault_address(struct cpu *c, unsigned el, const struct fault *f)
+{
+    c->sys[el_cell[el].far] = f->va;
+    if (el == 2 && f->ipa_valid)
+        c->sys[HPFAR_EL2] = (bits(f->ipa, 55, 12) << 4) | (u64)(f->ipa_ns && cpu_secure(c)) << 63;
+}
+
+/* ISS[24:14] of a stage 2 data abort, from the instruction at pc (LSInstructionSyndrome). */
+static u32 instruction_syndrome(struct cpu *c)
+{
+    struct op o = cpu_current_op(c);
+    unsigned flags = a64_rows[o.row].flags;
+    if (!(flags & A64_ISV))
+        return 0;
+    unsigned rt = o.rd == REG_SINK ? 31 : o.rd;
+    return 1u << 24 | (flags >> 6 & 3) << 22 | (u32)((flags & A64_SSE) != 0) << 21 | rt << 16 |
+           (u32)((flags & A64_SF) != 0) << 15 | (u32)((flags & A64_AR) != 0) << 14;
+}
+
+static enum step data_abort(struct cpu *c, const struct fault *f, u32 iss)
+{
+    unsigned el = abort_target(c, f);
+    set_fault_address(c, el, f);
+    iss |= (u32)f->vncr << 13 | (u32)f->s1ptw << 7 | (u32)f->write << 6 | fault_status(f);
+    return take_sync(c, el, el > c->ps.el || f->vncr ? (f->vncr && el == c->ps.el ? EC_DABT_SAME : EC_DABT_LOW) : EC_DABT_SAME, iss);
+}
+
+enum step exc_data_abort(struct cpu *c, const struct fault *f)
+{
+    bool isv = f->stage == 2 && !f->s1ptw && !f->vncr;
+    return data_abort(c, f, isv ? instruction_syndrome(c) : 0);
+}
+
+enum step exc_cm_abort(struct cpu *c, const struct fault *f)
+{
+    struct fault w = *f;
+    w.write = true;
+    return data_abort(c, &w, 1u << 8);
+}
+
+enum step exc_insn_abort(struct cpu *c, const struct fault *f)
+{
+    unsigned el = abort_target(c, f);
+    set_fault_address(c, el, f);
+    return take_sync(c, el, el > c->ps.el ? EC_IABT_LOW : EC_IABT_SAME, (u32)f->s1ptw << 7 | fault_status(f));
+}
+
+/* ---- asynchronous exceptions ---------------------------------------------------------------- */
+
+/* Where a physical interrupt goes: SCR_EL3.{EA,IRQ,FIQ}, HCR_EL2.{AMO,IMO,FMO,TGE}. */
+static unsigned physical_target(const struct cpu *c, u64 scr_bit, u64 hcr_bit)
+{
+    if (cpu_has_el3(c) && (c->sys[SCR_EL3] & scr_bit))
+        return 3;
+    if (cpu_el2_enabled(c) && (c->hcr & (HCR_TGE | hcr_bit)))
+        return 2;
+    /* Not routed to EL2: an interrupt taken while at EL2 targets EL1 and stays pending. */
+    return 1;
+}
+
+/* Masked by PSTATE and the current EL (DDI0487 D1.3.6, asynchronous exception masking). */
+static bool physical_taken(const struct cpu *c, unsigned target, unsigned mask)
+{
+    if (target < c->ps.el)
+        return false;
+    if (target == c->ps.el || target == 1)
+        return !(c->ps.daif & mask);
+    if (target == 2 && in_host(c))
+        return !(c->ps.daif & mask);
+    return true;
+}
+
+static const struct {
+    u8 phys, virt, mask, kind;
+    u64 scr, mo, v;
+    u16 offset;
+} async[3] = { /* in the order in which they are looked at */
+    { CPU_SERROR, 0, DAIF_A, EXC_SERROR, SCR_EA, HCR_AMO, HCR_VSE, 0x180 },
+    { CPU_FIQ, CPU_VFIQ, DAIF_F, EXC_FIQ, SCR_FIQ, HCR_FMO, HCR_VF, 0x100 },
+    { CPU_IRQ, CPU_VIRQ, DAIF_I, EXC_IRQ, SCR_IRQ, HCR_IMO, HCR_VI, 0x80 },
+};
+
+static bool virtual_pending(const struct cpu *c, unsigned i)
+{
+    return (c->hcr & async[i].mo) && !(c->hcr & HCR_TGE) && cpu_el2_enabled(c) &&
+           ((c->hcr & async[i].v) || (i > 0 && c->input[async[i].virt]));
+}
+
+static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
+{
+    unsigned from = c->ps.el;
+    u64 ret = c->pc;
+    if (async[i].kind == EXC_SERROR) {
+        u32 iss = 0;
+        if (virt) {
+            c->sys[HCR_EL2] &= ~HCR_VSE;
+            c->hcr &= ~HCR_VSE;
+            if (cpu_has(c, FEAT_RAS))
+                iss = (u32)(c->sys[VSESR_EL2] & 0x1ffffff);
+        } else {
+            c->input[CPU_SERROR] = false;
+        }
+        c->sys[el_cell[el].esr] = syndrome(EC_SERROR, iss);
+    }
+    enter(c, el, ret, async[i].offset);
+    report(c, (enum exc_kind)async[i].kind, virt, from, ret);
+}
+
+bool exc_interrupts(struct cpu *c)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(async); i++) {
+        if (c->input[async[i].phys]) {
+            unsigned el = physical_target(c, async[i].scr, async[i].mo);
+            if (physical_taken(c, el, async[i].mask)) {
+                take_interrupt(c, i, false, el);
+                return true;
+            }
+        }
+        if (c->ps.el <= 1 && !(c->ps.daif & async[i].mask) && virtual_pending(c, i)) {
+            take_interrupt(c, i, true, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* WFI wake-up events (DDI0487 D1.6.2): PSTATE masks do not count. */
+bool exc_wake(struct cpu *c)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(async); i++)
+        if (c->input[async[i].phys] || (c->ps.el <= 1 && virtual_pending(c, i)))
+            return true;
+    return false;
+}
+
+/* ---- exception return ----------------------------------------------------------------------- */
+
+/* IllegalExceptionReturn. */
+static bool illegal_return(const struct cpu *c, u64 spsr)
+{
+    unsigned el = (unsigned)bits(spsr, 3, 2);
+    if (bit(spsr, 4) || bit(spsr, 1) || (el == 0 && bit(spsr, 0))) /* AArch32, reserved, EL0h */
+        return true;
+    if (el > c->ps.el)
+        return true;
+    if (el == 2 && !(cpu_has_el2(c) && (cpu_el2_enabled(c) || c->ps.el == 2)))
+        return true;
+    return el == 1 && (c->hcr & HCR_TGE) && cpu_el2_enabled(c);
+}
+
+enum step exc_eret(struct cpu *c, u64 target)
+{
+    if (c->ps.el == 0)
+        return exc_undefined(c);
+    u64 spsr = c->sys[el_cell[c->ps.el].spsr];
+    if (illegal_return(c, spsr)) {
+        /* EL and SP stay, PSTATE.IL is set, the rest comes from SPSR. */
+        spsr = deposit(spsr, 4, 0, (u64)c->ps.el << 2 | c->ps.sp) | 1u << 20;
+    }
+    cpu_set_spsr(c, spsr);
+    c->pc = target;
+    c->monitor.valid = false;
+    cpu_send_event(c);
+    return STEP_JUMP;
+}
