@@ -256,7 +256,8 @@ static enum step data_abort(struct cpu *c, const struct fault *f, u32 iss)
     unsigned el = abort_target(c, f);
     set_fault_address(c, el, f);
     iss |= (u32)f->vncr << 13 | (u32)f->s1ptw << 7 | (u32)f->write << 6 | fault_status(f);
-    return take_sync(c, el, el > c->ps.el || f->vncr ? (f->vncr && el == c->ps.el ? EC_DABT_SAME : EC_DABT_LOW) : EC_DABT_SAME, iss);
+    /* A VNCR_EL2 access counts as EL2's own: no change of Exception level is reported. */
+    return take_sync(c, el, el > c->ps.el && !f->vncr ? EC_DABT_LOW : EC_DABT_SAME, iss);
 }
 
 enum step exc_data_abort(struct cpu *c, const struct fault *f)
