@@ -2,7 +2,9 @@
  *
  * A row of a64.def is
  *
- *     A64(name, "bit picture", FEAT, imm rule, flags, exec)
+ *     A64(name, "bit picture", FEAT_x or FEAT_BASE, imm rule, flags or 0, exec)
+ *
+ * such as A64(ADD_64_addsub_imm, "1001 0001 0xii ...", FEAT_BASE, IMM_LSL12, 0, add_imm64).
  *
  * The bit picture has 32 significant characters, most significant bit first; blanks are ignored:
  *
@@ -25,7 +27,8 @@
  * vector register, n, m, a vectors; a general register in such a row is spelt p (base), e, or with the
  * capital letters N, M, D, B = Rn, Rm, Rd, Rt2 as general registers, 31 = ZR).
  *
- * When several rows match, the one with most fixed bits wins; a unit test forbids ties. */
+ * When several rows match, the one with most fixed bits wins; a unit test forbids ties.  Rows whose
+ * feature is absent do not take part. */
 #pragma once
 #include "core/types.h"
 
@@ -64,7 +67,8 @@ enum imm_rule {
     IMM_SCALE1, IMM_SCALE2, IMM_SCALE3, IMM_SCALE4, /* unsigned, times 2, 4, 8, 16 */
     IMM_SSCALE2, IMM_SSCALE3, IMM_SSCALE4,          /* signed, times 4, 8, 16 (pairs) */
     IMM_LOGICAL32, IMM_LOGICAL64, /* i = N:immr:imms -> the mask; reserved values refused */
-    IMM_BITFIELD32, IMM_BITFIELD64, /* i = immr:imms; refused when out of range for 32 bits */
+    IMM_BITFIELD32, IMM_BITFIELD64, /* i = immr:imms, refused when out of range; x, y = the left, then right
+                     shift that move the field into place, imm = ones where its bits land */
     IMM_SHIFT32,  /* refused when > 31 */
     IMM_MOVW,     /* x = hw: i << 16 * hw */
     IMM_SYSREG,   /* i = op0:op1:CRn:CRm:op2 (o0 bit: op0 = 2 + o0); imm = sysreg table index, or
@@ -103,8 +107,8 @@ struct a64_row {
     u16 flags;  /* enum a64_flags */
 };
 
-extern const struct a64_row a64_rows[];
-extern a64_exec *const a64_execs[];
+extern const struct a64_row a64_rows[];   /* decode.c */
+extern a64_exec *const a64_execs[];       /* interp.c */
 extern const unsigned a64_row_count;
 
 /* Row numbers of the two rows that are not instructions; they come first in the table. */
