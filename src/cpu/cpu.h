@@ -152,6 +152,9 @@ static inline bool cpu_el2_enabled(const struct cpu *c)
     return cpu_has_el2(c) && (!cpu_secure_below_el3(c) || (c->sys[SCR_EL3] >> 18 & 1));
 }
 
+/* Bytes of the instruction at pc. A64 has one length; T32 will answer here. */
+static inline unsigned cpu_insn_length(const struct cpu *c) { return (void)c, 4; }
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg);

@@ -118,7 +118,7 @@ enum step exc_pc_alignment(struct cpu *c, u64 va)
 
 enum step exc_svc(struct cpu *c, u16 imm)
 {
-    return take(c, EXC_SYNC, target_el1(c), syndrome(EC_SVC64, imm), c->pc + 4);
+    return take(c, EXC_SYNC, target_el1(c), syndrome(EC_SVC64, imm), c->pc + cpu_insn_length(c));
 }
 
 /* AArch64.CheckForSMCUndefOrTrap's counterpart for HVC, then AArch64.CallHypervisor. */
@@ -126,7 +126,7 @@ enum step exc_hvc(struct cpu *c, u16 imm)
 {
     bool enabled = cpu_has_el3(c) ? (c->sys[SCR_EL3] & SCR_HCE) != 0 : !(c->sys[HCR_EL2] & HCR_HCD);
     if (c->ps.el != 0 && cpu_has_el2(c) && (c->ps.el >= 2 || cpu_el2_enabled(c)) && enabled)
-        return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(EC_HVC64, imm), c->pc + 4);
+        return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(EC_HVC64, imm), c->pc + cpu_insn_length(c));
     if (c->ps.el != 0 && !cpu_has_el2(c) && c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, true))
         return STEP_SYNC;
     return exc_undefined(c);
@@ -145,7 +145,7 @@ enum step exc_smc(struct cpu *c, u16 imm)
     }
     if (c->sys[SCR_EL3] & SCR_SMD)
         return exc_undefined(c);
-    return take(c, EXC_SYNC, 3, syndrome(EC_SMC64, imm), c->pc + 4);
+    return take(c, EXC_SYNC, 3, syndrome(EC_SMC64, imm), c->pc + cpu_insn_length(c));
 }
 
 enum step exc_brk(struct cpu *c, u16 imm)
