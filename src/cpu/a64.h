@@ -70,6 +70,7 @@ enum imm_rule {
     IMM_BITFIELD32, IMM_BITFIELD64, /* i = immr:imms, refused when out of range; x, y = the left, then right
                      shift that move the field into place, imm = ones where its bits land */
     IMM_SHIFT32,  /* refused when > 31 */
+    IMM_EXTEND,   /* refused when > 4 */
     IMM_MOVW,     /* x = hw: i << 16 * hw */
     IMM_SYSREG,   /* i = op0:op1:CRn:CRm:op2 (o0 bit: op0 = 2 + o0); imm = sysreg table index, or
                      refused when there is none that this CPU has */

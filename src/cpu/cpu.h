@@ -94,6 +94,7 @@ struct cpu {
     struct fast *ft_el2;      /* VNCR_EL2 accesses */
     u64 fetch_page;           /* VA of the latched fetch page, ~0: none */
     struct code_page *fetch_code;
+    bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
 
     struct pstate ps;
     bool ctx_dirty;      /* a register that selects contexts changed: resolve before relying on ft* */

@@ -16,9 +16,9 @@
 #include "cpu/sysreg.h"
 
 const struct a64_row a64_rows[] = {
-    [A64_ROW_FETCH] = { .name = "(not decoded)" },
-    [A64_ROW_UNDEFINED] = { .name = "UNDEFINED" },
-#define A64(name, picture, feat, imm, flags, fn) { #name, picture, feat, imm, flags },
+    [A64_ROW_FETCH] = {.name = "(not decoded)"},
+    [A64_ROW_UNDEFINED] = {.name = "UNDEFINED"},
+#define A64(name, picture, feat, imm, flags, fn) {#name, picture, feat, imm, flags},
 #include "cpu/a64.def"
 #undef A64
 };
@@ -76,7 +76,7 @@ static void add_bit(struct field *f, unsigned b, const struct a64_row *r)
     } else {
         if (f->n == SEGMENTS)
             bad_row(r, "field in too many pieces");
-        f->seg[f->n++] = (struct segment){ (u8)b, 1 };
+        f->seg[f->n++] = (struct segment){(u8)b, 1};
     }
     f->width++;
 }
@@ -125,7 +125,7 @@ static void parse_letter(struct pattern *p, char letter, unsigned b, const struc
 static void parse(struct pattern *p, unsigned row, const struct features *f)
 {
     const struct a64_row *r = &a64_rows[row];
-    *p = (struct pattern){ .row = (u16)row, .enabled = r->feat == FEAT_BASE || feat_has(f, r->feat) };
+    *p = (struct pattern){.row = (u16)row, .enabled = r->feat == FEAT_BASE || feat_has(f, r->feat)};
     unsigned left = 32;
     for (const char *s = r->picture; *s; s++) {
         if (*s == ' ')
@@ -276,6 +276,7 @@ static bool immediate(struct op *o, enum imm_rule rule, u64 i, unsigned width, u
     case IMM_BITFIELD32: return bitfield(o, i, 32);
     case IMM_BITFIELD64: return bitfield(o, i, 64);
     case IMM_SHIFT32: return i < 32;
+    case IMM_EXTEND: return i <= 4;
     case IMM_MOVW: o->imm = i << (16 * o->x); return true;
     case IMM_SYSREG: return sysreg_index(o, 2 + (i >> 14 & 1), i);
     case IMM_SYSOP: return sysreg_index(o, 1, i);
@@ -304,7 +305,7 @@ static u32 extract(const struct field *f, u32 word)
 
 static u8 reg(const struct pattern *p, unsigned which, u32 word)
 {
-    static const u8 reg31[] = { [KIND_PLAIN] = REG_ZERO, [KIND_DEST] = REG_SINK, [KIND_SP] = REG_SP };
+    static const u8 reg31[] = {[KIND_PLAIN] = REG_ZERO, [KIND_DEST] = REG_SINK, [KIND_SP] = REG_SP};
     u32 n = extract(&p->reg[which], word);
     return n == 31 ? reg31[p->kind[which]] : (u8)n;
 }
@@ -316,18 +317,18 @@ struct op decode(const struct decoder *d, u32 word)
         const struct pattern *p = &d->pattern[d->list[k]];
         if (!p->enabled || !matches(p, word))
             continue;
-        struct op o = { .row = p->row,
-                        .rd = reg(p, 0, word),
-                        .rn = reg(p, 1, word),
-                        .rm = reg(p, 2, word),
-                        .ra = reg(p, 3, word),
-                        .x = (u8)extract(&p->x, word),
-                        .y = (u8)extract(&p->y, word) };
+        struct op o = {.row = p->row,
+                       .rd = reg(p, 0, word),
+                       .rn = reg(p, 1, word),
+                       .rm = reg(p, 2, word),
+                       .ra = reg(p, 3, word),
+                       .x = (u8)extract(&p->x, word),
+                       .y = (u8)extract(&p->y, word)};
         if (!immediate(&o, a64_rows[p->row].imm, extract(&p->i, word), p->i.width, word))
             break;
         return o;
     }
-    return (struct op){ .row = A64_ROW_UNDEFINED, .imm = word };
+    return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
 }
 
 int decode_row(const struct decoder *d, u32 word)

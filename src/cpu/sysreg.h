@@ -79,6 +79,8 @@ struct exc_info {
 /* MRS/MSR (register) of table row imm: runs the chain of the current EL, then reads or writes. */
 enum step sysreg_mrs(struct cpu *c, const struct op *o);
 enum step sysreg_msr(struct cpu *c, const struct op *o);
+/* MSR (immediate): the PSTATE field op1:op2 becomes crm. */
+enum step sysreg_msr_imm(struct cpu *c, unsigned op1, unsigned op2, unsigned crm);
 
 /* The row for an encoding, SR_NONE: none on a CPU with these features. */
 struct features;

@@ -20,6 +20,7 @@ struct fast {
     u64 delta[FAST_MAX]; /* host address = guest VA + delta */
     u64 xtag[FAST_FETCH]; /* page executable: code[i] is its decoded page */
     struct code_page *code[FAST_FETCH];
+    u8 xguard[FAST_FETCH]; /* the page has the GP attribute (BTI) */
     u64 mask;            /* entries in use - 1 */
     /* mmu/fast.c's own fields follow in struct fast_ctx, which begins with this struct */
 };

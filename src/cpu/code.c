@@ -1,0 +1,106 @@
+/* Decoded-page cache (architecture.md section 5: code keyed by RAM page number).
+ *
+ * Invariants: a page with a decoded slot has WHY_CODE in bus_page_why(), so that no fast write tag
+ * exists for it and every store to it reaches ram_written(), which resets the slots it overlaps.  IC
+ * instructions have nothing to do.  Freed pages are unreachable: flush() has dropped the latches. */
+#include "cpu/code.h"
+
+#include <stdlib.h>
+
+#include "core/check.h"
+
+static void reset_slots(struct code_page *p, u32 first, u32 last)
+{
+    for (u32 k = first; k <= last; k++)
+        p->op[k].row = A64_ROW_FETCH;
+}
+
+static void written(void *arg, u32 page, u32 off, u32 len)
+{
+    struct code_cache *cc = arg;
+    struct code_page *p = cc->by_page[page];
+    if (p && len)
+        reset_slots(p, off / 4, (off + len - 1) / 4);
+}
+
+struct code_cache *code_cache_new(struct bus *bus)
+{
+    struct code_cache *cc = calloc(1, sizeof *cc);
+    CHECK(cc);
+    cc->bus = bus;
+    cc->by_page = calloc(bus_page_count(bus) + 1, sizeof *cc->by_page);
+    CHECK(cc->by_page);
+    cc->listener = (struct ram_listener){.written = written, .arg = cc};
+    bus_listen(bus, &cc->listener);
+    return cc;
+}
+
+static void drop_oldest(struct code_cache *cc)
+{
+    struct code_page *p = cc->oldest;
+    cc->oldest = p->next;
+    if (p->next)
+        p->next->prev = NULL;
+    else
+        cc->newest = NULL;
+    cc->by_page[p->page] = NULL;
+    bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
+    cc->count--;
+    free(p);
+}
+
+void code_cache_flush(struct code_cache *cc)
+{
+    if (cc->flush)
+        cc->flush(cc->arg);
+    while (cc->oldest)
+        drop_oldest(cc);
+}
+
+void code_cache_free(struct code_cache *cc)
+{
+    if (!cc)
+        return;
+    while (cc->oldest)
+        drop_oldest(cc);
+    free(cc->by_page);
+    free(cc);
+}
+
+struct code_page *code_page_get(struct code_cache *cc, u32 page)
+{
+    struct code_page *p = cc->by_page[page];
+    if (p)
+        return p;
+    if (cc->count == CODE_PAGES_MAX) {
+        /* Latches are dropped for many pages at once: an eviction is rare, not free. */
+        if (cc->flush)
+            cc->flush(cc->arg);
+        for (unsigned k = 0; k < CODE_PAGES_MAX / 4; k++)
+            drop_oldest(cc);
+    }
+    p = malloc(sizeof *p);
+    CHECK(p);
+    p->page = page;
+    p->decoded = false;
+    p->bytes = bus_page_ptr(cc->bus, page);
+    reset_slots(p, 0, CODE_SLOTS);
+    p->next = NULL;
+    p->prev = cc->newest;
+    if (cc->newest)
+        cc->newest->next = p;
+    else
+        cc->oldest = p;
+    cc->newest = p;
+    cc->by_page[page] = p;
+    cc->count++;
+    return p;
+}
+
+void code_page_mark(struct code_cache *cc, struct code_page *p)
+{
+    p->decoded = true;
+    bus_page_why(cc->bus)[p->page] |= WHY_CODE;
+    if (cc->page_became_code)
+        cc->page_became_code(cc->arg, p->page);
+}

@@ -1,0 +1,40 @@
+/* The decoded-page cache: RAM pages that hold code, one struct op per word, decoded when first
+ * executed.  Keyed by RAM page number, so aliases of a page share it.  Shared by all CPUs of a machine
+ * that have the same features. */
+#pragma once
+#include "core/bus.h"
+#include "cpu/a64.h"
+
+enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 2048 };
+
+struct code_page {
+    struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */
+    u32 page;                      /* RAM page number */
+    bool decoded;                  /* some slot was decoded since the page was last marked WHY_CODE */
+    const u8 *bytes;               /* the page's contents */
+    struct code_page *next, *prev; /* by age of creation, oldest first */
+};
+
+struct code_cache {
+    struct bus *bus;
+    struct code_page **by_page; /* [bus_page_count()] */
+    u32 count;
+    struct code_page *oldest, *newest;
+    struct ram_listener listener;
+
+    /* Set by the owner of the fast tables.  page_became_code: withdraw the write tags of a RAM page
+     * (WHY_CODE is set in bus_page_why()). flush: code pages are about to be freed, drop every fetch
+     * latch and fetch entry of all CPUs. */
+    void (*page_became_code)(void *arg, u32 page);
+    void (*flush)(void *arg);
+    void *arg;
+};
+
+struct code_cache *code_cache_new(struct bus *bus); /* after bus_seal() */
+void code_cache_free(struct code_cache *cc);
+/* The decoded page of a RAM page, made when there is none. May call flush. */
+struct code_page *code_page_get(struct code_cache *cc, u32 page);
+/* Marks that a slot of p is going to be decoded. */
+void code_page_mark(struct code_cache *cc, struct code_page *p);
+/* Forgets all decoded pages (calls flush). */
+void code_cache_flush(struct code_cache *cc);

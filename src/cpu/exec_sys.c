@@ -1,0 +1,214 @@
+/* System instructions (DDI0487 C5, C6.2): hints, exception generation and return, PSTATE, MSR/MRS and
+ * SYS.  What an access to a system register does stands in sysreg.def, not here.
+ *
+ * Memory is sequentially consistent and decoded code follows every store, so barriers other than ISB
+ * are nothing; ISB makes the engine resolve contexts.  Halting debug does not exist: HLT and DCPS are
+ * UNDEFINED. */
+#include "core/clock.h"
+#include "core/log.h"
+#include "cpu/cpu.h"
+#include "cpu/exception.h"
+#include "cpu/exec.h"
+#include "cpu/exec_flags.h"
+#include "cpu/exec_util.h"
+#include "cpu/fields.h"
+
+#define EXEC(name) enum step exec_##name(struct cpu *c, const struct op *o)
+
+EXEC(nop)
+{
+    (void)c;
+    (void)o;
+    return STEP_NEXT;
+}
+
+EXEC(isb)
+{
+    (void)c;
+    (void)o;
+    return STEP_SYNC;
+}
+
+EXEC(clrex)
+{
+    (void)o;
+    c->monitor.valid = false;
+    return STEP_NEXT;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+/* ISS of EC_WFX: CV, COND = always, RN and RV for the forms with a register, TI. */
+enum wfx { WFX_WFI, WFX_WFE, WFX_WFIT, WFX_WFET };
+
+static u32 wfx_iss(const struct op *o, enum wfx ti)
+{
+    u32 rn = ti >= WFX_WFIT ? (u32)(o->rd & 31) << 5 | 1u << 2 : 0;
+    return 1u << 24 | 0xeu << 20 | rn | ti;
+}
+
+/* AArch64.CheckForWFxTrap for EL1, EL2 and EL3 in that order. True: the trap was taken. */
+static bool wfx_trap(struct cpu *c, const struct op *o, enum wfx ti)
+{
+    bool wfe = ti & 1;
+    u32 iss = wfx_iss(o, ti);
+    if (c->ps.el == 0 && !(exec_sctlr(c) & (wfe ? SCTLR_nTWE : SCTLR_nTWI))) {
+        exc_trap_el1(c, EC_WFX, iss);
+        return true;
+    }
+    if (c->ps.el < 2 && cpu_el2_enabled(c) && (c->hcr & (wfe ? HCR_TWE : HCR_TWI))) {
+        exc_trap(c, 2, EC_WFX, iss);
+        return true;
+    }
+    if (c->ps.el < 3 && cpu_has_el3(c) && (c->sys[SCR_EL3] & (wfe ? SCR_TWE : SCR_TWI))) {
+        exc_trap(c, 3, EC_WFX, iss);
+        return true;
+    }
+    return false;
+}
+
+EXEC(yield)
+{
+    (void)o;
+    slice_kick(&c->slice);
+    return STEP_SYNC;
+}
+
+EXEC(wfi)
+{
+    if (cpu_wakeup_pending(c))
+        return STEP_SYNC;
+    if (wfx_trap(c, o, WFX_WFI))
+        return STEP_JUMP;
+    c->run = CPU_WFI;
+    return STEP_SYNC;
+}
+
+/* A live monitor: another CPU may be about to clear it, which would be the wake-up event; the slice
+ * ends and the CPU switch clears it. */
+static enum step wait_for_event(struct cpu *c)
+{
+    if (c->monitor.valid)
+        slice_kick(&c->slice);
+    else
+        c->run = CPU_WFE;
+    return STEP_SYNC;
+}
+
+EXEC(wfe)
+{
+    if (c->event_register) {
+        c->event_register = false;
+        return STEP_SYNC;
+    }
+    if (wfx_trap(c, o, WFX_WFE))
+        return STEP_JUMP;
+    return wait_for_event(c);
+}
+
+EXEC(sev)
+{
+    (void)o;
+    for (unsigned k = 0; k < c->env->count; k++)
+        cpu_send_event(c->env->cpus[k]);
+    return STEP_SYNC;
+}
+
+EXEC(sevl)
+{
+    (void)o;
+    c->event_register = true;
+    return STEP_NEXT;
+}
+
+EXEC(wfit)
+{
+    if (cpu_wakeup_pending(c))
+        return STEP_SYNC;
+    if (wfx_trap(c, o, WFX_WFIT))
+        return STEP_JUMP;
+    /* The deadline is a value of CNTVCT_EL0: the loop around WFIT looks again, so polling is exact. */
+    slice_kick(&c->slice);
+    return STEP_SYNC;
+}
+
+EXEC(wfet)
+{
+    if (c->event_register) {
+        c->event_register = false;
+        return STEP_SYNC;
+    }
+    if (wfx_trap(c, o, WFX_WFET))
+        return STEP_JUMP;
+    slice_kick(&c->slice);
+    return STEP_SYNC;
+}
+
+/* Errors are synchronous here: at most a pending SError is taken at the boundary. */
+EXEC(esb)
+{
+    (void)c;
+    (void)o;
+    return STEP_SYNC;
+}
+
+/* ---- exceptions ----------------------------------------------------------------------------- */
+
+EXEC(svc) { return exc_svc(c, (u16)o->imm); }
+EXEC(hvc) { return exc_hvc(c, (u16)o->imm); }
+EXEC(smc) { return exc_smc(c, (u16)o->imm); }
+EXEC(brk) { return exc_brk(c, (u16)o->imm); }
+
+EXEC(hlt)
+{
+    if (o->imm == 0xf000 && c->env->semihosting && c->env->semihosting(c->env->hook_arg, c))
+        return STEP_SYNC;
+    return exc_undefined(c);
+}
+
+EXEC(eret)
+{
+    (void)o;
+    static const u16 elr[] = {[1] = ELR_EL1, [2] = ELR_EL2, [3] = ELR_EL3};
+    if (c->ps.el == 0)
+        return exc_undefined(c);
+    enum step s = exc_eret(c, c->sys[elr[c->ps.el]]);
+    c->fetch_page = ~0ull; /* an illegal return sets PSTATE.IL */
+    c->irq_check = true;
+    return s;
+}
+
+/* ---- PSTATE --------------------------------------------------------------------------------- */
+
+EXEC(msr_imm) { return sysreg_msr_imm(c, o->x, o->y, (unsigned)o->imm); }
+
+EXEC(cfinv)
+{
+    (void)o;
+    c->nzcv ^= FLAG_C;
+    return STEP_NEXT;
+}
+
+/* From the flags of a float comparison to those of an alternative format, and back. */
+EXEC(xaflag)
+{
+    (void)o;
+    bool z = c->nzcv & FLAG_Z, cc = c->nzcv & FLAG_C;
+    c->nzcv = (!cc && !z ? FLAG_N : 0) | (z && cc ? FLAG_Z : 0) | (cc || z ? FLAG_C : 0) | (!cc && z ? FLAG_V : 0);
+    return STEP_NEXT;
+}
+
+EXEC(axflag)
+{
+    (void)o;
+    bool z = c->nzcv & FLAG_Z, cc = c->nzcv & FLAG_C, v = c->nzcv & FLAG_V;
+    c->nzcv = (z || v ? FLAG_Z : 0) | (cc && !v ? FLAG_C : 0);
+    return STEP_NEXT;
+}
+
+/* ---- system registers and operations -------------------------------------------------------- */
+
+EXEC(mrs) { return sysreg_mrs(c, o); }
+EXEC(msr) { return sysreg_msr(c, o); }
+EXEC(sys) { return sysreg_msr(c, o); }
+EXEC(sysl) { return sysreg_mrs(c, o); }

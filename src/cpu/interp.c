@@ -1,0 +1,160 @@
+/* The interpreter: executes decoded ops page by page.
+ *
+ * Straight-line code runs in one loop over the slots of a decoded page (code.h).  The loop is left,
+ * and everything that can have changed is looked at (interrupts, contexts, illegal state, branch
+ * targets, the fetch page), when an instruction says STEP_SYNC, when a jump leaves the latched page,
+ * and when the slice is used up.  Whoever changes one of these in another way drops the fetch latch
+ * (fetch_page = ~0) or calls cpu_attend().
+ *
+ * Invariants: every executed instruction, also one that takes an exception, takes 1 from slice.left;
+ * slots beyond the page's end have row A64_ROW_FETCH forever. */
+#include "core/check.h"
+#include "cpu/code.h"
+#include "cpu/context.h"
+#include "cpu/cpu.h"
+#include "cpu/exception.h"
+#include "cpu/exec.h"
+#include "cpu/mem.h"
+
+a64_exec *const a64_execs[] = {
+    exec_fetch,
+    exec_undefined,
+#define A64(name, picture, feat, imm, flags, fn) exec_##fn,
+#include "cpu/a64.def"
+#undef A64
+};
+
+enum step exec_undefined(struct cpu *c, const struct op *o)
+{
+    (void)o;
+    return exc_undefined(c);
+}
+
+/* A slot that is not decoded, the one after a page's last, or the latch was dropped meanwhile. */
+enum step exec_fetch(struct cpu *c, const struct op *o)
+{
+    (void)o;
+    if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0) {
+        c->slice.left++; /* this was no instruction; the jump makes the engine find the page */
+        return STEP_JUMP;
+    }
+    struct code_page *p = c->fetch_code;
+    struct op *slot = &p->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+    if (!p->decoded)
+        code_page_mark(c->code, p);
+    u32 word;
+    memcpy(&word, p->bytes + (c->pc & 0xffc), 4);
+    *slot = decode(c->decoder, word);
+    return a64_execs[slot->row](c, slot);
+}
+
+struct op cpu_current_op(struct cpu *c)
+{
+    if (((c->pc ^ c->fetch_page) & ~0xffcull) == 0) {
+        const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+        if (o->row != A64_ROW_FETCH)
+            return *o;
+    }
+    u32 word;
+    if (!mem_debug_read(c, c->pc, &word, sizeof word))
+        return (struct op){.row = A64_ROW_UNDEFINED};
+    return decode(c->decoder, word);
+}
+
+/* Finds the decoded page of pc. False: the fetch took an exception. */
+static bool latch_page(struct cpu *c)
+{
+    u64 page = c->pc & ~0xfffull;
+    const struct fast *ft = c->ft;
+    u64 i = c->pc >> 12 & (FAST_FETCH - 1);
+    if (LIKELY(ft->xtag[i] == page)) {
+        c->fetch_page = page;
+        c->fetch_code = ft->code[i];
+        c->fetch_guarded = ft->xguard[i];
+        return true;
+    }
+    return mem_fetch_page(c);
+}
+
+/* The instruction at the target of an indirect branch with BTYPE set: checks it and executes it;
+ * BTYPE is cleared by its execution, not by an exception before it completes. */
+static enum step execute_target(struct cpu *c, const struct op *o)
+{
+    struct op cur = cpu_current_op(c);
+    const struct a64_row *row = &a64_rows[cur.row];
+    if (c->fetch_guarded) {
+        unsigned btype = c->ps.btype;
+        /* BTI: bit 0 of the hint's kind admits calls, bit 1 jumps. */
+        bool pad = (row->flags & A64_GUARD) && (row->feat != FEAT_BTI || (btype == 1 && cur.x) ||
+                                                (btype == 2 && (cur.x & 1)) || (btype == 3 && (cur.x & 2)));
+        if (!pad)
+            return exc_bti(c);
+    }
+    if (row->flags & A64_BRANCH)
+        c->ps.btype = 0; /* indirect ones set it anew */
+    enum step s = a64_execs[o->row](c, o);
+    if (s != STEP_JUMP)
+        c->ps.btype = 0;
+    return s;
+}
+
+/* Runs from pc within the latched page until something has to be looked at. */
+static void run_page(struct cpu *c)
+{
+    const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+    enum step s;
+    if (UNLIKELY(c->ps.btype)) {
+        s = execute_target(c, o);
+        goto executed;
+    }
+    for (;;) {
+        s = a64_execs[o->row](c, o);
+    executed:
+        c->slice.left--;
+        if (LIKELY(s == STEP_NEXT)) {
+            c->pc += 4;
+            o++;
+        } else if (s == STEP_JUMP) {
+            if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0 || c->ps.btype)
+                return;
+            o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+        } else {
+            c->pc += 4;
+            c->irq_check = true;
+            return;
+        }
+        if (UNLIKELY(c->slice.left <= 0))
+            return;
+    }
+}
+
+/* An exception takes the place of the instruction at pc. */
+static bool instead(struct cpu *c)
+{
+    if (UNLIKELY(c->pc & 3))
+        exc_pc_alignment(c, c->pc);
+    else if (UNLIKELY(c->ps.il))
+        exc_illegal_state(c);
+    else
+        return false;
+    return true;
+}
+
+static void interp_run(struct cpu *c)
+{
+    while (c->slice.left > 0 && c->run == CPU_RUNNING) {
+        if (c->irq_check) {
+            c->irq_check = false;
+            exc_interrupts(c);
+        }
+        if (c->ctx_dirty)
+            context_resolve(c);
+        if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
+            c->slice.left--;
+            continue;
+        }
+        run_page(c);
+    }
+}
+
+const struct engine engine_interp = {.name = "interp", .run = interp_run};
