@@ -204,8 +204,7 @@ static u64 port_read(void *arg, unsigned reg, const struct port_txn *x)
     case SR_CNTHCTL_EL2: return t->cnthctl;
     case SR_CNTKCTL_EL1: return t->cntkctl;
     }
-    CHECK(!"a timer register");
-    return 0;
+    check_failed(__FILE__, __LINE__, "a timer register");
 }
 
 static void port_write(void *arg, unsigned reg, const struct port_txn *x, u64 val)
@@ -246,7 +245,7 @@ static void port_write(void *arg, unsigned reg, const struct port_txn *x, u64 va
         stream_update(t, STREAM_VIRT);
         return;
     }
-    CHECK(!"a writable timer register");
+    check_failed(__FILE__, __LINE__, "a writable timer register");
 }
 
 struct port timer_port(struct timer *t) { return (struct port){.read = port_read, .write = port_write, .arg = t}; }

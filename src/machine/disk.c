@@ -1,0 +1,275 @@
+/* Raw disk images with an optional copy-on-write layer in memory.
+ *
+ * The layer holds whole blocks of BLOCK bytes, found by a table of tables; a block is there once any of
+ * it was written.  It is the guest-visible part of the disk's state, so snapshots hold it; the file (and
+ * with DISK_RW everything) is the host's. */
+#include "machine/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "core/check.h"
+#include "core/snap.h"
+
+enum { BLOCK = 4096, LEAF = 512, SECTOR = 512 };
+
+struct leaf {
+    u8 *block[LEAF];
+};
+
+struct disk {
+    struct blockdev dev;
+    int fd; /* -1: none */
+    enum disk_mode mode;
+    struct leaf **leaf; /* [leaves]; NULL where nothing was written */
+    u64 leaves;
+};
+
+static struct disk *self(struct blockdev *d) { return container_of(d, struct disk, dev); }
+
+static bool file_read(struct disk *d, u64 off, u8 *buf, size_t n)
+{
+    if (d->fd < 0) {
+        memset(buf, 0, n);
+        return true;
+    }
+    while (n) {
+        ssize_t k = pread(d->fd, buf, n, (off_t)off);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return false;
+        if (k == 0) { /* beyond the end of the file */
+            memset(buf, 0, n);
+            return true;
+        }
+        buf += k;
+        off += (u64)k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static bool file_write(struct disk *d, u64 off, const u8 *buf, size_t n)
+{
+    while (n) {
+        ssize_t k = pwrite(d->fd, buf, n, (off_t)off);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return false;
+        buf += k;
+        off += (u64)k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+/* ---- copy on write -------------------------------------------------------------------------- */
+
+static u8 *find_block(const struct disk *d, u64 n)
+{
+    const struct leaf *l = d->leaf[n / LEAF];
+    return l ? l->block[n % LEAF] : NULL;
+}
+
+/* The block, made if need be; its content is not filled in. */
+static u8 *make_block(struct disk *d, u64 n)
+{
+    struct leaf **l = &d->leaf[n / LEAF];
+    if (!*l) {
+        *l = calloc(1, sizeof **l);
+        CHECK(*l);
+    }
+    u8 **b = &(*l)->block[n % LEAF];
+    if (!*b) {
+        *b = calloc(1, BLOCK);
+        CHECK(*b);
+    }
+    return *b;
+}
+
+static void drop_blocks(struct disk *d)
+{
+    for (u64 i = 0; d->leaf && i < d->leaves; i++) {
+        if (!d->leaf[i])
+            continue;
+        for (unsigned k = 0; k < LEAF; k++)
+            free(d->leaf[i]->block[k]);
+        free(d->leaf[i]);
+        d->leaf[i] = NULL;
+    }
+}
+
+/* buf NULL: zeros. */
+static bool cow_write(struct disk *d, u64 off, const u8 *buf, size_t n)
+{
+    while (n) {
+        size_t at = off % BLOCK, k = BLOCK - at < n ? BLOCK - at : n;
+        u8 whole[BLOCK];
+        u8 *b = find_block(d, off / BLOCK);
+        if (!b) {
+            if (k < BLOCK && !file_read(d, off - at, whole, BLOCK))
+                return false;
+            b = make_block(d, off / BLOCK);
+            if (k < BLOCK)
+                memcpy(b, whole, BLOCK);
+        }
+        if (buf)
+            memcpy(b + at, buf, k);
+        else
+            memset(b + at, 0, k);
+        buf = buf ? buf + k : NULL;
+        off += k;
+        n -= k;
+    }
+    return true;
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+static bool disk_read(struct blockdev *dev, u64 off, void *buf, size_t n)
+{
+    struct disk *d = self(dev);
+    if (d->mode != DISK_COW)
+        return file_read(d, off, buf, n);
+    for (u8 *p = buf; n;) {
+        /* As many blocks as come from the same place, unless from memory. */
+        size_t at = off % BLOCK, k = BLOCK - at < n ? BLOCK - at : n;
+        const u8 *b = find_block(d, off / BLOCK);
+        if (b) {
+            memcpy(p, b + at, k);
+        } else {
+            while (k < n && !find_block(d, (off + k) / BLOCK))
+                k = n - k < BLOCK ? n : k + BLOCK;
+            if (!file_read(d, off, p, k))
+                return false;
+        }
+        p += k;
+        off += k;
+        n -= k;
+    }
+    return true;
+}
+
+static bool disk_write(struct blockdev *dev, u64 off, const void *buf, size_t n)
+{
+    struct disk *d = self(dev);
+    return d->mode == DISK_COW ? cow_write(d, off, buf, n) : d->mode == DISK_RW && file_write(d, off, buf, n);
+}
+
+static bool disk_flush(struct blockdev *dev)
+{
+    struct disk *d = self(dev);
+    return d->mode != DISK_RW || fdatasync(d->fd) == 0;
+}
+
+static bool disk_discard(struct blockdev *dev, u64 off, u64 n, bool zero)
+{
+    struct disk *d = self(dev);
+    static const u8 zeros[BLOCK];
+    if (d->mode == DISK_COW)
+        return !zero || cow_write(d, off, NULL, n);
+    if (d->mode != DISK_RW)
+        return false;
+    if (n && fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n) == 0)
+        return true;
+    for (u64 k; zero && n; off += k, n -= k) {
+        k = n < BLOCK ? n : BLOCK;
+        if (!file_write(d, off, zeros, k))
+            return false;
+    }
+    return true;
+}
+
+static u64 next_block(const struct disk *d, u64 n)
+{
+    for (; n / LEAF < d->leaves; n++) {
+        if (!d->leaf[n / LEAF])
+            n |= LEAF - 1;
+        else if (find_block(d, n))
+            return n;
+    }
+    return ~0ull;
+}
+
+static void disk_state(struct blockdev *dev, struct snap *s)
+{
+    struct disk *d = self(dev);
+    if (d->mode != DISK_COW)
+        return;
+    if (s->mode == SNAP_LOAD)
+        drop_blocks(d);
+    u64 n = s->mode == SNAP_LOAD ? 0 : next_block(d, 0);
+    for (;; n = s->mode == SNAP_LOAD ? n : next_block(d, n + 1)) {
+        snap_bytes(s, "block", &n, sizeof n);
+        if (n == ~0ull || s->failed)
+            return;
+        if (n >= (d->dev.size + BLOCK - 1) / BLOCK) {
+            s->failed = true;
+            return;
+        }
+        snap_bytes(s, "bytes", make_block(d, n), BLOCK);
+    }
+}
+
+static const struct blockdev_ops ops = {
+    .read = disk_read, .write = disk_write, .flush = disk_flush, .discard = disk_discard, .state = disk_state};
+
+static struct disk *new_disk(int fd, enum disk_mode mode, u64 size)
+{
+    struct disk *d = calloc(1, sizeof *d);
+    CHECK(d);
+    d->dev = (struct blockdev){.ops = &ops, .size = align_up(size, SECTOR), .readonly = mode == DISK_READONLY};
+    d->fd = fd;
+    d->mode = mode;
+    if (mode == DISK_COW) {
+        d->leaves = (size + (u64)BLOCK * LEAF - 1) / ((u64)BLOCK * LEAF);
+        d->leaf = calloc(d->leaves + 1, sizeof *d->leaf);
+        CHECK(d->leaf);
+    }
+    return d;
+}
+
+struct blockdev *disk_memory(u64 size) { return &new_disk(-1, DISK_COW, size)->dev; }
+
+struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, size_t err_size)
+{
+    int fd = open(path, (mode == DISK_RW ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    struct stat st;
+    off_t size = -1;
+    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+        size = lseek(fd, 0, SEEK_END);
+    if (size < 0) {
+        snprintf(err, err_size, "%s: neither a file nor a block device", path);
+    } else if (mode == DISK_RW && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        snprintf(err, err_size, "%s: another program has it open for writing", path);
+    } else {
+        return &new_disk(fd, mode, (u64)size)->dev;
+    }
+    close(fd);
+    return NULL;
+}
+
+void disk_close(struct blockdev *dev)
+{
+    if (!dev)
+        return;
+    struct disk *d = self(dev);
+    drop_blocks(d);
+    free(d->leaf);
+    if (d->fd >= 0)
+        close(d->fd);
+    free(d);
+}
