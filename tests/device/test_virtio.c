@@ -292,7 +292,7 @@ START_TEST(test_hostile)
     ram_put16(&drv, drv.avail + 2, 17); /* more than fit */
     poke32(drv.d, 0x50, 0);
     expect_broken();
-    put_desc(&drv, drv.desc, 0, ~0ull - 4, 0xffffffff, 0, 0); /* addresses wrap */
+    put_desc(&drv, drv.desc, 0, ~0ull - 4, 32, 0, 0); /* addresses wrap */
     ring_offer(&drv, 0, 0);
     expect_broken();
     put_desc(&drv, drv.desc, 0, 0x1000, 16, 0, 0); /* no memory there */
