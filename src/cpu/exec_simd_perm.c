@@ -1,0 +1,224 @@
+/* Advanced SIMD moves and permutations (DDI0487 C4: copy, modified immediate, permute, extract, table
+ * look-up; scalar copy).
+ *
+ * x and y are said at each group; where an element index is i, the row's size is fixed by its name. */
+#include "cpu/exec_simd.h"
+
+/* ---- copy ----------------------------------------------------------------------------------- */
+
+/* DUP from an element, vector (x = index, y = Q, which is 1 for 2D) and scalar, and from a general register. */
+#define DUP(name, size)                                                            \
+    enum step exec_dup_v##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        union v128 r = simd_dup(size, simd_elem(c, o->rn, size, o->x));            \
+        if (size < 3 && !o->y)                                                     \
+            r.ud[1] = 0;                                                           \
+        simd_set(c, o->rd, r);                                                     \
+        return STEP_NEXT;                                                          \
+    }                                                                              \
+    enum step exec_dup_s##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        u64 v = simd_elem(c, o->rn, size, o->x);                                   \
+        simd_set(c, o->rd, (union v128){ .ud = { v, 0 } });                        \
+        return STEP_NEXT;                                                          \
+    }                                                                              \
+    enum step exec_dup_r##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        union v128 r = simd_dup(size, c->x[o->rn]);                                \
+        if (size < 3 && !o->y)                                                     \
+            r.ud[1] = 0;                                                           \
+        simd_set(c, o->rd, r);                                                     \
+        return STEP_NEXT;                                                          \
+    }
+DUP(b, 0)
+DUP(h, 1)
+DUP(s, 2)
+DUP(d, 3)
+
+/* INS from a general register (x = index) and from an element (x to, y from); UMOV and SMOV. */
+#define INS(name, f, size, T)                                                      \
+    enum step exec_ins_r##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        c->v[o->rd].f[o->x] = (T)c->x[o->rn];                                      \
+        return STEP_NEXT;                                                          \
+    }                                                                              \
+    enum step exec_ins_v##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        c->v[o->rd].f[o->x] = c->v[o->rn].f[o->y];                                 \
+        return STEP_NEXT;                                                          \
+    }                                                                              \
+    enum step exec_umov_##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        c->x[o->rd] = c->v[o->rn].f[o->x];                                         \
+        return STEP_NEXT;                                                          \
+    }
+INS(b, b, 0, u8)
+INS(h, h, 1, u16)
+INS(s, s, 2, u32)
+INS(d, d, 3, u64)
+
+#define SMOV(name, f, bits, mask)                                                  \
+    enum step exec_smov_##name(struct cpu *c, const struct op *o)                  \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        c->x[o->rd] = sext(c->v[o->rn].f[o->x], bits) & mask;                      \
+        return STEP_NEXT;                                                          \
+    }
+SMOV(wb, b, 8, 0xffffffff)
+SMOV(wh, h, 16, 0xffffffff)
+SMOV(xb, b, 8, ~0ull)
+SMOV(xh, h, 16, ~0ull)
+SMOV(xs, s, 32, ~0ull)
+
+/* ---- modified immediate --------------------------------------------------------------------- */
+
+/* AdvSIMDExpandImm in parts: imm = abcdefgh, x = the shift field of cmode, y = Q. */
+static inline u64 imm_s(const struct op *o) { return (o->imm << 8 * o->x) * 0x0000000100000001ull; }
+static inline u64 imm_h(const struct op *o) { return (o->imm << 8 * o->x) * 0x0001000100010001ull; }
+static inline u64 imm_msl(const struct op *o)
+{
+    unsigned s = o->x ? 16 : 8;
+    return (o->imm << s | ones(s)) * 0x0000000100000001ull;
+}
+static inline u64 imm_b(const struct op *o) { return o->imm * 0x0101010101010101ull; }
+
+#define MOVE_IMM(name, expr)                                                       \
+    enum step exec_##name(struct cpu *c, const struct op *o)                       \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        u64 v = expr, *d = c->v[o->rd].d;                                          \
+        d[0] = v;                                                                  \
+        d[1] = o->y ? v : 0;                                                       \
+        return STEP_NEXT;                                                          \
+    }
+MOVE_IMM(movi_s, imm_s(o))
+MOVE_IMM(movi_h, imm_h(o))
+MOVE_IMM(movi_msl, imm_msl(o))
+MOVE_IMM(movi_b, imm_b(o))
+MOVE_IMM(mvni_s, ~imm_s(o))
+MOVE_IMM(mvni_h, ~imm_h(o))
+MOVE_IMM(mvni_msl, ~imm_msl(o))
+/* FMOV (vector, immediate): the row's rule expands it. */
+MOVE_IMM(fmov_vimm_h, o->imm * 0x0001000100010001ull)
+MOVE_IMM(fmov_vimm_s, o->imm * 0x0000000100000001ull)
+
+enum step exec_fmov_vimm_d(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    c->v[o->rd].d[0] = c->v[o->rd].d[1] = o->imm;
+    return STEP_NEXT;
+}
+
+/* MOVI with 64 bits: each bit of imm becomes a byte. */
+enum step exec_movi_d(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    u64 v = 0, *d = c->v[o->rd].d;
+    for (unsigned i = 0; i < 8; i++)
+        if (bit(o->imm, i))
+            v |= 0xffull << 8 * i;
+    d[0] = v;
+    d[1] = o->y ? v : 0;
+    return STEP_NEXT;
+}
+
+#define LOGIC_IMM(name, how, expr)                                                 \
+    enum step exec_##name(struct cpu *c, const struct op *o)                       \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        u64 v = expr, *d = c->v[o->rd].d;                                          \
+        d[0] = d[0] how v;                                                           \
+        d[1] = o->y ? d[1] how v : 0;                                               \
+        return STEP_NEXT;                                                          \
+    }
+LOGIC_IMM(orr_imm_s, |, imm_s(o))
+LOGIC_IMM(orr_imm_h, |, imm_h(o))
+LOGIC_IMM(bic_imm_s, &, ~imm_s(o))
+LOGIC_IMM(bic_imm_h, &, ~imm_h(o))
+
+/* ---- permute: x = size, y = Q --------------------------------------------------------------- */
+
+/* Element i of the result is N(k) or M(k), elements k of Vn and Vm. */
+#define PERMUTE_LOOP(T, f, EXPR)                                                   \
+    do {                                                                           \
+        T *r = out.f;                                                              \
+        const T *n = vn.f, *m = vm.f;                                              \
+        for (unsigned i = 0; i < count; i++)                                       \
+            r[i] = EXPR;                                                           \
+    } while (0)
+#define PERMUTE(name, EXPR)                                                        \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                   \
+    {                                                                              \
+        SIMD_CHECK(c);                                                             \
+        union v128 out = { 0 }, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm);  \
+        unsigned count = simd_bytes(o->y) >> o->x, half SIMD_UNUSED = count / 2;   \
+        switch (o->x) {                                                            \
+        case 0: PERMUTE_LOOP(u8, ub, EXPR); break;                                 \
+        case 1: PERMUTE_LOOP(u16, uh, EXPR); break;                                \
+        case 2: PERMUTE_LOOP(u32, uw, EXPR); break;                                \
+        default: PERMUTE_LOOP(u64, ud, EXPR); break;                               \
+        }                                                                          \
+        simd_set(c, o->rd, out);                                                   \
+        return STEP_NEXT;                                                          \
+    }
+PERMUTE(uzp1, i < half ? n[2 * i] : m[2 * (i - half)])
+PERMUTE(uzp2, i < half ? n[2 * i + 1] : m[2 * (i - half) + 1])
+PERMUTE(trn1, i & 1 ? m[i - 1] : n[i])
+PERMUTE(trn2, i & 1 ? m[i] : n[i + 1])
+PERMUTE(zip1, i & 1 ? m[i / 2] : n[i / 2])
+PERMUTE(zip2, i & 1 ? m[half + i / 2] : n[half + i / 2])
+
+/* EXT: imm = first byte, y = Q. */
+enum step exec_ext_v(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    u64 n0 = c->v[o->rn].d[0], n1 = c->v[o->rn].d[1], m0 = c->v[o->rm].d[0], m1 = c->v[o->rm].d[1];
+    unsigned s = 8 * (o->imm & 7);
+    u64 *d = c->v[o->rd].d;
+    if (!o->y) {
+        d[0] = s ? n0 >> s | m0 << (64 - s) : n0;
+        d[1] = 0;
+        return STEP_NEXT;
+    }
+    if (o->imm & 8)
+        n0 = n1, n1 = m0, m0 = m1;
+    d[0] = s ? n0 >> s | n1 << (64 - s) : n0;
+    d[1] = s ? n1 >> s | m0 << (64 - s) : n1;
+    return STEP_NEXT;
+}
+
+/* ---- table look-up: x = registers - 1, y = Q ------------------------------------------------ */
+
+static inline enum step table(struct cpu *c, const struct op *o, union v128 r)
+{
+    u8 bytes[64];
+    unsigned n = (unsigned)(o->x + 1) * 16;
+    union v128 idx = simd_get(c, o->rm);
+    for (unsigned k = 0; k <= o->x; k++) {
+        union v128 t = simd_get(c, (o->rn + k) & 31);
+        __builtin_memcpy(bytes + 16 * k, t.ub, 16);
+    }
+    for (unsigned i = 0; i < simd_bytes(o->y); i++)
+        if (idx.ub[i] < n)
+            r.ub[i] = bytes[idx.ub[i]];
+    if (!o->y)
+        r.ud[1] = 0;
+    simd_set(c, o->rd, r);
+    return STEP_NEXT;
+}
+enum step exec_tbl_v(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    return table(c, o, (union v128){ 0 });
+}
+enum step exec_tbx_v(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    return table(c, o, simd_get(c, o->rd));
+}
