@@ -46,14 +46,14 @@ enum step exec_aesmc(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     union v128 n = simd_get(c, o->rn);
-    simd_set(c, o->rd, (union v128){ .ud = { aes_mix(n.ud[0]), aes_mix(n.ud[1]) } });
+    simd_set(c, o->rd, (union v128){.ud = {aes_mix(n.ud[0]), aes_mix(n.ud[1])}});
     return STEP_NEXT;
 }
 enum step exec_aesimc(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     union v128 n = simd_get(c, o->rn);
-    simd_set(c, o->rd, (union v128){ .ud = { aes_inv_mix(n.ud[0]), aes_inv_mix(n.ud[1]) } });
+    simd_set(c, o->rd, (union v128){.ud = {aes_inv_mix(n.ud[0]), aes_inv_mix(n.ud[1])}});
     return STEP_NEXT;
 }
 
@@ -72,7 +72,7 @@ enum step exec_pmull64_v(struct cpu *c, const struct op *o)
     u128 r = 0;
     for (int s = 60; s >= 0; s -= 4)
         r = r << 4 ^ t[m >> s & 15];
-    simd_set(c, o->rd, (union v128){ .ud = { (u64)r, (u64)(r >> 64) } });
+    simd_set(c, o->rd, (union v128){.ud = {(u64)r, (u64)(r >> 64)}});
     return STEP_NEXT;
 }
 
@@ -83,22 +83,22 @@ static inline u32 sha_parity(u32 x, u32 y, u32 z) { return x ^ y ^ z; }
 static inline u32 sha_maj(u32 x, u32 y, u32 z) { return (x & y) | ((x | y) & z); }
 
 /* Four rounds: Qd = {a, b, c, d}, Sn = e, Vm = schedule plus constants. */
-#define SHA1_HASH(name, f)                                                         \
-    enum step exec_##name(struct cpu *c, const struct op *o)                       \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        union v128 x = simd_get(c, o->rd), w = simd_get(c, o->rm);                 \
-        u32 y = c->v[o->rn].s[0];                                                  \
-        for (unsigned e = 0; e < 4; e++) {                                         \
-            u32 t = y + rol32(x.uw[0], 5) + f(x.uw[1], x.uw[2], x.uw[3]) + w.uw[e]; \
-            y = x.uw[3];                                                           \
-            x.uw[3] = x.uw[2];                                                     \
-            x.uw[2] = rol32(x.uw[1], 30);                                          \
-            x.uw[1] = x.uw[0];                                                     \
-            x.uw[0] = t;                                                           \
-        }                                                                          \
-        simd_set(c, o->rd, x);                                                     \
-        return STEP_NEXT;                                                          \
+#define SHA1_HASH(name, f)                                                                                             \
+    enum step exec_##name(struct cpu *c, const struct op *o)                                                           \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 x = simd_get(c, o->rd), w = simd_get(c, o->rm);                                                     \
+        u32 y = c->v[o->rn].s[0];                                                                                      \
+        for (unsigned e = 0; e < 4; e++) {                                                                             \
+            u32 t = y + rol32(x.uw[0], 5) + f(x.uw[1], x.uw[2], x.uw[3]) + w.uw[e];                                    \
+            y = x.uw[3];                                                                                               \
+            x.uw[3] = x.uw[2];                                                                                         \
+            x.uw[2] = rol32(x.uw[1], 30);                                                                              \
+            x.uw[1] = x.uw[0];                                                                                         \
+            x.uw[0] = t;                                                                                               \
+        }                                                                                                              \
+        simd_set(c, o->rd, x);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
 SHA1_HASH(sha1c, sha_ch)
 SHA1_HASH(sha1p, sha_parity)
@@ -108,7 +108,7 @@ enum step exec_sha1h(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     u32 v = rol32(c->v[o->rn].s[0], 30);
-    simd_set(c, o->rd, (union v128){ .ud = { v, 0 } });
+    simd_set(c, o->rd, (union v128){.ud = {v, 0}});
     return STEP_NEXT;
 }
 
@@ -241,17 +241,17 @@ enum step exec_sha512su1(struct cpu *c, const struct op *o)
 
 /* ---- SHA3 ----------------------------------------------------------------------------------- */
 
-#define SHA3_OP(name, expr)                                                                       \
-    enum step exec_##name(struct cpu *c, const struct op *o)                                      \
-    {                                                                                             \
-        SIMD_CHECK(c);                                                                            \
-        union v128 r, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm), va = simd_get(c, o->ra);  \
-        for (unsigned i = 0; i < 2; i++) {                                                        \
-            u64 n = vn.ud[i], m = vm.ud[i], a SIMD_UNUSED = va.ud[i];                             \
-            r.ud[i] = expr;                                                                       \
-        }                                                                                         \
-        simd_set(c, o->rd, r);                                                                    \
-        return STEP_NEXT;                                                                         \
+#define SHA3_OP(name, expr)                                                                                            \
+    enum step exec_##name(struct cpu *c, const struct op *o)                                                           \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm), va = simd_get(c, o->ra);                       \
+        for (unsigned i = 0; i < 2; i++) {                                                                             \
+            u64 n = vn.ud[i], m = vm.ud[i], a SIMD_UNUSED = va.ud[i];                                                  \
+            r.ud[i] = expr;                                                                                            \
+        }                                                                                                              \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
 SHA3_OP(eor3, n ^ m ^ a)
 SHA3_OP(bcax, n ^ (m & ~a))
@@ -264,7 +264,7 @@ enum step exec_sm3ss1(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     u32 v = rol32(c->v[o->rn].s[3], 12) + c->v[o->rm].s[3] + c->v[o->ra].s[3];
-    simd_set(c, o->rd, (union v128){ .uw = { 0, 0, 0, rol32(v, 7) } });
+    simd_set(c, o->rd, (union v128){.uw = {0, 0, 0, rol32(v, 7)}});
     return STEP_NEXT;
 }
 
@@ -279,7 +279,7 @@ static inline enum step sm3_tt1(struct cpu *c, const struct op *o, u32 (*f)(u32,
     union v128 d = simd_get(c, o->rd), n = simd_get(c, o->rn);
     u32 w = c->v[o->rm].s[o->imm], ss2 = n.uw[3] ^ rol32(d.uw[3], 12);
     u32 t = f(d.uw[3], d.uw[2], d.uw[1]) + d.uw[0] + ss2 + w;
-    simd_set(c, o->rd, (union v128){ .uw = { d.uw[1], rol32(d.uw[2], 9), d.uw[3], t } });
+    simd_set(c, o->rd, (union v128){.uw = {d.uw[1], rol32(d.uw[2], 9), d.uw[3], t}});
     return STEP_NEXT;
 }
 static inline enum step sm3_tt2(struct cpu *c, const struct op *o, u32 (*f)(u32, u32, u32))
@@ -289,7 +289,7 @@ static inline enum step sm3_tt2(struct cpu *c, const struct op *o, u32 (*f)(u32,
     u32 w = c->v[o->rm].s[o->imm];
     u32 t = f(d.uw[3], d.uw[2], d.uw[1]) + d.uw[0] + n.uw[3] + w;
     t ^= rol32(t, 9) ^ rol32(t, 17);
-    simd_set(c, o->rd, (union v128){ .uw = { d.uw[1], rol32(d.uw[2], 19), d.uw[3], t } });
+    simd_set(c, o->rd, (union v128){.uw = {d.uw[1], rol32(d.uw[2], 19), d.uw[3], t}});
     return STEP_NEXT;
 }
 enum step exec_sm3tt1a(struct cpu *c, const struct op *o) { return sm3_tt1(c, o, sm3_xor); }
@@ -339,7 +339,7 @@ static inline union v128 sm4_rounds(union v128 x, const union v128 *k, bool key)
         u32 t = sm4_sub(x.uw[3] ^ x.uw[2] ^ x.uw[1] ^ k->uw[i]);
         t ^= key ? rol32(t, 13) ^ rol32(t, 23) : rol32(t, 2) ^ rol32(t, 10) ^ rol32(t, 18) ^ rol32(t, 24);
         t ^= x.uw[0];
-        x = (union v128){ .uw = { x.uw[1], x.uw[2], x.uw[3], t } };
+        x = (union v128){.uw = {x.uw[1], x.uw[2], x.uw[3], t}};
     }
     return x;
 }

@@ -7,8 +7,8 @@
 
 /* ---- element by element --------------------------------------------------------------------- */
 
-#define EL(name)                                                                                        \
-    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 d SIMD_UNUSED,        \
+#define EL(name)                                                                                                       \
+    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 d SIMD_UNUSED,                       \
                                 unsigned es SIMD_UNUSED)
 
 EL(cmgt_z) { return (s64)n > 0 ? ~0ull : 0; }
@@ -20,43 +20,43 @@ EL(abs) { return (s64)n < 0 ? 0 - n : n; }
 EL(neg) { return 0 - n; }
 EL(sqabs) { return simd_sat_s(c, (s64)n < 0 ? -(s128)(s64)n : (s128)(s64)n, es); }
 EL(sqneg) { return simd_sat_s(c, -(s128)(s64)n, es); }
-EL(suqadd) { return simd_sat_s(c, (s128)(s64)sext(d, es) + n, es); }         /* n unsigned */
-EL(usqadd) { return simd_sat_u(c, (s128)d + (s64)n, es); }                   /* n signed */
+EL(suqadd) { return simd_sat_s(c, (s128)(s64)sext(d, es) + n, es); } /* n unsigned */
+EL(usqadd) { return simd_sat_u(c, (s128)d + (s64)n, es); }           /* n signed */
 EL(clz) { return n ? (u64)__builtin_clzll(n) - (64 - es) : es; }
-EL(cls) { return (u64)__builtin_clrsbll((long long)n) - (64 - es); }         /* n sign-extended */
+EL(cls) { return (u64)__builtin_clrsbll((long long)n) - (64 - es); } /* n sign-extended */
 
-#define MISC(name, S)                                                                                        \
-    static inline union v128 misc_##name(struct cpu *c, const union v128 *n, const union v128 *d,            \
-                                         unsigned size, unsigned bytes)                                      \
-    {                                                                                                        \
-        union v128 r = { 0 };                                                                                \
-        switch (size) {                                                                                      \
-        case 0:                                                                                              \
-            for (unsigned i = 0; i < bytes; i++)                                                             \
-                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], d->ub[i], 8);                                    \
-            break;                                                                                           \
-        case 1:                                                                                              \
-            for (unsigned i = 0; i < bytes / 2; i++)                                                         \
-                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], d->uh[i], 16);                                  \
-            break;                                                                                           \
-        case 2:                                                                                              \
-            for (unsigned i = 0; i < bytes / 4; i++)                                                         \
-                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], d->uw[i], 32);                                  \
-            break;                                                                                           \
-        default:                                                                                             \
-            for (unsigned i = 0; i < bytes / 8; i++)                                                         \
-                r.ud[i] = el_##name(c, (u64)n->S##d[i], d->ud[i], 64);                                       \
-            break;                                                                                           \
-        }                                                                                                    \
-        return r;                                                                                            \
+#define MISC(name, S)                                                                                                  \
+    static inline union v128 misc_##name(struct cpu *c, const union v128 *n, const union v128 *d, unsigned size,       \
+                                         unsigned bytes)                                                               \
+    {                                                                                                                  \
+        union v128 r = {0};                                                                                            \
+        switch (size) {                                                                                                \
+        case 0:                                                                                                        \
+            for (unsigned i = 0; i < bytes; i++)                                                                       \
+                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], d->ub[i], 8);                                              \
+            break;                                                                                                     \
+        case 1:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 2; i++)                                                                   \
+                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], d->uh[i], 16);                                            \
+            break;                                                                                                     \
+        case 2:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 4; i++)                                                                   \
+                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], d->uw[i], 32);                                            \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            for (unsigned i = 0; i < bytes / 8; i++)                                                                   \
+                r.ud[i] = el_##name(c, (u64)n->S##d[i], d->ud[i], 64);                                                 \
+            break;                                                                                                     \
+        }                                                                                                              \
+        return r;                                                                                                      \
     }
-#define MISC_EXEC(name, form, size, bytes)                                              \
-    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                   \
-    {                                                                                   \
-        SIMD_CHECK(c);                                                                  \
-        union v128 n = simd_get(c, o->rn), d = simd_get(c, o->rd);                      \
-        simd_set(c, o->rd, misc_##name(c, &n, &d, size, bytes));                        \
-        return STEP_NEXT;                                                               \
+#define MISC_EXEC(name, form, size, bytes)                                                                             \
+    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                                                  \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn), d = simd_get(c, o->rd);                                                     \
+        simd_set(c, o->rd, misc_##name(c, &n, &d, size, bytes));                                                       \
+        return STEP_NEXT;                                                                                              \
     }
 #define V(name) MISC_EXEC(name, v, o->x, simd_bytes(o->y))
 #define S(name) MISC_EXEC(name, s, o->x, 1u << o->x)
@@ -108,20 +108,20 @@ static inline u64 do_cnt(u64 v, unsigned size SIMD_UNUSED)
     return (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full;
 }
 
-#define WORDWISE(name)                                                             \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                   \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        const u64 *n = c->v[o->rn].d;                                              \
-        u64 *d = c->v[o->rd].d;                                                    \
-        d[0] = do_##name(n[0], o->x);                                              \
-        d[1] = o->y ? do_##name(n[1], o->x) : 0;                                   \
-        return STEP_NEXT;                                                          \
+#define WORDWISE(name)                                                                                                 \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        const u64 *n = c->v[o->rn].d;                                                                                  \
+        u64 *d = c->v[o->rd].d;                                                                                        \
+        d[0] = do_##name(n[0], o->x);                                                                                  \
+        d[1] = o->y ? do_##name(n[1], o->x) : 0;                                                                       \
+        return STEP_NEXT;                                                                                              \
     }
 WORDWISE(rev16)
 WORDWISE(rev32)
 WORDWISE(rev64)
-WORDWISE(not)
+WORDWISE(not )
 WORDWISE(rbit)
 WORDWISE(cnt)
 
@@ -133,51 +133,50 @@ static inline u64 nar_uqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat
 static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, (s64)n, es); }
 
 /* n elements of 16 << size bits become 8 << size. */
-#define NARROW(name, S)                                                                              \
-    static inline u64 narrow_##name(struct cpu *c, const union v128 *n, unsigned size, unsigned count) \
-    {                                                                                                \
-        union v128 r = { 0 };                                                                        \
-        for (unsigned i = 0; i < count; i++) {                                                       \
-            if (size == 0)                                                                           \
-                r.ub[i] = (u8)nar_##name(c, (u64)n->S##h[i], 8);                                     \
-            else if (size == 1)                                                                      \
-                r.uh[i] = (u16)nar_##name(c, (u64)n->S##w[i], 16);                                   \
-            else                                                                                     \
-                r.uw[i] = (u32)nar_##name(c, (u64)n->S##d[i], 32);                                   \
-        }                                                                                            \
-        return r.ud[0];                                                                              \
-    }                                                                                                \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                     \
-    {                                                                                                \
-        SIMD_CHECK(c);                                                                               \
-        union v128 n = simd_get(c, o->rn);                                                           \
-        u64 v = narrow_##name(c, &n, o->x, 8u >> o->x), *d = c->v[o->rd].d;                          \
-        if (o->y) {                                                                                  \
-            d[1] = v;                                                                                \
-        } else {                                                                                     \
-            d[0] = v;                                                                                \
-            d[1] = 0;                                                                                \
-        }                                                                                            \
-        return STEP_NEXT;                                                                            \
+#define NARROW(name, S)                                                                                                \
+    static inline u64 narrow_##name(struct cpu *c, const union v128 *n, unsigned size, unsigned count)                 \
+    {                                                                                                                  \
+        union v128 r = {0};                                                                                            \
+        for (unsigned i = 0; i < count; i++) {                                                                         \
+            if (size == 0)                                                                                             \
+                r.ub[i] = (u8)nar_##name(c, (u64)n->S##h[i], 8);                                                       \
+            else if (size == 1)                                                                                        \
+                r.uh[i] = (u16)nar_##name(c, (u64)n->S##w[i], 16);                                                     \
+            else                                                                                                       \
+                r.uw[i] = (u32)nar_##name(c, (u64)n->S##d[i], 32);                                                     \
+        }                                                                                                              \
+        return r.ud[0];                                                                                                \
+    }                                                                                                                  \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn);                                                                             \
+        u64 v = narrow_##name(c, &n, o->x, 8u >> o->x), *d = c->v[o->rd].d;                                            \
+        if (o->y) {                                                                                                    \
+            d[1] = v;                                                                                                  \
+        } else {                                                                                                       \
+            d[0] = v;                                                                                                  \
+            d[1] = 0;                                                                                                  \
+        }                                                                                                              \
+        return STEP_NEXT;                                                                                              \
     }
-#define NARROW_S(name)                                                                               \
-    enum step exec_##name##_s(struct cpu *c, const struct op *o)                                     \
-    {                                                                                                \
-        SIMD_CHECK(c);                                                                               \
-        union v128 n = simd_get(c, o->rn);                                                           \
-        simd_set(c, o->rd, (union v128){ .ud = { narrow_##name(c, &n, o->x, 1), 0 } });              \
-        return STEP_NEXT;                                                                            \
+#define NARROW_S(name)                                                                                                 \
+    enum step exec_##name##_s(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn);                                                                             \
+        simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, o->x, 1), 0}});                                    \
+        return STEP_NEXT;                                                                                              \
     }
 NARROW(xtn, u)
-NARROW(sqxtn, s) NARROW_S(sqxtn)
-NARROW(uqxtn, u) NARROW_S(uqxtn)
-NARROW(sqxtun, s) NARROW_S(sqxtun)
+NARROW(sqxtn, s)
+NARROW_S(sqxtn) NARROW(uqxtn, u) NARROW_S(uqxtn) NARROW(sqxtun, s) NARROW_S(sqxtun)
 
-/* SHLL: widens and shifts by the element size. */
-enum step exec_shll_v(struct cpu *c, const struct op *o)
+    /* SHLL: widens and shifts by the element size. */
+    enum step exec_shll_v(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
-    union v128 r = { 0 };
+    union v128 r = {0};
     const union vreg *n = &c->v[o->rn];
     u64 half = n->d[o->y];
     for (unsigned i = 0; i < 8u >> o->x; i++) {
@@ -193,22 +192,20 @@ enum step exec_shll_v(struct cpu *c, const struct op *o)
 
 /* ---- pairwise widening adds: SADDLP, UADDLP, SADALP, UADALP --------------------------------- */
 
-#define ADDLP(name, S, acc)                                                                            \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                       \
-    {                                                                                                  \
-        SIMD_CHECK(c);                                                                                 \
-        union v128 r = { 0 }, n = simd_get(c, o->rn), d SIMD_UNUSED = simd_get(c, o->rd);              \
-        for (unsigned i = 0; i < simd_bytes(o->y) >> (o->x + 1); i++) {                                \
-            switch (o->x) {                                                                            \
-            case 0: r.uh[i] = (u16)((acc ? d.uh[i] : 0) + n.S##b[2 * i] + n.S##b[2 * i + 1]); break;   \
-            case 1: r.uw[i] = (acc ? d.uw[i] : 0) + (u32)(n.S##h[2 * i] + n.S##h[2 * i + 1]); break;   \
-            default:                                                                                   \
-                r.ud[i] = (acc ? d.ud[i] : 0) + (u64)n.S##w[2 * i] + (u64)n.S##w[2 * i + 1];           \
-                break;                                                                                 \
-            }                                                                                          \
-        }                                                                                              \
-        simd_set(c, o->rd, r);                                                                         \
-        return STEP_NEXT;                                                                              \
+#define ADDLP(name, S, acc)                                                                                            \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = {0}, n = simd_get(c, o->rn), d SIMD_UNUSED = simd_get(c, o->rd);                                \
+        for (unsigned i = 0; i < simd_bytes(o->y) >> (o->x + 1); i++) {                                                \
+            switch (o->x) {                                                                                            \
+            case 0: r.uh[i] = (u16)((acc ? d.uh[i] : 0) + n.S##b[2 * i] + n.S##b[2 * i + 1]); break;                   \
+            case 1: r.uw[i] = (acc ? d.uw[i] : 0) + (u32)(n.S##h[2 * i] + n.S##h[2 * i + 1]); break;                   \
+            default: r.ud[i] = (acc ? d.ud[i] : 0) + (u64)n.S##w[2 * i] + (u64)n.S##w[2 * i + 1]; break;               \
+            }                                                                                                          \
+        }                                                                                                              \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
 ADDLP(saddlp, s, 0)
 ADDLP(uaddlp, u, 0)
@@ -244,35 +241,35 @@ static u32 rsqrt_estimate(u32 v)
     return (b + 1) / 2 << 23;
 }
 
-#define ESTIMATE(name, f)                                                          \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                   \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        union v128 r = { 0 }, n = simd_get(c, o->rn);                              \
-        for (unsigned i = 0; i < (o->y ? 4 : 2); i++)                              \
-            r.uw[i] = f(n.uw[i]);                                                  \
-        simd_set(c, o->rd, r);                                                     \
-        return STEP_NEXT;                                                          \
+#define ESTIMATE(name, f)                                                                                              \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = {0}, n = simd_get(c, o->rn);                                                                    \
+        for (unsigned i = 0; i < (o->y ? 4 : 2); i++)                                                                  \
+            r.uw[i] = f(n.uw[i]);                                                                                      \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
 ESTIMATE(urecpe, recip_estimate)
 ESTIMATE(ursqrte, rsqrt_estimate)
 
 /* ---- across lanes --------------------------------------------------------------------------- */
 
-#define ACROSS(name, S, RT, wide, EXPR)                                                                \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                       \
-    {                                                                                                  \
-        SIMD_CHECK(c);                                                                                 \
-        union v128 v = simd_get(c, o->rn);                                                             \
-        unsigned count = simd_bytes(o->y) >> o->x;                                                     \
-        RT r = o->x == 0 ? (RT)v.S##b[0] : o->x == 1 ? (RT)v.S##h[0] : (RT)v.S##w[0];                  \
-        for (unsigned i = 1; i < count; i++) {                                                         \
-            RT n = o->x == 0 ? (RT)v.S##b[i] : o->x == 1 ? (RT)v.S##h[i] : (RT)v.S##w[i];              \
-            r = EXPR;                                                                                  \
-        }                                                                                              \
-        u64 out = (u64)r & ones(8u << (o->x + wide));                                                  \
-        simd_set(c, o->rd, (union v128){ .ud = { out, 0 } });                                          \
-        return STEP_NEXT;                                                                              \
+#define ACROSS(name, S, RT, wide, EXPR)                                                                                \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 v = simd_get(c, o->rn);                                                                             \
+        unsigned count = simd_bytes(o->y) >> o->x;                                                                     \
+        RT r = o->x == 0 ? (RT)v.S##b[0] : o->x == 1 ? (RT)v.S##h[0] : (RT)v.S##w[0];                                  \
+        for (unsigned i = 1; i < count; i++) {                                                                         \
+            RT n = o->x == 0 ? (RT)v.S##b[i] : o->x == 1 ? (RT)v.S##h[i] : (RT)v.S##w[i];                              \
+            r = EXPR;                                                                                                  \
+        }                                                                                                              \
+        u64 out = (u64)r & ones(8u << (o->x + wide));                                                                  \
+        simd_set(c, o->rd, (union v128){.ud = {out, 0}});                                                              \
+        return STEP_NEXT;                                                                                              \
     }
 ACROSS(addv, u, u64, 0, r + n)
 ACROSS(saddlv, s, s64, 1, r + n)

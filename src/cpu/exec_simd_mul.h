@@ -49,7 +49,7 @@ static inline s64 simd_sqdmull(struct cpu *c, s64 n, s64 m, unsigned es)
 static inline union v128 simd_dot(const struct cpu *c, unsigned rd, unsigned rn, const union v128 *m, unsigned bytes,
                                   bool n_signed, bool m_signed)
 {
-    union v128 r = { 0 }, d = simd_get(c, rd), n = simd_get(c, rn);
+    union v128 r = {0}, d = simd_get(c, rd), n = simd_get(c, rn);
     for (unsigned e = 0; e < bytes / 4; e++) {
         u32 sum = d.uw[e];
         for (unsigned k = 4 * e; k < 4 * e + 4; k++) {

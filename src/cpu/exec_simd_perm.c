@@ -7,31 +7,31 @@
 /* ---- copy ----------------------------------------------------------------------------------- */
 
 /* DUP from an element, vector (x = index, y = Q, which is 1 for 2D) and scalar, and from a general register. */
-#define DUP(name, size)                                                            \
-    enum step exec_dup_v##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        union v128 r = simd_dup(size, simd_elem(c, o->rn, size, o->x));            \
-        if (size < 3 && !o->y)                                                     \
-            r.ud[1] = 0;                                                           \
-        simd_set(c, o->rd, r);                                                     \
-        return STEP_NEXT;                                                          \
-    }                                                                              \
-    enum step exec_dup_s##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        u64 v = simd_elem(c, o->rn, size, o->x);                                   \
-        simd_set(c, o->rd, (union v128){ .ud = { v, 0 } });                        \
-        return STEP_NEXT;                                                          \
-    }                                                                              \
-    enum step exec_dup_r##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        union v128 r = simd_dup(size, c->x[o->rn]);                                \
-        if (size < 3 && !o->y)                                                     \
-            r.ud[1] = 0;                                                           \
-        simd_set(c, o->rd, r);                                                     \
-        return STEP_NEXT;                                                          \
+#define DUP(name, size)                                                                                                \
+    enum step exec_dup_v##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = simd_dup(size, simd_elem(c, o->rn, size, o->x));                                                \
+        if (size < 3 && !o->y)                                                                                         \
+            r.ud[1] = 0;                                                                                               \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
+    }                                                                                                                  \
+    enum step exec_dup_s##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = simd_elem(c, o->rn, size, o->x);                                                                       \
+        simd_set(c, o->rd, (union v128){.ud = {v, 0}});                                                                \
+        return STEP_NEXT;                                                                                              \
+    }                                                                                                                  \
+    enum step exec_dup_r##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = simd_dup(size, c->x[o->rn]);                                                                    \
+        if (size < 3 && !o->y)                                                                                         \
+            r.ud[1] = 0;                                                                                               \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
 DUP(b, 0)
 DUP(h, 1)
@@ -39,36 +39,36 @@ DUP(s, 2)
 DUP(d, 3)
 
 /* INS from a general register (x = index) and from an element (x to, y from); UMOV and SMOV. */
-#define INS(name, f, size, T)                                                      \
-    enum step exec_ins_r##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        c->v[o->rd].f[o->x] = (T)c->x[o->rn];                                      \
-        return STEP_NEXT;                                                          \
-    }                                                                              \
-    enum step exec_ins_v##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        c->v[o->rd].f[o->x] = c->v[o->rn].f[o->y];                                 \
-        return STEP_NEXT;                                                          \
-    }                                                                              \
-    enum step exec_umov_##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        c->x[o->rd] = c->v[o->rn].f[o->x];                                         \
-        return STEP_NEXT;                                                          \
+#define INS(name, f, size, T)                                                                                          \
+    enum step exec_ins_r##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        c->v[o->rd].f[o->x] = (T)c->x[o->rn];                                                                          \
+        return STEP_NEXT;                                                                                              \
+    }                                                                                                                  \
+    enum step exec_ins_v##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        c->v[o->rd].f[o->x] = c->v[o->rn].f[o->y];                                                                     \
+        return STEP_NEXT;                                                                                              \
+    }                                                                                                                  \
+    enum step exec_umov_##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        c->x[o->rd] = c->v[o->rn].f[o->x];                                                                             \
+        return STEP_NEXT;                                                                                              \
     }
 INS(b, b, 0, u8)
 INS(h, h, 1, u16)
 INS(s, s, 2, u32)
 INS(d, d, 3, u64)
 
-#define SMOV(name, f, bits, mask)                                                  \
-    enum step exec_smov_##name(struct cpu *c, const struct op *o)                  \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        c->x[o->rd] = sext(c->v[o->rn].f[o->x], bits) & mask;                      \
-        return STEP_NEXT;                                                          \
+#define SMOV(name, f, bits, mask)                                                                                      \
+    enum step exec_smov_##name(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        c->x[o->rd] = sext(c->v[o->rn].f[o->x], bits) & mask;                                                          \
+        return STEP_NEXT;                                                                                              \
     }
 SMOV(wb, b, 8, 0xffffffff)
 SMOV(wh, h, 16, 0xffffffff)
@@ -88,14 +88,14 @@ static inline u64 imm_msl(const struct op *o)
 }
 static inline u64 imm_b(const struct op *o) { return o->imm * 0x0101010101010101ull; }
 
-#define MOVE_IMM(name, expr)                                                       \
-    enum step exec_##name(struct cpu *c, const struct op *o)                       \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        u64 v = expr, *d = c->v[o->rd].d;                                          \
-        d[0] = v;                                                                  \
-        d[1] = o->y ? v : 0;                                                       \
-        return STEP_NEXT;                                                          \
+#define MOVE_IMM(name, expr)                                                                                           \
+    enum step exec_##name(struct cpu *c, const struct op *o)                                                           \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = expr, *d = c->v[o->rd].d;                                                                              \
+        d[0] = v;                                                                                                      \
+        d[1] = o->y ? v : 0;                                                                                           \
+        return STEP_NEXT;                                                                                              \
     }
 MOVE_IMM(movi_s, imm_s(o))
 MOVE_IMM(movi_h, imm_h(o))
@@ -128,14 +128,14 @@ enum step exec_movi_d(struct cpu *c, const struct op *o)
     return STEP_NEXT;
 }
 
-#define LOGIC_IMM(name, how, expr)                                                 \
-    enum step exec_##name(struct cpu *c, const struct op *o)                       \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        u64 v = expr, *d = c->v[o->rd].d;                                          \
-        d[0] = d[0] how v;                                                           \
-        d[1] = o->y ? d[1] how v : 0;                                               \
-        return STEP_NEXT;                                                          \
+#define LOGIC_IMM(name, how, expr)                                                                                     \
+    enum step exec_##name(struct cpu *c, const struct op *o)                                                           \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = expr, *d = c->v[o->rd].d;                                                                              \
+        d[0] = d[0] how v;                                                                                             \
+        d[1] = o->y ? d[1] how v : 0;                                                                                  \
+        return STEP_NEXT;                                                                                              \
     }
 LOGIC_IMM(orr_imm_s, |, imm_s(o))
 LOGIC_IMM(orr_imm_h, |, imm_h(o))
@@ -145,27 +145,27 @@ LOGIC_IMM(bic_imm_h, &, ~imm_h(o))
 /* ---- permute: x = size, y = Q --------------------------------------------------------------- */
 
 /* Element i of the result is N(k) or M(k), elements k of Vn and Vm. */
-#define PERMUTE_LOOP(T, f, EXPR)                                                   \
-    do {                                                                           \
-        T *r = out.f;                                                              \
-        const T *n = vn.f, *m = vm.f;                                              \
-        for (unsigned i = 0; i < count; i++)                                       \
-            r[i] = EXPR;                                                           \
+#define PERMUTE_LOOP(T, f, EXPR)                                                                                       \
+    do {                                                                                                               \
+        T *r = out.f;                                                                                                  \
+        const T *n = vn.f, *m = vm.f;                                                                                  \
+        for (unsigned i = 0; i < count; i++)                                                                           \
+            r[i] = EXPR;                                                                                               \
     } while (0)
-#define PERMUTE(name, EXPR)                                                        \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                   \
-    {                                                                              \
-        SIMD_CHECK(c);                                                             \
-        union v128 out = { 0 }, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm);  \
-        unsigned count = simd_bytes(o->y) >> o->x, half SIMD_UNUSED = count / 2;   \
-        switch (o->x) {                                                            \
-        case 0: PERMUTE_LOOP(u8, ub, EXPR); break;                                 \
-        case 1: PERMUTE_LOOP(u16, uh, EXPR); break;                                \
-        case 2: PERMUTE_LOOP(u32, uw, EXPR); break;                                \
-        default: PERMUTE_LOOP(u64, ud, EXPR); break;                               \
-        }                                                                          \
-        simd_set(c, o->rd, out);                                                   \
-        return STEP_NEXT;                                                          \
+#define PERMUTE(name, EXPR)                                                                                            \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 out = {0}, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm);                                        \
+        unsigned count = simd_bytes(o->y) >> o->x, half SIMD_UNUSED = count / 2;                                       \
+        switch (o->x) {                                                                                                \
+        case 0: PERMUTE_LOOP(u8, ub, EXPR); break;                                                                     \
+        case 1: PERMUTE_LOOP(u16, uh, EXPR); break;                                                                    \
+        case 2: PERMUTE_LOOP(u32, uw, EXPR); break;                                                                    \
+        default: PERMUTE_LOOP(u64, ud, EXPR); break;                                                                   \
+        }                                                                                                              \
+        simd_set(c, o->rd, out);                                                                                       \
+        return STEP_NEXT;                                                                                              \
     }
 PERMUTE(uzp1, i < half ? n[2 * i] : m[2 * (i - half)])
 PERMUTE(uzp2, i < half ? n[2 * i + 1] : m[2 * (i - half) + 1])
@@ -215,7 +215,7 @@ static inline enum step table(struct cpu *c, const struct op *o, union v128 r)
 enum step exec_tbl_v(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
-    return table(c, o, (union v128){ 0 });
+    return table(c, o, (union v128){0});
 }
 enum step exec_tbx_v(struct cpu *c, const struct op *o)
 {

@@ -9,8 +9,8 @@
 
 /* ---- element functions ---------------------------------------------------------------------- */
 
-#define EL(name)                                                                                                     \
-    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 m SIMD_UNUSED, u64 d SIMD_UNUSED,  \
+#define EL(name)                                                                                                       \
+    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 m SIMD_UNUSED, u64 d SIMD_UNUSED,    \
                                 unsigned es SIMD_UNUSED)
 
 EL(add) { return n + m; }
@@ -87,53 +87,53 @@ EL(uqrshl) { return shift_reg(c, n, m, es, false, true, true); }
 /* ---- element loops -------------------------------------------------------------------------- */
 
 /* S: s or u, how elements are extended. */
-#define SAME(name, S)                                                                                         \
-    static inline union v128 same_##name(struct cpu *c, const union v128 *n, const union v128 *m,             \
-                                         const union v128 *d, unsigned size, unsigned bytes)                  \
-    {                                                                                                         \
-        union v128 r = { 0 };                                                                                 \
-        switch (size) {                                                                                       \
-        case 0:                                                                                               \
-            for (unsigned i = 0; i < bytes; i++)                                                              \
-                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], (u64)m->S##b[i], d->ub[i], 8);                    \
-            break;                                                                                            \
-        case 1:                                                                                               \
-            for (unsigned i = 0; i < bytes / 2; i++)                                                          \
-                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], (u64)m->S##h[i], d->uh[i], 16);                  \
-            break;                                                                                            \
-        case 2:                                                                                               \
-            for (unsigned i = 0; i < bytes / 4; i++)                                                          \
-                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], (u64)m->S##w[i], d->uw[i], 32);                  \
-            break;                                                                                            \
-        default:                                                                                              \
-            for (unsigned i = 0; i < bytes / 8; i++)                                                          \
-                r.ud[i] = el_##name(c, (u64)n->S##d[i], (u64)m->S##d[i], d->ud[i], 64);                       \
-            break;                                                                                            \
-        }                                                                                                     \
-        return r;                                                                                             \
+#define SAME(name, S)                                                                                                  \
+    static inline union v128 same_##name(struct cpu *c, const union v128 *n, const union v128 *m, const union v128 *d, \
+                                         unsigned size, unsigned bytes)                                                \
+    {                                                                                                                  \
+        union v128 r = {0};                                                                                            \
+        switch (size) {                                                                                                \
+        case 0:                                                                                                        \
+            for (unsigned i = 0; i < bytes; i++)                                                                       \
+                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], (u64)m->S##b[i], d->ub[i], 8);                             \
+            break;                                                                                                     \
+        case 1:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 2; i++)                                                                   \
+                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], (u64)m->S##h[i], d->uh[i], 16);                           \
+            break;                                                                                                     \
+        case 2:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 4; i++)                                                                   \
+                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], (u64)m->S##w[i], d->uw[i], 32);                           \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            for (unsigned i = 0; i < bytes / 8; i++)                                                                   \
+                r.ud[i] = el_##name(c, (u64)n->S##d[i], (u64)m->S##d[i], d->ud[i], 64);                                \
+            break;                                                                                                     \
+        }                                                                                                              \
+        return r;                                                                                                      \
     }
 
 /* The exec function of a form: _v vector, _s scalar of any size, _d scalar of 64 bits. */
-#define SAME_EXEC(name, form, size, bytes)                                              \
-    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                   \
-    {                                                                                   \
-        SIMD_CHECK(c);                                                                  \
-        union v128 n = simd_get(c, o->rn), m = simd_get(c, o->rm), d = simd_get(c, o->rd); \
-        simd_set(c, o->rd, same_##name(c, &n, &m, &d, size, bytes));                    \
-        return STEP_NEXT;                                                               \
+#define SAME_EXEC(name, form, size, bytes)                                                                             \
+    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                                                  \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn), m = simd_get(c, o->rm), d = simd_get(c, o->rd);                             \
+        simd_set(c, o->rd, same_##name(c, &n, &m, &d, size, bytes));                                                   \
+        return STEP_NEXT;                                                                                              \
     }
 #define V(name) SAME_EXEC(name, v, o->x, simd_bytes(o->y))
 #define S(name) SAME_EXEC(name, s, o->x, 1u << o->x)
 #define D(name) SAME_EXEC(name, d, 3, 8)
 
 /* _e: vector by element, _es: scalar by element */
-#define SAME_ELEM(name, form, bytes)                                                    \
-    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                   \
-    {                                                                                   \
-        SIMD_CHECK(c);                                                                  \
-        union v128 n = simd_get(c, o->rn), m = simd_by_element(c, o), d = simd_get(c, o->rd); \
-        simd_set(c, o->rd, same_##name(c, &n, &m, &d, o->x, bytes));                    \
-        return STEP_NEXT;                                                               \
+#define SAME_ELEM(name, form, bytes)                                                                                   \
+    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                                                  \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn), m = simd_by_element(c, o), d = simd_get(c, o->rd);                          \
+        simd_set(c, o->rd, same_##name(c, &n, &m, &d, o->x, bytes));                                                   \
+        return STEP_NEXT;                                                                                              \
     }
 #define E(name)  SAME_ELEM(name, e, simd_bytes(o->y))
 #define ES(name) SAME_ELEM(name, es, 1u << o->x)
@@ -168,74 +168,59 @@ SAME_V(sabd, s)
 SAME_V(uabd, u)
 SAME_V(saba, s)
 SAME_V(uaba, u)
-SAME_V(mul, u) E(mul)
-SAME_V(mla, u) E(mla)
-SAME_V(mls, u) E(mls)
-SAME_V(pmul, u)
-SAME_VS(sqdmulh, s) E(sqdmulh) ES(sqdmulh)
-SAME_VS(sqrdmulh, s) E(sqrdmulh) ES(sqrdmulh)
-SAME_VS(sqrdmlah, s) E(sqrdmlah) ES(sqrdmlah)
-SAME_VS(sqrdmlsh, s) E(sqrdmlsh) ES(sqrdmlsh)
-SAME_VD(sshl, s)
-SAME_VD(ushl, u)
-SAME_VD(srshl, s)
-SAME_VD(urshl, u)
-SAME_VS(sqshl, s)
-SAME_VS(uqshl, u)
-SAME_VS(sqrshl, s)
-SAME_VS(uqrshl, u)
+SAME_V(mul, u)
+E(mul) SAME_V(mla, u) E(mla) SAME_V(mls, u) E(mls) SAME_V(pmul, u) SAME_VS(sqdmulh, s) E(sqdmulh) ES(sqdmulh)
+    SAME_VS(sqrdmulh, s) E(sqrdmulh) ES(sqrdmulh) SAME_VS(sqrdmlah, s) E(sqrdmlah) ES(sqrdmlah) SAME_VS(sqrdmlsh, s)
+        E(sqrdmlsh) ES(sqrdmlsh) SAME_VD(sshl, s) SAME_VD(ushl, u) SAME_VD(srshl, s) SAME_VD(urshl, u) SAME_VS(sqshl, s)
+            SAME_VS(uqshl, u) SAME_VS(sqrshl, s) SAME_VS(uqrshl, u)
 
 /* ---- pairwise ------------------------------------------------------------------------------- */
 
 /* Element i of the result comes from elements 2i and 2i + 1 of m:n. */
-#define PAIR_LOOP(name, T, f, S, es)                                                             \
-    for (unsigned i = 0; i < count / 2; i++) {                                                   \
-        r.u##f[i] = (T)el_##name(c, (u64)n.S##f[2 * i], (u64)n.S##f[2 * i + 1], 0, es);          \
-        r.u##f[count / 2 + i] = (T)el_##name(c, (u64)m.S##f[2 * i], (u64)m.S##f[2 * i + 1], 0, es); \
+#define PAIR_LOOP(name, T, f, S, es)                                                                                   \
+    for (unsigned i = 0; i < count / 2; i++) {                                                                         \
+        r.u##f[i] = (T)el_##name(c, (u64)n.S##f[2 * i], (u64)n.S##f[2 * i + 1], 0, es);                                \
+        r.u##f[count / 2 + i] = (T)el_##name(c, (u64)m.S##f[2 * i], (u64)m.S##f[2 * i + 1], 0, es);                    \
     }
-#define PAIR(insn, name, S)                                                       \
-    enum step exec_##insn##_v(struct cpu *c, const struct op *o)                  \
-    {                                                                             \
-        SIMD_CHECK(c);                                                            \
-        union v128 r = { 0 }, n = simd_get(c, o->rn), m = simd_get(c, o->rm);     \
-        unsigned count = simd_bytes(o->y) >> o->x;                                \
-        switch (o->x) {                                                           \
-        case 0: PAIR_LOOP(name, u8, b, S, 8) break;                               \
-        case 1: PAIR_LOOP(name, u16, h, S, 16) break;                             \
-        case 2: PAIR_LOOP(name, u32, w, S, 32) break;                             \
-        default: PAIR_LOOP(name, u64, d, S, 64) break;                            \
-        }                                                                         \
-        simd_set(c, o->rd, r);                                                    \
-        return STEP_NEXT;                                                         \
+#define PAIR(insn, name, S)                                                                                            \
+    enum step exec_##insn##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = {0}, n = simd_get(c, o->rn), m = simd_get(c, o->rm);                                            \
+        unsigned count = simd_bytes(o->y) >> o->x;                                                                     \
+        switch (o->x) {                                                                                                \
+        case 0: PAIR_LOOP(name, u8, b, S, 8) break;                                                                    \
+        case 1: PAIR_LOOP(name, u16, h, S, 16) break;                                                                  \
+        case 2: PAIR_LOOP(name, u32, w, S, 32) break;                                                                  \
+        default: PAIR_LOOP(name, u64, d, S, 64) break;                                                                 \
+        }                                                                                                              \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
-PAIR(addp, add, u)
-PAIR(smaxp, smax, s)
-PAIR(sminp, smin, s)
-PAIR(umaxp, umax, u)
-PAIR(uminp, umin, u)
+                PAIR(addp, add, u) PAIR(smaxp, smax, s) PAIR(sminp, smin, s) PAIR(umaxp, umax, u) PAIR(uminp, umin, u)
 
-/* ADDP (scalar). */
-enum step exec_addp_d(struct cpu *c, const struct op *o)
+    /* ADDP (scalar). */
+    enum step exec_addp_d(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     union v128 n = simd_get(c, o->rn);
-    simd_set(c, o->rd, (union v128){ .ud = { n.ud[0] + n.ud[1], 0 } });
+    simd_set(c, o->rd, (union v128){.ud = {n.ud[0] + n.ud[1], 0}});
     return STEP_NEXT;
 }
 
 /* ---- bitwise -------------------------------------------------------------------------------- */
 
-#define BITWISE(name, expr)                                                       \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                  \
-    {                                                                             \
-        SIMD_CHECK(c);                                                            \
-        const u64 *vn = c->v[o->rn].d, *vm = c->v[o->rm].d;                       \
-        u64 *vd = c->v[o->rd].d, n = vn[0], m = vm[0], d SIMD_UNUSED = vd[0];     \
-        u64 low = expr;                                                           \
-        n = vn[1], m = vm[1], d = vd[1];                                          \
-        vd[0] = low;                                                              \
-        vd[1] = o->y ? expr : 0;                                                  \
-        return STEP_NEXT;                                                         \
+#define BITWISE(name, expr)                                                                                            \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        const u64 *vn = c->v[o->rn].d, *vm = c->v[o->rm].d;                                                            \
+        u64 *vd = c->v[o->rd].d, n = vn[0], m = vm[0], d SIMD_UNUSED = vd[0];                                          \
+        u64 low = expr;                                                                                                \
+        n = vn[1], m = vm[1], d = vd[1];                                                                               \
+        vd[0] = low;                                                                                                   \
+        vd[1] = o->y ? expr : 0;                                                                                       \
+        return STEP_NEXT;                                                                                              \
     }
 BITWISE(and, n &m)
 BITWISE(bic, n & ~m)
@@ -249,21 +234,21 @@ BITWISE(bif, (n & ~m) | (d & m))
 /* ---- dot products and matrix multiplication ------------------------------------------------- */
 
 /* By element: imm = L:H, the index of the four bytes. */
-#define DOT(name, n_signed, m_signed)                                                               \
-    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                    \
-    {                                                                                               \
-        SIMD_CHECK(c);                                                                              \
-        union v128 m = simd_get(c, o->rm);                                                          \
-        simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));    \
-        return STEP_NEXT;                                                                           \
+#define DOT(name, n_signed, m_signed)                                                                                  \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 m = simd_get(c, o->rm);                                                                             \
+        simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));                       \
+        return STEP_NEXT;                                                                                              \
     }
-#define DOT_E(name, n_signed, m_signed)                                                             \
-    enum step exec_##name##_e(struct cpu *c, const struct op *o)                                    \
-    {                                                                                               \
-        SIMD_CHECK(c);                                                                              \
-        union v128 m = simd_dup(2, simd_elem(c, o->rm, 2, (unsigned)((o->imm & 1) << 1 | o->imm >> 1))); \
-        simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));    \
-        return STEP_NEXT;                                                                           \
+#define DOT_E(name, n_signed, m_signed)                                                                                \
+    enum step exec_##name##_e(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 m = simd_dup(2, simd_elem(c, o->rm, 2, (unsigned)((o->imm & 1) << 1 | o->imm >> 1)));               \
+        simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));                       \
+        return STEP_NEXT;                                                                                              \
     }
 DOT(sdot, true, true)
 DOT(udot, false, false)

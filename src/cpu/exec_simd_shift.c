@@ -10,8 +10,8 @@ static inline unsigned shift_size(const struct op *o) { return 28 - (unsigned)__
 
 /* ---- same width ----------------------------------------------------------------------------- */
 
-#define EL(name)                                                                                            \
-    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 d SIMD_UNUSED,            \
+#define EL(name)                                                                                                       \
+    static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 d SIMD_UNUSED,                       \
                                 unsigned sh SIMD_UNUSED, unsigned es SIMD_UNUSED)
 
 /* Right shifts by 1..esize; the operand is sign- or zero-extended. */
@@ -38,64 +38,59 @@ EL(sqshlu) { return simd_sat_u(c, (s128)(s64)n * ((s128)1 << sh), es); }
 /* DIR: the shift amount for esize es. */
 #define RIGHT(es) (2 * (es)-imm)
 #define LEFT(es)  (imm - (es))
-#define SHIFT(name, S, DIR)                                                                                  \
-    static inline union v128 shift_##name(struct cpu *c, const union v128 *n, const union v128 *d,           \
-                                          unsigned imm, unsigned size, unsigned bytes)                       \
-    {                                                                                                        \
-        union v128 r = { 0 };                                                                                \
-        switch (size) {                                                                                      \
-        case 0:                                                                                              \
-            for (unsigned i = 0; i < bytes; i++)                                                             \
-                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], d->ub[i], DIR(8), 8);                            \
-            break;                                                                                           \
-        case 1:                                                                                              \
-            for (unsigned i = 0; i < bytes / 2; i++)                                                         \
-                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], d->uh[i], DIR(16), 16);                         \
-            break;                                                                                           \
-        case 2:                                                                                              \
-            for (unsigned i = 0; i < bytes / 4; i++)                                                         \
-                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], d->uw[i], DIR(32), 32);                         \
-            break;                                                                                           \
-        default:                                                                                             \
-            for (unsigned i = 0; i < bytes / 8; i++)                                                         \
-                r.ud[i] = el_##name(c, (u64)n->S##d[i], d->ud[i], DIR(64), 64);                              \
-            break;                                                                                           \
-        }                                                                                                    \
-        return r;                                                                                            \
+#define SHIFT(name, S, DIR)                                                                                            \
+    static inline union v128 shift_##name(struct cpu *c, const union v128 *n, const union v128 *d, unsigned imm,       \
+                                          unsigned size, unsigned bytes)                                               \
+    {                                                                                                                  \
+        union v128 r = {0};                                                                                            \
+        switch (size) {                                                                                                \
+        case 0:                                                                                                        \
+            for (unsigned i = 0; i < bytes; i++)                                                                       \
+                r.ub[i] = (u8)el_##name(c, (u64)n->S##b[i], d->ub[i], DIR(8), 8);                                      \
+            break;                                                                                                     \
+        case 1:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 2; i++)                                                                   \
+                r.uh[i] = (u16)el_##name(c, (u64)n->S##h[i], d->uh[i], DIR(16), 16);                                   \
+            break;                                                                                                     \
+        case 2:                                                                                                        \
+            for (unsigned i = 0; i < bytes / 4; i++)                                                                   \
+                r.uw[i] = (u32)el_##name(c, (u64)n->S##w[i], d->uw[i], DIR(32), 32);                                   \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            for (unsigned i = 0; i < bytes / 8; i++)                                                                   \
+                r.ud[i] = el_##name(c, (u64)n->S##d[i], d->ud[i], DIR(64), 64);                                        \
+            break;                                                                                                     \
+        }                                                                                                              \
+        return r;                                                                                                      \
     }
-#define SHIFT_EXEC(name, form, imm, size, bytes)                                                     \
-    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                           \
-    {                                                                                           \
-        SIMD_CHECK(c);                                                                          \
-        union v128 n = simd_get(c, o->rn), d = simd_get(c, o->rd);                              \
-        simd_set(c, o->rd, shift_##name(c, &n, &d, (unsigned)(imm), size, bytes));             \
-        return STEP_NEXT;                                                                       \
+#define SHIFT_EXEC(name, form, imm, size, bytes)                                                                       \
+    enum step exec_##name##_##form(struct cpu *c, const struct op *o)                                                  \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn), d = simd_get(c, o->rd);                                                     \
+        simd_set(c, o->rd, shift_##name(c, &n, &d, (unsigned)(imm), size, bytes));                                     \
+        return STEP_NEXT;                                                                                              \
     }
 /* _i vector; _id scalar of 64 bits (the row fixes immh<3>, imm lacks it); _is scalar of any size */
 #define I(name)  SHIFT_EXEC(name, i, o->imm, shift_size(o), simd_bytes(o->y))
 #define ID(name) SHIFT_EXEC(name, id, o->imm | 64, 3, 8)
 #define IS(name) SHIFT_EXEC(name, is, o->imm, shift_size(o), 1u << shift_size(o))
 
-SHIFT(sshr, s, RIGHT) I(sshr) ID(sshr)
-SHIFT(ushr, u, RIGHT) I(ushr) ID(ushr)
-SHIFT(srshr, s, RIGHT) I(srshr) ID(srshr)
-SHIFT(urshr, u, RIGHT) I(urshr) ID(urshr)
-SHIFT(ssra, s, RIGHT) I(ssra) ID(ssra)
-SHIFT(usra, u, RIGHT) I(usra) ID(usra)
-SHIFT(srsra, s, RIGHT) I(srsra) ID(srsra)
-SHIFT(ursra, u, RIGHT) I(ursra) ID(ursra)
-SHIFT(sri, u, RIGHT) I(sri) ID(sri)
-SHIFT(shl, u, LEFT) I(shl) ID(shl)
-SHIFT(sli, u, LEFT) I(sli) ID(sli)
-SHIFT(sqshl, s, LEFT) I(sqshl) IS(sqshl)
-SHIFT(uqshl, u, LEFT) I(uqshl) IS(uqshl)
-SHIFT(sqshlu, s, LEFT) I(sqshlu) IS(sqshlu)
+SHIFT(sshr, s, RIGHT)
+I(sshr) ID(sshr) SHIFT(ushr, u, RIGHT) I(ushr) ID(ushr) SHIFT(srshr, s, RIGHT) I(srshr) ID(srshr) SHIFT(urshr, u, RIGHT)
+    I(urshr) ID(urshr) SHIFT(ssra, s, RIGHT) I(ssra) ID(ssra) SHIFT(usra, u, RIGHT) I(usra) ID(usra)
+        SHIFT(srsra, s, RIGHT) I(srsra) ID(srsra) SHIFT(ursra, u, RIGHT) I(ursra) ID(ursra) SHIFT(sri, u, RIGHT) I(sri)
+            ID(sri) SHIFT(shl, u, LEFT) I(shl) ID(shl) SHIFT(sli, u, LEFT) I(sli) ID(sli) SHIFT(sqshl, s, LEFT) I(sqshl)
+                IS(sqshl) SHIFT(uqshl, u, LEFT) I(uqshl) IS(uqshl) SHIFT(sqshlu, s, LEFT) I(sqshlu) IS(sqshlu)
 
 /* ---- narrowing ------------------------------------------------------------------------------ */
 
 #define NAR(name) static inline u64 nar_##name(struct cpu *c SIMD_UNUSED, u64 n, unsigned sh, unsigned es SIMD_UNUSED)
 
-NAR(shrn) { return lsr(n, sh); }
+                    NAR(shrn)
+{
+    return lsr(n, sh);
+}
 NAR(rshrn) { return lsr_round(n, sh); }
 NAR(sqshrn) { return simd_sat_s(c, (s64)asr(n, sh), es); }
 NAR(sqrshrn) { return simd_sat_s(c, (s64)asr_round(n, sh), es); }
@@ -104,72 +99,68 @@ NAR(uqrshrn) { return simd_sat_u(c, lsr_round(n, sh), es); }
 NAR(sqshrun) { return simd_sat_u(c, (s64)asr(n, sh), es); }
 NAR(sqrshrun) { return simd_sat_u(c, (s64)asr_round(n, sh), es); }
 
-#define NARROW(name, S)                                                                                       \
-    static inline u64 narrow_##name(struct cpu *c, const union v128 *n, unsigned imm, unsigned count)         \
-    {                                                                                                         \
-        union v128 r = { 0 };                                                                                 \
-        if (imm < 16) {                                                                                       \
-            for (unsigned i = 0; i < count && i < 8; i++)                                                     \
-                r.ub[i] = (u8)nar_##name(c, (u64)n->S##h[i], RIGHT(8), 8);                                    \
-        } else if (imm < 32) {                                                                                \
-            for (unsigned i = 0; i < count && i < 4; i++)                                                     \
-                r.uh[i] = (u16)nar_##name(c, (u64)n->S##w[i], RIGHT(16), 16);                                 \
-        } else {                                                                                              \
-            for (unsigned i = 0; i < count && i < 2; i++)                                                     \
-                r.uw[i] = (u32)nar_##name(c, (u64)n->S##d[i], RIGHT(32), 32);                                 \
-        }                                                                                                     \
-        return r.ud[0];                                                                                       \
-    }                                                                                                         \
-    enum step exec_##name##_i(struct cpu *c, const struct op *o)                                              \
-    {                                                                                                         \
-        SIMD_CHECK(c);                                                                                        \
-        union v128 n = simd_get(c, o->rn);                                                                    \
-        u64 v = narrow_##name(c, &n, (unsigned)o->imm, 8), *d = c->v[o->rd].d;                                \
-        if (o->y) {                                                                                           \
-            d[1] = v;                                                                                         \
-        } else {                                                                                              \
-            d[0] = v;                                                                                         \
-            d[1] = 0;                                                                                         \
-        }                                                                                                     \
-        return STEP_NEXT;                                                                                     \
+#define NARROW(name, S)                                                                                                \
+    static inline u64 narrow_##name(struct cpu *c, const union v128 *n, unsigned imm, unsigned count)                  \
+    {                                                                                                                  \
+        union v128 r = {0};                                                                                            \
+        if (imm < 16) {                                                                                                \
+            for (unsigned i = 0; i < count && i < 8; i++)                                                              \
+                r.ub[i] = (u8)nar_##name(c, (u64)n->S##h[i], RIGHT(8), 8);                                             \
+        } else if (imm < 32) {                                                                                         \
+            for (unsigned i = 0; i < count && i < 4; i++)                                                              \
+                r.uh[i] = (u16)nar_##name(c, (u64)n->S##w[i], RIGHT(16), 16);                                          \
+        } else {                                                                                                       \
+            for (unsigned i = 0; i < count && i < 2; i++)                                                              \
+                r.uw[i] = (u32)nar_##name(c, (u64)n->S##d[i], RIGHT(32), 32);                                          \
+        }                                                                                                              \
+        return r.ud[0];                                                                                                \
+    }                                                                                                                  \
+    enum step exec_##name##_i(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn);                                                                             \
+        u64 v = narrow_##name(c, &n, (unsigned)o->imm, 8), *d = c->v[o->rd].d;                                         \
+        if (o->y) {                                                                                                    \
+            d[1] = v;                                                                                                  \
+        } else {                                                                                                       \
+            d[0] = v;                                                                                                  \
+            d[1] = 0;                                                                                                  \
+        }                                                                                                              \
+        return STEP_NEXT;                                                                                              \
     }
-#define NARROW_S(name)                                                                                        \
-    enum step exec_##name##_is(struct cpu *c, const struct op *o)                                             \
-    {                                                                                                         \
-        SIMD_CHECK(c);                                                                                        \
-        union v128 n = simd_get(c, o->rn);                                                                    \
-        simd_set(c, o->rd, (union v128){ .ud = { narrow_##name(c, &n, (unsigned)o->imm, 1), 0 } });           \
-        return STEP_NEXT;                                                                                     \
+#define NARROW_S(name)                                                                                                 \
+    enum step exec_##name##_is(struct cpu *c, const struct op *o)                                                      \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 n = simd_get(c, o->rn);                                                                             \
+        simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, (unsigned)o->imm, 1), 0}});                        \
+        return STEP_NEXT;                                                                                              \
     }
 NARROW(shrn, u)
 NARROW(rshrn, u)
-NARROW(sqshrn, s) NARROW_S(sqshrn)
-NARROW(sqrshrn, s) NARROW_S(sqrshrn)
-NARROW(uqshrn, u) NARROW_S(uqshrn)
-NARROW(uqrshrn, u) NARROW_S(uqrshrn)
-NARROW(sqshrun, s) NARROW_S(sqshrun)
-NARROW(sqrshrun, s) NARROW_S(sqrshrun)
+NARROW(sqshrn, s)
+NARROW_S(sqshrn) NARROW(sqrshrn, s) NARROW_S(sqrshrn) NARROW(uqshrn, u) NARROW_S(uqshrn) NARROW(uqrshrn, u)
+    NARROW_S(uqrshrn) NARROW(sqshrun, s) NARROW_S(sqshrun) NARROW(sqrshrun, s) NARROW_S(sqrshrun)
 
 /* ---- widening ------------------------------------------------------------------------------- */
 
-#define WIDEN(name, S)                                                                              \
-    enum step exec_##name##_i(struct cpu *c, const struct op *o)                                    \
-    {                                                                                               \
-        SIMD_CHECK(c);                                                                              \
-        union v128 r = { 0 }, n = { .ud = { c->v[o->rn].d[o->y], 0 } };                             \
-        unsigned imm = (unsigned)o->imm;                                                            \
-        if (imm < 16) {                                                                             \
-            for (unsigned i = 0; i < 8; i++)                                                        \
-                r.uh[i] = (u16)((u64)n.S##b[i] << LEFT(8));                                         \
-        } else if (imm < 32) {                                                                      \
-            for (unsigned i = 0; i < 4; i++)                                                        \
-                r.uw[i] = (u32)((u64)n.S##h[i] << LEFT(16));                                        \
-        } else {                                                                                    \
-            for (unsigned i = 0; i < 2; i++)                                                        \
-                r.ud[i] = (u64)n.S##w[i] << LEFT(32);                                               \
-        }                                                                                           \
-        simd_set(c, o->rd, r);                                                                      \
-        return STEP_NEXT;                                                                           \
+#define WIDEN(name, S)                                                                                                 \
+    enum step exec_##name##_i(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        union v128 r = {0}, n = {.ud = {c->v[o->rn].d[o->y], 0}};                                                      \
+        unsigned imm = (unsigned)o->imm;                                                                               \
+        if (imm < 16) {                                                                                                \
+            for (unsigned i = 0; i < 8; i++)                                                                           \
+                r.uh[i] = (u16)((u64)n.S##b[i] << LEFT(8));                                                            \
+        } else if (imm < 32) {                                                                                         \
+            for (unsigned i = 0; i < 4; i++)                                                                           \
+                r.uw[i] = (u32)((u64)n.S##h[i] << LEFT(16));                                                           \
+        } else {                                                                                                       \
+            for (unsigned i = 0; i < 2; i++)                                                                           \
+                r.ud[i] = (u64)n.S##w[i] << LEFT(32);                                                                  \
+        }                                                                                                              \
+        simd_set(c, o->rd, r);                                                                                         \
+        return STEP_NEXT;                                                                                              \
     }
-WIDEN(sshll, s)
-WIDEN(ushll, u)
+        WIDEN(sshll, s) WIDEN(ushll, u)
