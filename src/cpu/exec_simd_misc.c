@@ -66,6 +66,7 @@ EL(cls) { return (u64)__builtin_clrsbll((long long)n) - (64 - es); } /* n sign-e
 #define MISC_VD(name, sign) MISC(name, sign) V(name) D(name)
 #define MISC_VS(name, sign) MISC(name, sign) V(name) S(name)
 
+// clang-format off
 MISC_VD(cmgt_z, s)
 MISC_VD(cmge_z, s)
 MISC_VD(cmeq_z, u)
@@ -79,6 +80,7 @@ MISC_VS(suqadd, u)
 MISC_VS(usqadd, s)
 MISC_V(clz, u)
 MISC_V(cls, s)
+// clang-format on
 
 /* ---- whole words: y = Q --------------------------------------------------------------------- */
 
@@ -118,16 +120,16 @@ static inline u64 do_cnt(u64 v, unsigned size SIMD_UNUSED)
         d[1] = o->y ? do_##name(n[1], o->x) : 0;                                                                       \
         return STEP_NEXT;                                                                                              \
     }
-WORDWISE(rev16)
-WORDWISE(rev32)
-WORDWISE(rev64)
-WORDWISE(not )
-WORDWISE(rbit)
-WORDWISE(cnt)
+// clang-format off
+WORDWISE(rev16) WORDWISE(rev32) WORDWISE(rev64) WORDWISE(not) WORDWISE(rbit) WORDWISE(cnt)
+    // clang-format on
 
-/* ---- narrowing moves ------------------------------------------------------------------------ */
+    /* ---- narrowing moves ------------------------------------------------------------------------ */
 
-static inline u64 nar_xtn(struct cpu *c SIMD_UNUSED, u64 n, unsigned es SIMD_UNUSED) { return n; }
+    static inline u64 nar_xtn(struct cpu *c SIMD_UNUSED, u64 n, unsigned es SIMD_UNUSED)
+{
+    return n;
+}
 static inline u64 nar_sqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_s(c, (s64)n, es); }
 static inline u64 nar_uqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, n, es); }
 static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, (s64)n, es); }
@@ -168,9 +170,12 @@ static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sa
         simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, o->x, 1), 0}});                                    \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 NARROW(xtn, u)
-NARROW(sqxtn, s)
-NARROW_S(sqxtn) NARROW(uqxtn, u) NARROW_S(uqxtn) NARROW(sqxtun, s) NARROW_S(sqxtun)
+NARROW(sqxtn, s) NARROW_S(sqxtn)
+NARROW(uqxtn, u) NARROW_S(uqxtn)
+NARROW(sqxtun, s) NARROW_S(sqxtun)
+    // clang-format on
 
     /* SHLL: widens and shifts by the element size. */
     enum step exec_shll_v(struct cpu *c, const struct op *o)
@@ -207,10 +212,12 @@ NARROW_S(sqxtn) NARROW(uqxtn, u) NARROW_S(uqxtn) NARROW(sqxtun, s) NARROW_S(sqxt
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 ADDLP(saddlp, s, 0)
 ADDLP(uaddlp, u, 0)
 ADDLP(sadalp, s, 1)
 ADDLP(uadalp, u, 1)
+// clang-format on
 
 /* ---- integer estimates: URECPE, URSQRTE (y = Q) --------------------------------------------- */
 
@@ -251,8 +258,10 @@ static u32 rsqrt_estimate(u32 v)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 ESTIMATE(urecpe, recip_estimate)
 ESTIMATE(ursqrte, rsqrt_estimate)
+// clang-format on
 
 /* ---- across lanes --------------------------------------------------------------------------- */
 
@@ -271,6 +280,7 @@ ESTIMATE(ursqrte, rsqrt_estimate)
         simd_set(c, o->rd, (union v128){.ud = {out, 0}});                                                              \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 ACROSS(addv, u, u64, 0, r + n)
 ACROSS(saddlv, s, s64, 1, r + n)
 ACROSS(uaddlv, u, u64, 1, r + n)
@@ -278,3 +288,4 @@ ACROSS(smaxv, s, s64, 0, n > r ? n : r)
 ACROSS(sminv, s, s64, 0, n < r ? n : r)
 ACROSS(umaxv, u, u64, 0, n > r ? n : r)
 ACROSS(uminv, u, u64, 0, n < r ? n : r)
+// clang-format on

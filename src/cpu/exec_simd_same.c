@@ -142,6 +142,7 @@ EL(uqrshl) { return shift_reg(c, n, m, es, false, true, true); }
 #define SAME_VD(name, sign) SAME(name, sign) V(name) D(name)
 #define SAME_VS(name, sign) SAME(name, sign) V(name) S(name)
 
+// clang-format off
 SAME_VD(add, u)
 SAME_VD(sub, u)
 SAME_V(shadd, s)
@@ -168,11 +169,23 @@ SAME_V(sabd, s)
 SAME_V(uabd, u)
 SAME_V(saba, s)
 SAME_V(uaba, u)
-SAME_V(mul, u)
-E(mul) SAME_V(mla, u) E(mla) SAME_V(mls, u) E(mls) SAME_V(pmul, u) SAME_VS(sqdmulh, s) E(sqdmulh) ES(sqdmulh)
-    SAME_VS(sqrdmulh, s) E(sqrdmulh) ES(sqrdmulh) SAME_VS(sqrdmlah, s) E(sqrdmlah) ES(sqrdmlah) SAME_VS(sqrdmlsh, s)
-        E(sqrdmlsh) ES(sqrdmlsh) SAME_VD(sshl, s) SAME_VD(ushl, u) SAME_VD(srshl, s) SAME_VD(urshl, u) SAME_VS(sqshl, s)
-            SAME_VS(uqshl, u) SAME_VS(sqrshl, s) SAME_VS(uqrshl, u)
+SAME_V(mul, u) E(mul)
+SAME_V(mla, u) E(mla)
+SAME_V(mls, u) E(mls)
+SAME_V(pmul, u)
+SAME_VS(sqdmulh, s) E(sqdmulh) ES(sqdmulh)
+SAME_VS(sqrdmulh, s) E(sqrdmulh) ES(sqrdmulh)
+SAME_VS(sqrdmlah, s) E(sqrdmlah) ES(sqrdmlah)
+SAME_VS(sqrdmlsh, s) E(sqrdmlsh) ES(sqrdmlsh)
+SAME_VD(sshl, s)
+SAME_VD(ushl, u)
+SAME_VD(srshl, s)
+SAME_VD(urshl, u)
+SAME_VS(sqshl, s)
+SAME_VS(uqshl, u)
+SAME_VS(sqrshl, s)
+SAME_VS(uqrshl, u)
+// clang-format on
 
 /* ---- pairwise ------------------------------------------------------------------------------- */
 
@@ -197,7 +210,13 @@ E(mul) SAME_V(mla, u) E(mla) SAME_V(mls, u) E(mls) SAME_V(pmul, u) SAME_VS(sqdmu
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-                PAIR(addp, add, u) PAIR(smaxp, smax, s) PAIR(sminp, smin, s) PAIR(umaxp, umax, u) PAIR(uminp, umin, u)
+    // clang-format off
+PAIR(addp, add, u)
+PAIR(smaxp, smax, s)
+PAIR(sminp, smin, s)
+PAIR(umaxp, umax, u)
+PAIR(uminp, umin, u)
+    // clang-format on
 
     /* ADDP (scalar). */
     enum step exec_addp_d(struct cpu *c, const struct op *o)
@@ -222,11 +241,13 @@ E(mul) SAME_V(mla, u) E(mla) SAME_V(mls, u) E(mls) SAME_V(pmul, u) SAME_VS(sqdmu
         vd[1] = o->y ? expr : 0;                                                                                       \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 BITWISE(and, n &m)
 BITWISE(bic, n & ~m)
 BITWISE(orr, n | m)
 BITWISE(orn, n | ~m)
 BITWISE(eor, n ^ m)
+// clang-format on
 BITWISE(bsl, (n & d) | (m & ~d))
 BITWISE(bit, (n & m) | (d & ~m))
 BITWISE(bif, (n & ~m) | (d & m))
@@ -250,6 +271,7 @@ BITWISE(bif, (n & ~m) | (d & m))
         simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));                       \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 DOT(sdot, true, true)
 DOT(udot, false, false)
 DOT(usdot, false, true)
@@ -257,6 +279,7 @@ DOT_E(sdot, true, true)
 DOT_E(udot, false, false)
 DOT_E(usdot, false, true)
 DOT_E(sudot, true, false)
+// clang-format on
 
 /* MatMulAdd: 2x2 sums of 8-element products of n's and m's rows. */
 static enum step matmul(struct cpu *c, const struct op *o, bool n_signed, bool m_signed)

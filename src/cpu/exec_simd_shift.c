@@ -76,12 +76,22 @@ EL(sqshlu) { return simd_sat_u(c, (s128)(s64)n * ((s128)1 << sh), es); }
 #define ID(name) SHIFT_EXEC(name, id, o->imm | 64, 3, 8)
 #define IS(name) SHIFT_EXEC(name, is, o->imm, shift_size(o), 1u << shift_size(o))
 
-SHIFT(sshr, s, RIGHT)
-I(sshr) ID(sshr) SHIFT(ushr, u, RIGHT) I(ushr) ID(ushr) SHIFT(srshr, s, RIGHT) I(srshr) ID(srshr) SHIFT(urshr, u, RIGHT)
-    I(urshr) ID(urshr) SHIFT(ssra, s, RIGHT) I(ssra) ID(ssra) SHIFT(usra, u, RIGHT) I(usra) ID(usra)
-        SHIFT(srsra, s, RIGHT) I(srsra) ID(srsra) SHIFT(ursra, u, RIGHT) I(ursra) ID(ursra) SHIFT(sri, u, RIGHT) I(sri)
-            ID(sri) SHIFT(shl, u, LEFT) I(shl) ID(shl) SHIFT(sli, u, LEFT) I(sli) ID(sli) SHIFT(sqshl, s, LEFT) I(sqshl)
-                IS(sqshl) SHIFT(uqshl, u, LEFT) I(uqshl) IS(uqshl) SHIFT(sqshlu, s, LEFT) I(sqshlu) IS(sqshlu)
+// clang-format off
+SHIFT(sshr, s, RIGHT) I(sshr) ID(sshr)
+SHIFT(ushr, u, RIGHT) I(ushr) ID(ushr)
+SHIFT(srshr, s, RIGHT) I(srshr) ID(srshr)
+SHIFT(urshr, u, RIGHT) I(urshr) ID(urshr)
+SHIFT(ssra, s, RIGHT) I(ssra) ID(ssra)
+SHIFT(usra, u, RIGHT) I(usra) ID(usra)
+SHIFT(srsra, s, RIGHT) I(srsra) ID(srsra)
+SHIFT(ursra, u, RIGHT) I(ursra) ID(ursra)
+SHIFT(sri, u, RIGHT) I(sri) ID(sri)
+SHIFT(shl, u, LEFT) I(shl) ID(shl)
+SHIFT(sli, u, LEFT) I(sli) ID(sli)
+SHIFT(sqshl, s, LEFT) I(sqshl) IS(sqshl)
+SHIFT(uqshl, u, LEFT) I(uqshl) IS(uqshl)
+SHIFT(sqshlu, s, LEFT) I(sqshlu) IS(sqshlu)
+// clang-format on
 
 /* ---- narrowing ------------------------------------------------------------------------------ */
 
@@ -136,11 +146,16 @@ NAR(sqrshrun) { return simd_sat_u(c, (s64)asr_round(n, sh), es); }
         simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, (unsigned)o->imm, 1), 0}});                        \
         return STEP_NEXT;                                                                                              \
     }
+// clang-format off
 NARROW(shrn, u)
 NARROW(rshrn, u)
-NARROW(sqshrn, s)
-NARROW_S(sqshrn) NARROW(sqrshrn, s) NARROW_S(sqrshrn) NARROW(uqshrn, u) NARROW_S(uqshrn) NARROW(uqrshrn, u)
-    NARROW_S(uqrshrn) NARROW(sqshrun, s) NARROW_S(sqshrun) NARROW(sqrshrun, s) NARROW_S(sqrshrun)
+NARROW(sqshrn, s) NARROW_S(sqshrn)
+NARROW(sqrshrn, s) NARROW_S(sqrshrn)
+NARROW(uqshrn, u) NARROW_S(uqshrn)
+NARROW(uqrshrn, u) NARROW_S(uqrshrn)
+NARROW(sqshrun, s) NARROW_S(sqshrun)
+NARROW(sqrshrun, s) NARROW_S(sqrshrun)
+// clang-format on
 
 /* ---- widening ------------------------------------------------------------------------------- */
 
@@ -163,4 +178,7 @@ NARROW_S(sqshrn) NARROW(sqrshrn, s) NARROW_S(sqrshrn) NARROW(uqshrn, u) NARROW_S
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-        WIDEN(sshll, s) WIDEN(ushll, u)
+    // clang-format off
+WIDEN(sshll, s)
+WIDEN(ushll, u)
+    // clang-format on
