@@ -94,6 +94,7 @@ s64 clock_begin(struct clock *c, struct slice *s, s64 n)
         n = (s64)(next - c->end);
     s->left = n;
     s->stash = 0;
+    s->end = false;
     c->end += (u64)n;
     c->run = s;
     return n;

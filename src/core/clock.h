@@ -9,11 +9,13 @@
 
 struct snap;
 
-/* The running CPU's instruction budget. left is counted down by the engine after each instruction;
- * the engine returns when it reaches 0.  slice_kick() makes it return after the current instruction. */
+/* The running CPU's instruction budget. left is counted down by the engine after each instruction.
+ * slice_kick() makes the engine leave straight-line execution after the current instruction, look at
+ * interrupts and contexts, and go on; slice_end() makes it return to the scheduler. */
 struct slice {
     s64 left;
     s64 stash; /* instructions taken away from left by slice_kick(), not yet executed */
+    bool end;
 };
 
 static inline void slice_kick(struct slice *s)
@@ -22,6 +24,18 @@ static inline void slice_kick(struct slice *s)
         s->stash += s->left - 1;
         s->left = 1;
     }
+}
+static inline void slice_end(struct slice *s)
+{
+    s->end = true;
+    slice_kick(s);
+}
+/* The engine's question at a boundary: may it go on? Takes back what slice_kick() set aside. */
+static inline bool slice_continue(struct slice *s)
+{
+    s->left += s->stash;
+    s->stash = 0;
+    return s->left > 0 && !s->end;
 }
 
 struct event {

@@ -190,7 +190,7 @@ bool cpu_wakeup_pending(struct cpu *c);
 
 /* ---- execution ------------------------------------------------------------------------------ */
 
-/* Executes until slice.left reaches 0 or the CPU stops running (c->run changes). Engines are
+/* Executes until slice_continue() says no or the CPU stops running (c->run changes). Engines are
  * interchangeable. */
 struct engine {
     const char *name;

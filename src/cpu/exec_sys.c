@@ -70,7 +70,7 @@ static bool wfx_trap(struct cpu *c, const struct op *o, enum wfx ti)
 EXEC(yield)
 {
     (void)o;
-    slice_kick(&c->slice);
+    slice_end(&c->slice);
     return STEP_SYNC;
 }
 
@@ -89,7 +89,7 @@ EXEC(wfi)
 static enum step wait_for_event(struct cpu *c)
 {
     if (c->monitor.valid)
-        slice_kick(&c->slice);
+        slice_end(&c->slice);
     else
         c->run = CPU_WFE;
     return STEP_SYNC;
@@ -128,7 +128,7 @@ EXEC(wfit)
     if (wfx_trap(c, o, WFX_WFIT))
         return STEP_JUMP;
     /* The deadline is a value of CNTVCT_EL0: the loop around WFIT looks again, so polling is exact. */
-    slice_kick(&c->slice);
+    slice_end(&c->slice);
     return STEP_SYNC;
 }
 
@@ -140,7 +140,7 @@ EXEC(wfet)
     }
     if (wfx_trap(c, o, WFX_WFET))
         return STEP_JUMP;
-    slice_kick(&c->slice);
+    slice_end(&c->slice);
     return STEP_SYNC;
 }
 

@@ -142,7 +142,7 @@ static bool instead(struct cpu *c)
 
 static void interp_run(struct cpu *c)
 {
-    while (c->slice.left > 0 && c->run == CPU_RUNNING) {
+    while (c->run == CPU_RUNNING && slice_continue(&c->slice)) {
         if (c->irq_check) {
             c->irq_check = false;
             exc_interrupts(c);
