@@ -5,12 +5,14 @@
  * that generated code needs one base register; the arrays are reserved at their largest size and only
  * the part in use is touched.
  *
- * A tag is the guest VA of a page (top byte as the program uses it) or FAST_INVALID; low bits 0. */
+ * A tag is the guest VA of a page (top byte as the program uses it), low bits 0, or fast_invalid(). */
 #pragma once
 #include "core/types.h"
 
 enum { FAST_MAX = 65536, FAST_FETCH = 1024 };
-#define FAST_INVALID 1ull
+
+/* The tag of an unused entry i: its index bits are those of no address that looks there. */
+static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
 
 struct code_page;
 

@@ -31,6 +31,9 @@ struct regime {
     bool wxn;        /* writable implies XN */
     bool two_ranges; /* EL1&0, EL2&0 */
     bool nv1;        /* HCR_EL2.{NV,NV1} = {1,1}: AP[1], PXN/UXN as the EL2 guest sees them */
+    bool epan;       /* SCTLR.EPAN: PAN also covers pages that EL0 may execute */
+    bool sif;        /* SCR_EL3.SIF: no Secure fetches from Non-secure memory */
+    u8 pamax;        /* implemented output address bits */
     bool ttst;       /* small tables (TxSZ up to 48/47) */
     bool s2_ptw;     /* stage 2: HCR_EL2.PTW, stage 1 walks to Device memory fault */
     bool s2_fwb, s2_cd, s2_id; /* stage 2: HCR_EL2.FWB, CD, ID */

@@ -1,0 +1,49 @@
+/* Shared between the two halves of the walker (walk.c, walk_stage2.c); nobody else includes it. */
+#pragma once
+#include "core/bits.h"
+#include "mmu/walk.h"
+
+struct walker {
+    const struct walk_mem *mem;
+    const struct walk_in *in;
+    struct fault *fault;
+    u64 va;
+};
+
+/* Result of a read or an update of a descriptor. */
+enum walk_status { WALK_OK, WALK_FAULT, WALK_AGAIN /* someone changed the descriptor */ };
+
+/* What stage 2 is asked. */
+struct s2_ask {
+    u64 ipa;
+    enum pas space;
+    u8 need;       /* enum perm_need */
+    bool priv;
+    bool s1_walk;  /* a stage 1 table access */
+    bool update;   /* ... that writes the descriptor */
+    u8 level;      /* of the stage 1 table, for faults */
+};
+
+struct s2_result {
+    struct pa pa;
+    u16 perm;
+    u8 memattr;    /* MemAttr[3:0] */
+    u8 sh;
+    u8 log2;       /* 63: no stage 2 */
+    s8 level;
+};
+
+bool walk_fault(struct walker *w, enum fault_type type, unsigned stage, int level);
+/* One descriptor, byte-swapped for ee. */
+bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc);
+enum walk_status walk_update_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 old, u64 desc);
+/* The output address field of a descriptor whose low bits below `low` do not count. */
+u64 walk_desc_addr(const struct regime *r, unsigned granule, u64 desc, unsigned low);
+/* Base of the first table: TTBR with alignment to its size (1 << log2 bytes). */
+u64 walk_base(const struct regime *r, const struct tr_range *t, unsigned log2);
+bool walk_block_allowed(const struct regime *r, unsigned granule, int level);
+static inline bool walk_oa_bad(const struct regime *r, u64 addr) { return r->ps < 56 && addr >> r->ps; }
+
+bool walk_stage2(struct walker *w, const struct regime *s2, const struct s2_ask *ask, struct s2_result *res);
+/* Combines the attributes of both stages (S2CombineS1AttrHints and kin). */
+u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetch);
