@@ -14,6 +14,19 @@ void context_reset(struct cpu *c);
  * must have been loaded before). */
 void context_state(struct cpu *c, struct snap *s);
 
+/* The physical memory map changed (bus_on_remap): forget every translation. */
+void context_flush(struct cpu *c);
+
+struct fast_ctx;
+/* The regime a context's misses walk with, as the registers say now. kind: enum regime_kind. */
+const struct regime *context_regime(struct cpu *c, unsigned kind);
+/* The regime that accesses from el use (TranslationRegime). */
+unsigned context_kind(const struct cpu *c, unsigned el);
+/* The context of a translation: EL0 or privileged, PAN, data endianness. Resolve must have run. */
+struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bool big);
+/* VMID in force, 0 without EL2. */
+u16 context_vmid(const struct cpu *c);
+
 /* Recomputes regimes, contexts (ft*), big_endian, strict_align and fp_trap when ctx_dirty says so or
  * always (force). Called at ISB, ERET, exception entry and by the engine before it executes. */
 void context_resolve(struct cpu *c);

@@ -128,6 +128,7 @@ struct cpu {
     struct code_cache *code;
     struct tlb *tlb;
     struct fast_pool *fast_pool;
+    struct context *context; /* cpu/context.c's own */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
     struct event wake; /* WFIT/WFET */

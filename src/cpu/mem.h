@@ -120,9 +120,12 @@ bool mem_excl_check(struct cpu *c, u64 va, unsigned size);
  * exception was taken. */
 bool mem_fetch_page(struct cpu *c);
 
+/* Hooks of the decoded-code cache (cpu/code.h), arg is the struct cpu_env. */
+void mem_page_became_code(void *env, u32 page);
+void mem_drop_code(void *env);
+
 /* ---- maintenance, called by the system instructions' hooks ---------------------------------- */
 
-/* TLBI, AT, DC and IC operations by sysop id; see cpu/sysop.def. All checks for traps are done. */
 /* DC ZVA of the block at va. False: exception taken. */
 bool mem_zero_block(struct cpu *c, u64 va);
 

@@ -9,7 +9,7 @@
 #pragma once
 #include "core/types.h"
 
-enum { FAST_MAX = 65536, FAST_FETCH = 1024 };
+enum { FAST_MAX = 65536, FAST_FETCH = 1024, FAST_START = 2048, FAST_CONTEXTS = 32 };
 
 /* The tag of an unused entry i: its index bits are those of no address that looks there. */
 static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
@@ -32,3 +32,61 @@ static inline u8 *ft_host(const struct fast *ft, u64 i, u64 va)
 {
     return (u8 *)(uintptr_t)(va + ft->delta[i]);
 }
+
+/* ---- the pool ------------------------------------------------------------------------------- */
+
+/* What a context's accesses are, besides the addresses. */
+struct fast_key {
+    u8 space;   /* number in the TLB: regime, PAS, stages, VMID */
+    u8 kind;    /* enum regime_kind, of the space */
+    bool el0;   /* EL0's permissions, else privileged */
+    bool pan;
+    bool big;   /* big-endian data: has no data entries */
+    u16 asid;   /* of EL0 contexts; privileged ones follow the current ASID */
+};
+
+enum { FAST_JOURNAL = 1024 };
+
+struct fast_ctx {
+    struct fast t;
+    struct fast_key key;
+    u16 asid;            /* current */
+    bool tbi[2];         /* top byte ignored, data, by VA<55> */
+    bool tbi_fetch[2];
+    bool two_ranges;
+    bool in_use;
+    u64 tick;            /* last use, for replacement */
+    u32 filled;          /* data entries noted in journal; > FAST_JOURNAL: clear everything */
+    u32 nonglobal;       /* entries of journal_ng */
+    u32 filled_code;
+    u16 journal[FAST_JOURNAL];
+    u32 journal_ng[FAST_JOURNAL]; /* indices, FAST_MAX + index for code */
+};
+
+struct fast_pool;
+
+/* latch: set to ~0 whenever entries are dropped (the latched fetch page is a copy too). ram_base and
+ * pages: the bus's host area, to find tables by RAM page. */
+struct fast_pool *fast_pool_new(u64 *latch, const u8 *ram_base, u32 pages);
+void fast_pool_free(struct fast_pool *p);
+/* The context of a key, emptied when it had to be taken from another. */
+struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k);
+/* Changes when some context was taken away from its key. */
+u32 fast_epoch(const struct fast_pool *p);
+/* A privileged context goes on under another ASID: drops what was not global. */
+void fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
+
+/* Enters a page: host address, RAM page number, permissions. */
+void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global);
+void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global);
+
+/* Removals, called by the TLB. va: page address, any top byte. */
+void fast_drop_va(struct fast_pool *p, unsigned space, u64 va);
+void fast_drop_space(struct fast_pool *p, unsigned space);
+/* Non-global entries of the ASIDs whose low bits (mask) are those of asid. */
+void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask);
+void fast_drop_all(struct fast_pool *p);
+/* The page must not be stored to by fast paths any more (WHY_* was set). */
+void fast_withdraw_write(struct fast_pool *p, u32 page);
+/* Every pointer to decoded code goes. */
+void fast_drop_code(struct fast_pool *p);

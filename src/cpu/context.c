@@ -1,0 +1,305 @@
+/* From system registers to translation regimes and memory contexts (DDI0487 D8.1, D13.2).
+ *
+ * Two products. A *slot* per regime remembers which TLB space, ASID and fast tables belong to the
+ * register values it was made from: an EL0 <-> EL1 switch compares a few words and changes pointers. A
+ * struct regime is made only when a walk needs it (context_regime.c).
+ *
+ * Invariants: c->ft* belong to the space that the registers select at the last resolve; a walk fills
+ * the TLB only after a resolve, so a space never holds translations of another one. */
+#include "cpu/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bus.h"
+#include "core/check.h"
+#include "cpu/fields.h"
+#include "mmu/fast.h"
+#include "mmu/tlb.h"
+
+enum { SLOT_INPUTS = 7 };
+
+struct slot {
+    bool valid;
+    u64 in[SLOT_INPUTS];
+    u32 tlb_epoch, fast_epoch;
+    u8 space;
+    u16 asid;
+    struct fast_ctx *ft[8]; /* [el0 | pan << 1 | big << 2], NULL: not looked up */
+};
+
+struct context {
+    struct slot slot[REGIME_STAGE2];
+    struct ram_listener listener;
+};
+
+static void monitor_written(void *arg, u32 page, u32 off, u32 len)
+{
+    struct cpu *c = arg;
+    const struct monitor *m = &c->monitor;
+    if (m->valid && m->page == page && off < m->off + 64 && m->off < off + len) {
+        c->monitor.valid = false;
+        cpu_send_event(c);
+    }
+}
+
+void context_init(struct cpu *c)
+{
+    struct context *x = calloc(1, sizeof *x);
+    CHECK(x);
+    x->listener = (struct ram_listener){ .written = monitor_written, .arg = c };
+    c->context = x;
+    c->tlb = tlb_new();
+    c->fast_pool = fast_pool_new(&c->fetch_page, bus_ram_base(c->env->bus), bus_page_count(c->env->bus));
+    tlb_attach(c->tlb, c->fast_pool);
+    bus_listen(c->env->bus, &x->listener);
+    c->ctx_dirty = true;
+    const struct fast_key none = { .kind = REGIME_EL3, .big = true };
+    c->ft = c->ft_unpriv = c->ft_el2 = &fast_get(c->fast_pool, &none)->t;
+}
+
+void context_free(struct cpu *c)
+{
+    tlb_free(c->tlb);
+    fast_pool_free(c->fast_pool);
+    free(c->context);
+    c->tlb = NULL;
+    c->fast_pool = NULL;
+    c->context = NULL;
+}
+
+void context_flush(struct cpu *c)
+{
+    tlb_clear(c->tlb);
+    memset(c->context->slot, 0, sizeof c->context->slot);
+    c->ctx_dirty = true;
+    c->fetch_page = ~0ull;
+}
+
+void context_reset(struct cpu *c)
+{
+    context_flush(c);
+    context_resolve(c);
+}
+
+void context_state(struct cpu *c, struct snap *s)
+{
+    tlb_state(c->tlb, s);
+    c->ctx_dirty = true;
+}
+
+/* ---- which regime --------------------------------------------------------------------------- */
+
+unsigned context_kind(const struct cpu *c, unsigned el)
+{
+    switch (el) {
+    case 3:
+        return REGIME_EL3;
+    case 2:
+        return c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
+    case 1:
+        return REGIME_EL10;
+    default:
+        return (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE) ? REGIME_EL20 : REGIME_EL10;
+    }
+}
+
+static bool nv1_in_force(const struct cpu *c) { return (c->hcr & (HCR_NV | HCR_NV1)) == (HCR_NV | HCR_NV1); }
+
+u16 context_vmid(const struct cpu *c)
+{
+    if (!cpu_el2_enabled(c))
+        return 0;
+    bool wide = cpu_has(c, FEAT_VMID16) && bit(c->sys[VTCR_EL2], 19);
+    return (u16)bits(c->sys[VTTBR_EL2], wide ? 63 : 55, 48);
+}
+
+static u16 asid_of(const struct cpu *c, u64 tcr, u64 ttbr0, u64 ttbr1)
+{
+    u64 ttbr = bit(tcr, 22) ? ttbr1 : ttbr0;
+    bool wide = cpu_has(c, FEAT_ASID16) && bit(tcr, 36);
+    return (u16)bits(ttbr, wide ? 63 : 55, 48);
+}
+
+/* SCTLR_EL1.M as it acts: 0 with HCR_EL2.DC, and for EL0 under a non-VHE host (TGE). */
+static bool el10_on(const struct cpu *c)
+{
+    return (c->sys[SCTLR_EL1] & SCTLR_M) && !(c->hcr & (HCR_DC | HCR_TGE));
+}
+static bool dc_on(const struct cpu *c) { return (c->hcr & HCR_DC) && !(c->hcr & HCR_TGE); }
+static bool stage2_on(const struct cpu *c) { return (c->hcr & (HCR_VM | HCR_DC)) && !(c->hcr & HCR_TGE); }
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+static void slot_inputs(const struct cpu *c, unsigned kind, u64 in[SLOT_INPUTS])
+{
+    const u64 *r = c->sys;
+    switch (kind) {
+    case REGIME_EL10:
+        in[0] = r[SCTLR_EL1] & SCTLR_M;
+        in[1] = r[TCR_EL1];
+        in[2] = r[TTBR0_EL1];
+        in[3] = r[TTBR1_EL1];
+        in[4] = c->hcr & (HCR_VM | HCR_DC | HCR_TGE | HCR_NV | HCR_NV1);
+        in[5] = r[VTTBR_EL2] ^ (r[VTCR_EL2] & 1u << 19);
+        break;
+    case REGIME_EL2:
+    case REGIME_EL20:
+        in[0] = r[SCTLR_EL2] & SCTLR_M;
+        in[1] = r[TCR_EL2];
+        in[2] = r[TTBR0_EL2];
+        in[3] = r[TTBR1_EL2];
+        in[4] = in[5] = 0;
+        break;
+    default:
+        in[0] = r[SCTLR_EL3] & SCTLR_M;
+        in[1] = r[TCR_EL3];
+        in[2] = in[3] = in[4] = in[5] = 0;
+        break;
+    }
+    in[6] = r[SCR_EL3];
+}
+
+/* Top byte ignore of both ranges, for data and for fetches. */
+static void set_tbi(const struct cpu *c, unsigned kind, struct fast_ctx *f)
+{
+    bool tbid = cpu_has(c, FEAT_PAuth);
+    f->two_ranges = kind == REGIME_EL10 || kind == REGIME_EL20;
+    if (f->two_ranges) {
+        u64 tcr = c->sys[kind == REGIME_EL10 ? TCR_EL1 : TCR_EL2];
+        f->tbi[0] = bit(tcr, 37);
+        f->tbi[1] = bit(tcr, 38);
+        f->tbi_fetch[0] = f->tbi[0] && !(tbid && bit(tcr, 51));
+        f->tbi_fetch[1] = f->tbi[1] && !(tbid && bit(tcr, 52));
+    } else {
+        u64 tcr = c->sys[kind == REGIME_EL2 ? TCR_EL2 : TCR_EL3];
+        f->tbi[0] = f->tbi[1] = bit(tcr, 20);
+        f->tbi_fetch[0] = f->tbi_fetch[1] = f->tbi[0] && !(tbid && bit(tcr, 29));
+    }
+}
+
+static struct slot *slot_get(struct cpu *c, unsigned kind)
+{
+    struct slot *s = &c->context->slot[kind];
+    u64 in[SLOT_INPUTS];
+    slot_inputs(c, kind, in);
+    if (LIKELY(s->valid && !memcmp(s->in, in, sizeof in) && s->tlb_epoch == tlb_space_epoch(c->tlb))) {
+        if (UNLIKELY(s->fast_epoch != fast_epoch(c->fast_pool))) {
+            memset(s->ft, 0, sizeof s->ft);
+            s->fast_epoch = fast_epoch(c->fast_pool);
+        }
+        return s;
+    }
+    struct tlb_space sp = { .kind = (u8)kind, .pas = PAS_NS, .s1 = in[0] != 0 };
+    s->asid = 0;
+    if (kind == REGIME_EL3 || cpu_secure_below_el3(c))
+        sp.pas = PAS_S;
+    if (kind == REGIME_EL10) {
+        sp.s1 = el10_on(c);
+        sp.s2 = stage2_on(c);
+        sp.dc = dc_on(c);
+        sp.nv1 = nv1_in_force(c);
+        sp.vmid = context_vmid(c);
+    }
+    if (kind == REGIME_EL10 || kind == REGIME_EL20)
+        s->asid = asid_of(c, in[1], in[2], in[3]);
+    s->space = (u8)tlb_space_id(c->tlb, &sp);
+    memcpy(s->in, in, sizeof in);
+    memset(s->ft, 0, sizeof s->ft);
+    s->tlb_epoch = tlb_space_epoch(c->tlb);
+    s->fast_epoch = fast_epoch(c->fast_pool);
+    s->valid = true;
+    return s;
+}
+
+static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, bool el0, bool pan, bool big)
+{
+    struct fast_ctx **p = &s->ft[(unsigned)el0 | (unsigned)pan << 1 | (unsigned)big << 2];
+    if (UNLIKELY(!*p)) {
+        const struct fast_key k = { .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .big = big,
+                                    .asid = s->asid };
+        u32 before = fast_epoch(c->fast_pool);
+        struct fast_ctx *f = fast_get(c->fast_pool, &k);
+        if (fast_epoch(c->fast_pool) != before) { /* a context was taken away, perhaps one of ours */
+            memset(s->ft, 0, sizeof s->ft);
+            s->fast_epoch = fast_epoch(c->fast_pool);
+        }
+        set_tbi(c, kind, f);
+        *p = f;
+    }
+    if (UNLIKELY((*p)->asid != s->asid))
+        fast_set_asid(c->fast_pool, *p, s->asid);
+    return *p;
+}
+
+struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bool big)
+{
+    return slot_ctx(c, slot_get(c, kind), kind, el0, pan, big);
+}
+
+/* ---- what else depends on the EL ------------------------------------------------------------ */
+
+static u64 sctlr_of(const struct cpu *c, unsigned kind)
+{
+    return c->sys[kind == REGIME_EL10 ? SCTLR_EL1 : kind == REGIME_EL3 ? SCTLR_EL3 : SCTLR_EL2];
+}
+
+/* Could FP/SIMD trap at this EL? CPACR_EL1, CPTR_EL2, CPTR_EL3. */
+static bool fp_may_trap(const struct cpu *c)
+{
+    unsigned el = c->ps.el;
+    bool vhe_host = (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+    if (el < 2 && !vhe_host) {
+        unsigned fpen = (unsigned)bits(c->sys[CPACR_EL1], 21, 20);
+        if (!(fpen & 1) || (fpen == 1 && el == 0))
+            return true;
+    }
+    if (el == 2 || (el < 2 && cpu_el2_enabled(c))) {
+        u64 cptr = c->sys[CPTR_EL2];
+        if (c->hcr & HCR_E2H) {
+            unsigned fpen = (unsigned)bits(cptr, 21, 20);
+            if (!(fpen & 1) || (fpen == 1 && el == 0 && (c->hcr & HCR_TGE)))
+                return true;
+        } else if (bit(cptr, 10)) {
+            return true;
+        }
+    }
+    return cpu_has_el3(c) && bit(c->sys[CPTR_EL3], 10);
+}
+
+static void resolve(struct cpu *c)
+{
+    unsigned el = c->ps.el, kind = context_kind(c, el);
+    u64 sctlr = sctlr_of(c, kind);
+    bool big = sctlr & (el == 0 ? SCTLR_E0E : SCTLR_EE), el0 = el == 0;
+    bool two = kind == REGIME_EL10 || kind == REGIME_EL20;
+    struct slot *s = slot_get(c, kind);
+    struct fast_ctx *f = slot_ctx(c, s, kind, el0, c->ps.pan && !el0 && two, big), *u = f;
+    /* LDTR and STTR act as EL0 from EL1, and from EL2 when it hosts EL0 */
+    if (!el0 && two && !c->ps.uao &&
+        (kind == REGIME_EL10 ? !nv1_in_force(c) : (c->hcr & HCR_TGE) != 0))
+        u = slot_ctx(c, s, kind, true, false, big);
+    c->ctx_dirty = false;
+    if (c->ft != &f->t) {
+        c->ft = &f->t;
+        c->fetch_page = ~0ull;
+    }
+    c->ft_unpriv = &u->t;
+    c->ft_el2 = c->ft;
+    if (UNLIKELY(c->hcr & HCR_NV2) && el == 1) {
+        unsigned k2 = context_kind(c, 2);
+        c->ft_el2 = &context_of(c, k2, false, false, (c->sys[SCTLR_EL2] & SCTLR_EE) != 0)->t;
+    }
+    c->big_endian = big;
+    c->strict_align = (sctlr & SCTLR_A) != 0;
+    c->fp_trap = fp_may_trap(c);
+}
+
+void context_resolve(struct cpu *c)
+{
+    u32 before;
+    do { /* once more when a table that was just chosen had to serve another context */
+        before = fast_epoch(c->fast_pool);
+        resolve(c);
+    } while (UNLIKELY(before != fast_epoch(c->fast_pool)));
+}

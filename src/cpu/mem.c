@@ -1,0 +1,305 @@
+/* Guest data accesses that the inline path does not serve: TLB misses, devices, unaligned and
+ * page-crossing accesses, big-endian data, pages with withheld write tags, faults (DDI0487 B2, D8).
+ *
+ * Not modelled: watchpoints (withheld tags come with them), tag checks, memory ordering between CPUs
+ * beyond the host's in deterministic mode. An access that crosses a page is translated whole before
+ * any byte of it is stored. */
+#include <string.h>
+
+#include "core/check.h"
+#include "cpu/fields.h"
+#include "cpu/mem_impl.h"
+#include "mmu/fast.h"
+
+/* ---- translation ---------------------------------------------------------------------------- */
+
+static bool table_read(void *arg, struct pa pa, u64 *val)
+{
+    struct cpu *c = arg;
+    struct bus_target t = bus_resolve(c->env->bus, pa);
+    if (t.kind != PAGE_RAM && t.kind != PAGE_ROM)
+        return false;
+    memcpy(val, bus_page_ptr(c->env->bus, t.page) + (pa_addr(pa) & 0xff8), 8);
+    return true;
+}
+
+static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
+{
+    struct cpu *c = arg;
+    struct bus_target t = bus_resolve(c->env->bus, pa);
+    if (t.kind != PAGE_RAM)
+        return false;
+    u32 off = (u32)(pa_addr(pa) & 0xff8);
+    u64 *p = (u64 *)(void *)(bus_page_ptr(c->env->bus, t.page) + off);
+    *seen = old;
+    if (__atomic_compare_exchange_n(p, seen, want, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+        bus_page_why(c->env->bus)[t.page])
+        ram_written(c->env->bus, t.page, off, 8);
+    return true;
+}
+
+struct walk_mem mem_walker(struct cpu *c) { return (struct walk_mem){ c, table_read, table_cas }; }
+
+const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
+{
+    bool fetch = need & NEED_X, priv = !f->key.el0;
+    u64 nva = mem_normalise(f, va, fetch);
+    const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, nva);
+    /* a missing permission may have been granted since: the walk decides, and knows the fault's level */
+    if (e && !perm_missing(e->perm, need, priv, f->key.pan))
+        return e;
+    const struct regime *r = context_regime(c, f->key.kind);
+    const struct walk_mem mem = mem_walker(c);
+    const struct walk_in in = { .use = WALK_ACCESS, .need = (u8)need, .priv = priv, .pan = f->key.pan };
+    struct walk_out out;
+    if (!walk(r, (struct va){ va }, &mem, &in, &out, fault))
+        return NULL;
+    struct bus_target t = bus_resolve(c->env->bus, out.pa);
+    bool rom = t.kind == PAGE_ROM;
+    u32 page = t.kind == PAGE_RAM || rom ? t.page : TLB_NO_PAGE;
+    return tlb_fill(c->tlb, f->key.space, f->asid, nva, &out, page, rom);
+}
+
+void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)
+{
+    if (e->page == TLB_NO_PAGE || attr_is_device(e->attr))
+        return;
+    struct bus *b = c->env->bus;
+    bool priv = !f->key.el0;
+    bool r = !perm_missing(e->perm, NEED_R, priv, f->key.pan);
+    bool w = !perm_missing(e->perm, NEED_W, priv, f->key.pan) && !(e->flags & TLB_ROM) && !bus_page_why(b)[e->page];
+    fast_fill(c->fast_pool, f, va, bus_page_ptr(b, e->page), e->page, r, w, e->flags & TLB_GLOBAL);
+}
+
+/* ---- alignment ------------------------------------------------------------------------------ */
+
+bool mem_unaligned_faults(const struct cpu *c, u64 va, unsigned size, unsigned kind)
+{
+    if (c->strict_align)
+        return true;
+    bool whole = (va & 15) + size <= 16; /* AllInAlignedQuantity(16) */
+    if (kind & (MEM_EXCL | MEM_ATOMIC))
+        return !cpu_has(c, FEAT_LSE2) || !whole;
+    if (kind & MEM_ORDERED) {
+        const u64 *s = c->sys;
+        unsigned k = context_kind(c, c->ps.el);
+        u64 sctlr = k == REGIME_EL10 ? s[SCTLR_EL1] : k == REGIME_EL3 ? s[SCTLR_EL3] : s[SCTLR_EL2];
+        return !cpu_has(c, FEAT_LSE2) || (!(sctlr & SCTLR_nAA) && !whole);
+    }
+    return false;
+}
+
+/* The alignment that the access type asks for. */
+static unsigned natural(unsigned size, unsigned kind)
+{
+    bool halves = (kind & MEM_PAIR) && !(kind & (MEM_EXCL | MEM_ATOMIC));
+    return halves ? size / 2 : (kind & MEM_VEC) ? (size > 8 ? 8 : size) : size;
+}
+
+/* ---- one access, up to 16 bytes ------------------------------------------------------------- */
+
+struct access {
+    struct fast_ctx *f;
+    u64 va;
+    unsigned size;
+    unsigned kind;
+    bool write;
+};
+
+/* The part of an access within one page. */
+struct span {
+    struct tlb_entry e; /* a copy: the second translation may replace the first entry */
+    u64 va;
+    unsigned len;
+};
+
+static bool data_abort(struct cpu *c, const struct fault *f)
+{
+    exc_data_abort(c, f);
+    return false;
+}
+
+static bool translate_span(struct cpu *c, const struct access *a, struct span *s)
+{
+    struct fault fault;
+    const struct tlb_entry *e = mem_translate(c, a->f, s->va, a->write ? NEED_W : NEED_R, &fault);
+    if (!e)
+        return data_abort(c, &fault);
+    s->e = *e;
+    return true;
+}
+
+static bool external_abort(struct cpu *c, u64 va, bool write)
+{
+    const struct fault f = { .type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = write };
+    return data_abort(c, &f);
+}
+
+/* Translates the whole access and checks alignment; n spans. */
+static bool prepare(struct cpu *c, const struct access *a, struct span s[2], unsigned *n)
+{
+    unsigned align = natural(a->size, a->kind);
+    bool unaligned = a->va & (align - 1);
+    if (unaligned && mem_unaligned_faults(c, a->va, a->size, a->kind)) {
+        const struct fault f = mem_alignment_fault(a->va, a->write);
+        return data_abort(c, &f);
+    }
+    unsigned room = 0x1000 - (unsigned)(a->va & 0xfff);
+    s[0].va = a->va;
+    s[0].len = a->size < room ? a->size : room;
+    *n = 1;
+    if (!translate_span(c, a, &s[0]))
+        return false;
+    if (s[0].len < a->size) {
+        s[1].va = a->va + room;
+        s[1].len = a->size - room;
+        *n = 2;
+        if (!translate_span(c, a, &s[1]))
+            return false;
+    }
+    for (unsigned i = 0; unaligned && i < *n; i++)
+        if (attr_is_device(s[i].e.attr)) {
+            const struct fault f = mem_alignment_fault(s[i].va, a->write);
+            return data_abort(c, &f);
+        }
+    return true;
+}
+
+static struct txn cpu_txn(const struct cpu *c, const struct span *s, const struct fast_ctx *f)
+{
+    return (struct txn){ .space = (u8)pa_space((struct pa){ s->e.pa }), .cpu = (u8)c->index,
+                         .privileged = !f->key.el0 };
+}
+
+/* Bytes of one span, in memory order. */
+static bool span_read(struct cpu *c, const struct access *a, const struct span *s, u8 *buf)
+{
+    struct bus *b = c->env->bus;
+    u64 off = s->va & 0xfff;
+    if (s->e.page != TLB_NO_PAGE) {
+        memcpy(buf, bus_page_ptr(b, s->e.page) + off, s->len);
+        return true;
+    }
+    struct bus_target t = bus_resolve(b, (struct pa){ s->e.pa });
+    const struct txn x = cpu_txn(c, s, a->f);
+    u64 val[2] = { 0, 0 };
+    if (t.kind != PAGE_DEV || bus_dev_read(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
+        return external_abort(c, s->va, false);
+    memcpy(buf, val, s->len);
+    return true;
+}
+
+static bool span_write(struct cpu *c, const struct access *a, const struct span *s, const u8 *buf)
+{
+    struct bus *b = c->env->bus;
+    u64 off = s->va & 0xfff;
+    if (s->e.page != TLB_NO_PAGE && !(s->e.flags & TLB_ROM)) {
+        memcpy(bus_page_ptr(b, s->e.page) + off, buf, s->len);
+        if (bus_page_why(b)[s->e.page])
+            ram_written(b, s->e.page, (u32)off, s->len);
+        return true;
+    }
+    struct bus_target t = bus_resolve(b, (struct pa){ s->e.pa });
+    const struct txn x = cpu_txn(c, s, a->f);
+    u64 val[2] = { 0, 0 };
+    memcpy(val, buf, s->len);
+    if ((t.kind != PAGE_DEV && t.kind != PAGE_ROM) || bus_dev_write(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
+        return external_abort(c, s->va, true);
+    return true;
+}
+
+static bool access_read(struct cpu *c, const struct access *a, u8 *buf)
+{
+    struct span s[2];
+    unsigned n;
+    if (!prepare(c, a, s, &n))
+        return false;
+    for (unsigned i = 0, at = 0; i < n; at += s[i].len, i++)
+        if (!span_read(c, a, &s[i], buf + at))
+            return false;
+    for (unsigned i = 0; i < n; i++)
+        mem_fill_fast(c, a->f, s[i].va, &s[i].e);
+    return true;
+}
+
+static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
+{
+    struct span s[2];
+    unsigned n;
+    if (!prepare(c, a, s, &n))
+        return false;
+    for (unsigned i = 0, at = 0; i < n; at += s[i].len, i++)
+        if (!span_write(c, a, &s[i], buf + at))
+            return false;
+    for (unsigned i = 0; i < n; i++)
+        mem_fill_fast(c, a->f, s[i].va, &s[i].e);
+    return true;
+}
+
+/* ---- the entry points ----------------------------------------------------------------------- */
+
+/* Byte order of the elements: between host order and memory order. */
+static u64 swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind)
+{
+    if (!c->big_endian)
+        return v;
+    if (!(kind & MEM_PAIR))
+        return bswap_size(v, size);
+    unsigned half = size / 2;
+    u64 lo = bswap_size(v & ones(8 * half), half), hi = bswap_size(v >> 8 * half, half);
+    return lo | hi << 8 * half;
+}
+
+static void swap16(const struct cpu *c, unsigned kind, u64 val[2])
+{
+    if (!c->big_endian)
+        return;
+    u64 lo = bswap64(val[0]), hi = bswap64(val[1]);
+    bool pair = kind & MEM_PAIR;
+    val[0] = pair ? lo : hi;
+    val[1] = pair ? hi : lo;
+}
+
+static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned kind, bool write)
+{
+    if (c->ctx_dirty)
+        context_resolve(c);
+    return (struct access){ mem_ctx(c, kind), va, size, kind, write };
+}
+
+bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val)
+{
+    const struct access a = make_access(c, va, size, kind, false);
+    u64 v = 0;
+    if (!access_read(c, &a, (u8 *)&v))
+        return false;
+    *val = swap8(c, v, size, kind);
+    return true;
+}
+
+bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val)
+{
+    const struct access a = make_access(c, va, size, kind, true);
+    u64 v = swap8(c, val & ones(8 * size), size, kind);
+    return access_write(c, &a, (const u8 *)&v);
+}
+
+bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
+{
+    const struct access a = make_access(c, va, 16, kind, false);
+    u64 v[2];
+    if (!access_read(c, &a, (u8 *)v))
+        return false;
+    swap16(c, kind, v);
+    val[0] = v[0];
+    val[1] = v[1];
+    return true;
+}
+
+bool mem_write16_slow(struct cpu *c, u64 va, unsigned kind, const u64 val[2])
+{
+    const struct access a = make_access(c, va, 16, kind, true);
+    u64 v[2] = { val[0], val[1] };
+    swap16(c, kind, v);
+    return access_write(c, &a, (const u8 *)v);
+}

@@ -1,0 +1,116 @@
+/* Read-modify-write, exclusives and DC ZVA (DDI0487 B2.12, C6.2, D7.5.9).
+ *
+ * The exclusive monitor is one granule of 64 bytes of a RAM page. In deterministic mode it is cleared
+ * at CPU switches, exception returns, CLREX and writes that reach ram_written(); other CPUs do not run
+ * between a load and a store exclusive of one slice, so their stores need not be watched. */
+#include <string.h>
+
+#include "cpu/mem_impl.h"
+#include "mmu/fast.h"
+
+enum { GRANULE = 64 };
+
+bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw *out)
+{
+    if (c->ctx_dirty)
+        context_resolve(c);
+    struct fast_ctx *f = mem_ctx(c, kind);
+    bool read = !(kind & MEM_EXCL); /* a store exclusive only writes */
+    *out = (struct mem_rmw){ 0 };
+    if ((va & (size - 1)) && mem_unaligned_faults(c, va, size, kind)) {
+        const struct fault fault = mem_alignment_fault(va, true);
+        exc_data_abort(c, &fault);
+        return false;
+    }
+    struct fault fault;
+    const struct tlb_entry *e = mem_translate(c, f, va, read ? NEED_R | NEED_W : NEED_W, &fault);
+    if (!e) {
+        /* WnR is 0 when a read would have faulted as well */
+        if (read && fault.type != FAULT_PERMISSION)
+            fault.write = false;
+        exc_data_abort(c, &fault);
+        return false;
+    }
+    if ((va & (size - 1)) && attr_is_device(e->attr)) {
+        fault = mem_alignment_fault(va, true);
+        exc_data_abort(c, &fault);
+        return false;
+    }
+    if (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM)) {
+        out->device = true;
+        return true;
+    }
+    struct bus *b = c->env->bus;
+    out->page = e->page;
+    out->off = (u32)(va & 0xfff);
+    out->host = bus_page_ptr(b, e->page) + out->off;
+    out->watched = bus_page_why(b)[e->page] != 0;
+    mem_fill_fast(c, f, va, e);
+    return true;
+}
+
+void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size)
+{
+    if (m->watched)
+        ram_written(c->env->bus, m->page, m->off, size);
+}
+
+/* ---- exclusives ----------------------------------------------------------------------------- */
+
+void mem_excl_mark(struct cpu *c, u64 va, unsigned size)
+{
+    struct fault fault;
+    const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_R, &fault);
+    c->monitor = (struct monitor){ 0 };
+    if (!e || e->page == TLB_NO_PAGE) /* devices have no exclusive monitor */
+        return;
+    c->monitor = (struct monitor){ .valid = true, .size = (u8)size, .page = e->page,
+                                   .off = (u32)(va & 0xfff & ~(GRANULE - 1ull)) };
+}
+
+bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
+{
+    const struct monitor m = c->monitor;
+    if (!m.valid)
+        return false;
+    struct fault fault;
+    const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_W, &fault);
+    if (!e)
+        return true; /* the store will take the same fault */
+    c->monitor.valid = false;
+    return e->page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
+}
+
+/* ---- DC ZVA --------------------------------------------------------------------------------- */
+
+bool mem_zero_block(struct cpu *c, u64 va)
+{
+    if (c->ctx_dirty)
+        context_resolve(c);
+    struct fast_ctx *f = mem_ctx(c, 0);
+    u64 block = va & ~63ull, i = fast_index(&f->t, block);
+    if (LIKELY((block ^ f->t.wtag[i]) < 0x1000)) {
+        memset(ft_host(&f->t, i, block), 0, 64);
+        return true;
+    }
+    struct fault fault;
+    const struct tlb_entry *e = mem_translate(c, f, va, NEED_W, &fault);
+    if (e && attr_is_device(e->attr)) {
+        fault = mem_alignment_fault(va, true);
+        e = NULL;
+    } else if (e && (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM))) {
+        fault = (struct fault){ .type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = true };
+        e = NULL;
+    }
+    if (!e) {
+        exc_cm_abort(c, &fault);
+        return false;
+    }
+    struct bus *b = c->env->bus;
+    u32 off = (u32)(block & 0xfff);
+    memset(bus_page_ptr(b, e->page) + off, 0, 64);
+    if (bus_page_why(b)[e->page])
+        ram_written(b, e->page, off, 64);
+    mem_fill_fast(c, f, va, e);
+    return true;
+}

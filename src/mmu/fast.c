@@ -1,0 +1,278 @@
+/* The pool of fast tables: copies of TLB entries in the form the inline access path wants.
+ *
+ * A context is found by its key, so that process, world and VMID switches only change pointers. What
+ * was filled is journalled, so that emptying a context costs what was used of it.
+ *
+ * Invariants: a tag is there only while the TLB holds the entry it was copied from; a write tag only
+ * while the RAM page's enum page_why byte is 0; place[page] names the only write tag of a RAM page,
+ * or says that there may be several. */
+#include "mmu/fast.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/bits.h"
+#include "core/bus.h"
+#include "core/check.h"
+
+#define PLACE_NONE 0u
+#define PLACE_MANY 0xffffffffu
+
+struct fast_pool {
+    struct fast_ctx *ctx; /* [FAST_CONTEXTS] */
+    u64 key[FAST_CONTEXTS];
+    u64 tick;
+    u64 *latch;
+    const u8 *ram_base;
+    u32 pages;
+    u32 epoch;
+    u32 *place; /* [pages] 1 + context * FAST_MAX + index, see above */
+};
+
+static u64 pack(const struct fast_key *k)
+{
+    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 |
+           (u64)k->big << 2 | (u64)k->pan << 1 | (u64)k->el0;
+}
+
+static void *reserve(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(p != MAP_FAILED);
+    return p;
+}
+
+struct fast_pool *fast_pool_new(u64 *latch, const u8 *ram_base, u32 pages)
+{
+    struct fast_pool *p = calloc(1, sizeof *p);
+    CHECK(p);
+    p->ctx = reserve(FAST_CONTEXTS * sizeof *p->ctx);
+    p->place = reserve(pages * sizeof *p->place + 1);
+    p->latch = latch;
+    p->ram_base = ram_base;
+    p->pages = pages;
+    return p;
+}
+
+void fast_pool_free(struct fast_pool *p)
+{
+    if (!p)
+        return;
+    munmap(p->ctx, FAST_CONTEXTS * sizeof *p->ctx);
+    munmap(p->place, p->pages * sizeof *p->place + 1);
+    free(p);
+}
+
+u32 fast_epoch(const struct fast_pool *p) { return p->epoch; }
+
+static void drop_data(struct fast_ctx *f, u64 i) { f->t.rtag[i] = f->t.wtag[i] = fast_invalid(i); }
+
+static void drop_code(struct fast_ctx *f)
+{
+    if (!f->filled_code)
+        return;
+    for (u64 i = 0; i < FAST_FETCH; i++)
+        f->t.xtag[i] = fast_invalid(i);
+    f->filled_code = 0;
+}
+
+static void clear_data(struct fast_ctx *f)
+{
+    for (u64 i = 0; i <= f->t.mask; i++)
+        drop_data(f, i);
+}
+
+/* Empties a context. */
+static void drop(struct fast_pool *p, struct fast_ctx *f)
+{
+    if (f->filled > FAST_JOURNAL)
+        clear_data(f);
+    else
+        for (u32 k = 0; k < f->filled; k++)
+            drop_data(f, f->journal[k]);
+    f->filled = f->nonglobal = 0;
+    drop_code(f);
+    *p->latch = ~0ull;
+}
+
+static void drop_ng(struct fast_pool *p, struct fast_ctx *f)
+{
+    if (f->key.el0 || f->nonglobal > FAST_JOURNAL) {
+        drop(p, f);
+        return;
+    }
+    for (u32 k = 0; k < f->nonglobal; k++) {
+        u32 i = f->journal_ng[k];
+        if (i < FAST_MAX)
+            drop_data(f, i);
+        else
+            f->t.xtag[i - FAST_MAX] = fast_invalid(i - FAST_MAX);
+    }
+    if (f->nonglobal)
+        *p->latch = ~0ull;
+    f->nonglobal = 0;
+}
+
+struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
+{
+    u64 key = pack(k);
+    unsigned oldest = 0;
+    for (unsigned i = 0; i < FAST_CONTEXTS; i++) {
+        if (p->key[i] == key) {
+            p->ctx[i].tick = ++p->tick;
+            return &p->ctx[i];
+        }
+        if (!p->key[i] ? p->key[oldest] != 0 : p->key[oldest] && p->ctx[i].tick < p->ctx[oldest].tick)
+            oldest = i;
+    }
+    struct fast_ctx *f = &p->ctx[oldest];
+    if (!p->key[oldest] && !f->t.mask) { /* never used */
+        f->t.mask = FAST_START - 1;
+        clear_data(f);
+        f->filled_code = 1;
+        drop_code(f);
+    } else {
+        drop(p, f);
+        p->epoch++;
+    }
+    p->key[oldest] = key;
+    f->key = *k;
+    f->asid = k->asid;
+    f->tick = ++p->tick;
+    f->in_use = true;
+    return f;
+}
+
+void fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid)
+{
+    if (f->asid == asid)
+        return;
+    if (!f->key.el0)
+        drop_ng(p, f);
+    f->asid = asid;
+}
+
+static void note_ng(struct fast_ctx *f, u32 i)
+{
+    if (f->nonglobal < FAST_JOURNAL)
+        f->journal_ng[f->nonglobal] = i;
+    if (f->nonglobal <= FAST_JOURNAL)
+        f->nonglobal++;
+}
+
+/* Remembers where page may be written through. */
+static void note_place(struct fast_pool *p, const struct fast_ctx *f, u64 i, u32 page)
+{
+    u32 here = 1 + (u32)(f - p->ctx) * FAST_MAX + (u32)i, old = p->place[page];
+    if (old != PLACE_NONE && old != here) {
+        if (old == PLACE_MANY)
+            return;
+        const struct fast *o = &p->ctx[(old - 1) / FAST_MAX].t;
+        u64 oi = (old - 1) % FAST_MAX;
+        if (o->wtag[oi] != fast_invalid(oi) && o->wtag[oi] + o->delta[oi] == (u64)(uintptr_t)p->ram_base + ((u64)page << 12))
+            here = PLACE_MANY;
+    }
+    p->place[page] = here;
+}
+
+void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global)
+{
+    if (f->key.big || !(r || w))
+        return;
+    va &= ~0xfffull;
+    u64 i = fast_index(&f->t, va);
+    if (f->filled < FAST_JOURNAL) {
+        if (f->t.rtag[i] == fast_invalid(i) && f->t.wtag[i] == fast_invalid(i))
+            f->journal[f->filled++] = (u16)i;
+    } else {
+        f->filled = FAST_JOURNAL + 1;
+    }
+    f->t.delta[i] = (u64)(uintptr_t)host - va;
+    f->t.rtag[i] = r ? va : fast_invalid(i);
+    f->t.wtag[i] = w ? va : fast_invalid(i);
+    if (w)
+        note_place(p, f, i, page);
+    if (!global && !f->key.el0)
+        note_ng(f, (u32)i);
+}
+
+void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global)
+{
+    (void)p;
+    u64 i = va >> 12 & (FAST_FETCH - 1);
+    f->t.xtag[i] = va & ~0xfffull;
+    f->t.code[i] = code;
+    f->filled_code = 1;
+    if (!global && !f->key.el0)
+        note_ng(f, (u32)(FAST_MAX + i));
+}
+
+void fast_drop_va(struct fast_pool *p, unsigned space, u64 va)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++) {
+        struct fast_ctx *f = &p->ctx[c];
+        if (!p->key[c] || f->key.space != space)
+            continue;
+        u64 i = fast_index(&f->t, va), x = va >> 12 & (FAST_FETCH - 1);
+        if (!((f->t.rtag[i] ^ va) << 8 >> 20) || !((f->t.wtag[i] ^ va) << 8 >> 20))
+            drop_data(f, i);
+        if (!((f->t.xtag[x] ^ va) << 8 >> 20))
+            f->t.xtag[x] = fast_invalid(x);
+    }
+    *p->latch = ~0ull;
+}
+
+void fast_drop_space(struct fast_pool *p, unsigned space)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c] && p->ctx[c].key.space == space)
+            drop(p, &p->ctx[c]);
+}
+
+void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c] && p->ctx[c].key.space == space && !((p->ctx[c].asid ^ asid) & mask))
+            drop_ng(p, &p->ctx[c]);
+}
+
+void fast_drop_all(struct fast_pool *p)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c])
+            drop(p, &p->ctx[c]);
+    *p->latch = ~0ull;
+}
+
+/* Drops the write tag of entry i when it leads to host. */
+static void withdraw(struct fast_ctx *f, u64 i, u64 host)
+{
+    if (f->t.wtag[i] != fast_invalid(i) && f->t.wtag[i] + f->t.delta[i] == host)
+        f->t.wtag[i] = fast_invalid(i);
+}
+
+void fast_withdraw_write(struct fast_pool *p, u32 page)
+{
+    u32 place = p->place[page];
+    u64 host = (u64)(uintptr_t)p->ram_base + ((u64)page << 12);
+    p->place[page] = PLACE_NONE;
+    if (place == PLACE_NONE)
+        return;
+    if (place != PLACE_MANY) {
+        withdraw(&p->ctx[(place - 1) / FAST_MAX], (place - 1) % FAST_MAX, host);
+        return;
+    }
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c])
+            for (u64 i = 0; i <= p->ctx[c].t.mask; i++)
+                withdraw(&p->ctx[c], i, host);
+}
+
+void fast_drop_code(struct fast_pool *p)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c])
+            drop_code(&p->ctx[c]);
+    *p->latch = ~0ull;
+}

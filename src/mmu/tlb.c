@@ -1,0 +1,293 @@
+/* The architectural TLB (DDI0487 D8.16, "TLB maintenance"): 1024 sets of 8, replaced by fill order.
+ *
+ * TLBI by VA must find every 4 KiB piece of a block: counting filters by 2 MiB and 1 GiB region say
+ * whether there can be any, so that the usual invalidation looks at one set a space.
+ * TLBI by IPA has nothing to do: there are no stage 2 only entries, and combined ones fall at the
+ * VMALLE1 that software has to issue after it (D8.16.2).
+ *
+ * Invariants: a dead generation never comes alive (numbers only grow; at the end of their range
+ * everything is cleared); each removal of a live entry drops its copies in the fast tables. */
+#include "mmu/tlb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "core/check.h"
+#include "core/snap.h"
+#include "mmu/fast.h"
+
+struct tlb {
+    struct tlb_entry e[TLB_SETS][TLB_WAYS];
+    u8 next[TLB_SETS];             /* way to replace next */
+    u64 space[TLB_SPACES];         /* packed struct tlb_space, 0: unused */
+    u32 gen[TLB_SPACES];
+    u32 agen[TLB_ASIDS];
+    u16 filter2m[TLB_FILTER], filter1g[TLB_FILTER];
+    u32 huge;                      /* pieces of blocks beyond 1 GiB */
+    u32 spaces, victim;            /* spaces in use; the one to be given away next */
+    u32 last_gen;                  /* last generation number handed out */
+    u32 epoch;
+    struct fast_pool *fast;
+};
+
+static u64 pack(const struct tlb_space *s)
+{
+    return 1ull << 63 | (u64)s->vmid << 16 | (u64)s->nv1 << 8 | (u64)s->dc << 7 | (u64)s->s2 << 6 | (u64)s->s1 << 5 |
+           (u64)s->pas << 3 | s->kind;
+}
+
+static unsigned asid_slot(unsigned space, u16 asid) { return (asid ^ space * 0x9du) % TLB_ASIDS; }
+static unsigned set_of(unsigned space, u64 va) { return (unsigned)(va >> 12 ^ space * 0x125) % TLB_SETS; }
+static u64 key_of(unsigned space, u64 va) { return (va & ~0xfffull) | space << 1 | 1; }
+static unsigned space_of(const struct tlb_entry *e) { return (unsigned)(e->key >> 1 & 0x7f); }
+static unsigned hash2m(u64 va) { return (unsigned)(va >> 21 ^ va >> 29) % TLB_FILTER; }
+static unsigned hash1g(u64 va) { return (unsigned)(va >> 30 ^ va >> 38) % TLB_FILTER; }
+
+struct tlb *tlb_new(void)
+{
+    struct tlb *t = calloc(1, sizeof *t);
+    CHECK(t);
+    t->last_gen = 1;
+    return t;
+}
+
+void tlb_free(struct tlb *t) { free(t); }
+void tlb_attach(struct tlb *t, struct fast_pool *fast) { t->fast = fast; }
+u32 tlb_space_epoch(const struct tlb *t) { return t->epoch; }
+
+void tlb_clear(struct tlb *t)
+{
+    memset(t->e, 0, sizeof t->e);
+    memset(t->next, 0, sizeof t->next);
+    memset(t->filter2m, 0, sizeof t->filter2m);
+    memset(t->filter1g, 0, sizeof t->filter1g);
+    memset(t->space, 0, sizeof t->space);
+    memset(t->gen, 0, sizeof t->gen);
+    memset(t->agen, 0, sizeof t->agen);
+    t->huge = t->spaces = t->victim = 0;
+    t->last_gen = 1;
+    t->epoch++;
+    if (t->fast)
+        fast_drop_all(t->fast);
+}
+
+static u32 new_gen(struct tlb *t)
+{
+    if (t->last_gen == 0xffffffffu) { /* once in four thousand million invalidations */
+        memset(t->e, 0, sizeof t->e);
+        memset(t->filter2m, 0, sizeof t->filter2m);
+        memset(t->filter1g, 0, sizeof t->filter1g);
+        memset(t->agen, 0, sizeof t->agen);
+        t->huge = 0;
+        t->last_gen = 1;
+        if (t->fast)
+            fast_drop_all(t->fast);
+    }
+    return ++t->last_gen;
+}
+
+unsigned tlb_space_id(struct tlb *t, const struct tlb_space *s)
+{
+    u64 want = pack(s);
+    for (unsigned i = 0; i < t->spaces; i++)
+        if (t->space[i] == want)
+            return i;
+    unsigned i = t->spaces;
+    if (i < TLB_SPACES) {
+        t->spaces++;
+    } else {
+        i = t->victim;
+        t->victim = (i + 1) % TLB_SPACES;
+        if (t->fast)
+            fast_drop_space(t->fast, i);
+        t->epoch++;
+    }
+    t->space[i] = want;
+    t->gen[i] = new_gen(t);
+    return i;
+}
+
+static bool alive(const struct tlb *t, const struct tlb_entry *e)
+{
+    unsigned s = space_of(e);
+    return (e->key & 1) && e->gen == t->gen[s] &&
+           ((e->flags & TLB_GLOBAL) || e->agen == t->agen[asid_slot(s, e->asid)]);
+}
+
+const struct tlb_entry *tlb_lookup(const struct tlb *t, unsigned space, u16 asid, u64 va)
+{
+    const struct tlb_entry *set = t->e[set_of(space, va)];
+    u64 key = key_of(space, va);
+    u32 gen = t->gen[space];
+    for (unsigned w = 0; w < TLB_WAYS; w++) {
+        const struct tlb_entry *e = &set[w];
+        if (e->key != key || e->gen != gen)
+            continue;
+        if ((e->flags & TLB_GLOBAL) || (e->asid == asid && e->agen == t->agen[asid_slot(space, asid)]))
+            return e;
+    }
+    return NULL;
+}
+
+/* Counts or uncounts the piece of a larger block. */
+static void count(struct tlb *t, const struct tlb_entry *e, int by)
+{
+    if (e->s1_log2 <= 12)
+        return;
+    if (e->s1_log2 <= 21)
+        t->filter2m[hash2m(e->key)] = (u16)(t->filter2m[hash2m(e->key)] + by);
+    else if (e->s1_log2 <= 30)
+        t->filter1g[hash1g(e->key)] = (u16)(t->filter1g[hash1g(e->key)] + by);
+    else
+        t->huge += (u32)by;
+}
+
+static void remove_entry(struct tlb *t, struct tlb_entry *e)
+{
+    if (alive(t, e) && t->fast)
+        fast_drop_va(t->fast, space_of(e), e->key & ~0xfffull);
+    count(t, e, -1);
+    memset(e, 0, sizeof *e);
+}
+
+const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out, u32 page,
+                                 bool rom)
+{
+    unsigned s = set_of(space, va);
+    u64 key = key_of(space, va);
+    struct tlb_entry *e = NULL;
+    bool global = !out->ng;
+    /* The newest wins over any older entry that would match the same access. */
+    for (unsigned w = 0; w < TLB_WAYS; w++) {
+        struct tlb_entry *o = &t->e[s][w];
+        if (o->key == key && (global || (o->flags & TLB_GLOBAL) || o->asid == asid)) {
+            remove_entry(t, o);
+            e = o;
+        }
+    }
+    if (!e) {
+        e = &t->e[s][t->next[s]];
+        t->next[s] = (u8)((t->next[s] + 1) % TLB_WAYS);
+        if (e->key & 1)
+            remove_entry(t, e);
+    }
+    *e = (struct tlb_entry){ .key = key, .pa = out->pa.v & ~0xfffull, .gen = t->gen[space],
+                             .agen = global ? 0 : t->agen[asid_slot(space, asid)], .page = page,
+                             .asid = global ? 0 : asid, .perm = out->perm, .s1_log2 = out->s1_log2,
+                             .s2_log2 = out->s2_log2, .attr = out->attr, .sh = out->sh };
+    e->flags = (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
+                    (rom ? TLB_ROM : 0));
+    count(t, e, 1);
+    return e;
+}
+
+/* ---- invalidation --------------------------------------------------------------------------- */
+
+static bool in_scope(u64 space, const struct tlb_scope *s)
+{
+    if (!space || (space & 7) != s->kind || (space >> 3 & 3) != s->pas)
+        return false;
+    return s->any_vmid || (u16)(space >> 16) == s->vmid;
+}
+
+void tlb_inv_all(struct tlb *t, const struct tlb_scope *s)
+{
+    for (unsigned i = 0; i < t->spaces; i++)
+        if (in_scope(t->space[i], s)) {
+            t->gen[i] = new_gen(t);
+            if (t->fast)
+                fast_drop_space(t->fast, i);
+        }
+}
+
+void tlb_inv_asid(struct tlb *t, const struct tlb_scope *s, u16 asid)
+{
+    for (unsigned i = 0; i < t->spaces; i++)
+        if (in_scope(t->space[i], s)) {
+            /* the generation is shared by the ASIDs of a slot: the others lose their entries too */
+            t->agen[asid_slot(i, asid)] = new_gen(t);
+            if (t->fast)
+                fast_drop_asid(t->fast, i, asid, TLB_ASIDS - 1);
+        }
+}
+
+struct inv {
+    unsigned space;
+    u64 va, last; /* first and last byte */
+    bool any_asid;
+    u16 asid;
+};
+
+/* Does the block that e is a piece of meet the range? */
+static bool meets(const struct tlb_entry *e, const struct inv *v)
+{
+    if (!(e->key & 1) || space_of(e) != v->space)
+        return false;
+    if (!v->any_asid && !(e->flags & TLB_GLOBAL) && e->asid != v->asid)
+        return false;
+    unsigned log2 = e->s1_log2 > 12 ? e->s1_log2 : 12;
+    u64 size = ones(log2), first = e->key & ~0xfffull & ~size;
+    return first <= v->last && (first | size) >= v->va;
+}
+
+static void inv_set(struct tlb *t, unsigned set, const struct inv *v)
+{
+    for (unsigned w = 0; w < TLB_WAYS; w++)
+        if (meets(&t->e[set][w], v))
+            remove_entry(t, &t->e[set][w]);
+}
+
+static void inv_page(struct tlb *t, const struct inv *v)
+{
+    inv_set(t, set_of(v->space, v->va), v);
+    if (t->filter1g[hash1g(v->va)] || t->huge) {
+        for (unsigned s = 0; s < TLB_SETS; s++)
+            inv_set(t, s, v);
+    } else if (t->filter2m[hash2m(v->va)]) {
+        u64 base = v->va & ~ones(21);
+        for (unsigned i = 0; i < 512; i++)
+            inv_set(t, set_of(v->space, base + (u64)i * 4096), v);
+    }
+}
+
+void tlb_inv_va(struct tlb *t, const struct tlb_scope *s, u64 va, u64 size, bool any_asid, u16 asid)
+{
+    va &= ~0xfffull;
+    for (unsigned i = 0; i < t->spaces; i++) {
+        if (!in_scope(t->space[i], s))
+            continue;
+        struct inv v = { i, va, va + (size - 1), any_asid, asid };
+        if (size > 256 * 4096u) {
+            for (unsigned k = 0; k < TLB_SETS; k++)
+                inv_set(t, k, &v);
+            continue;
+        }
+        for (u64 a = va; a - va < size; a += 4096) {
+            v.va = a;
+            v.last = a + 0xfff;
+            inv_page(t, &v);
+        }
+    }
+}
+
+void tlb_state(struct tlb *t, struct snap *s)
+{
+    snap_section(s, "tlb");
+    SNAP(s, t, e);
+    SNAP(s, t, next);
+    SNAP(s, t, space);
+    SNAP(s, t, gen);
+    SNAP(s, t, agen);
+    SNAP(s, t, filter2m);
+    SNAP(s, t, filter1g);
+    SNAP(s, t, huge);
+    SNAP(s, t, spaces);
+    SNAP(s, t, victim);
+    SNAP(s, t, last_gen);
+    if (s->mode == SNAP_LOAD) {
+        t->epoch++;
+        if (t->fast)
+            fast_drop_all(t->fast);
+    }
+}

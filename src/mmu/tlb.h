@@ -1,0 +1,80 @@
+/* The architectural TLB of a PE: the one cache of translations that a guest can notice.
+ *
+ * Entries are 4 KiB pieces of combined stage 1 and stage 2 translations that remember the block size
+ * of stage 1.  A *space* is what an entry belongs to besides its ASID: {regime, PAS, which stages are
+ * on, VMID}; spaces are interned to small numbers.  Invalidating a space or an ASID moves a generation
+ * on, in constant time; entries of old generations are dead. */
+#pragma once
+#include "mmu/regime.h"
+#include "mmu/walk.h"
+
+struct fast_pool;
+struct snap;
+
+enum { TLB_SETS = 1024, TLB_WAYS = 8, TLB_SPACES = 64, TLB_ASIDS = 1024, TLB_FILTER = 256 };
+
+enum tlb_flags {
+    TLB_GLOBAL = 1 << 0,
+    TLB_GP = 1 << 1,     /* guarded page (BTI) */
+    TLB_TAGGED = 1 << 2,
+    TLB_ROM = 1 << 3,    /* page is a ROM page: writes go to a device */
+};
+#define TLB_NO_PAGE 0xffffffffu
+
+struct tlb_entry {
+    u64 key;   /* VA<63:12>, space in bits 7:1, valid in bit 0 */
+    u64 pa;    /* struct pa of the piece */
+    u32 gen;   /* of its space */
+    u32 agen;  /* of its ASID; 0 for global entries */
+    u32 page;  /* RAM or ROM page number, TLB_NO_PAGE: anything else */
+    u16 asid;
+    u16 perm;  /* enum perm_bits */
+    u8 s1_log2, s2_log2; /* block sizes */
+    u8 attr;   /* MAIR byte */
+    u8 flags;  /* enum tlb_flags */
+    u8 sh;
+    u8 pad[3];
+};
+
+/* A space's identity in one word. */
+struct tlb_space {
+    u8 kind;     /* enum regime_kind */
+    u8 pas;
+    bool s1, s2; /* stages on */
+    bool dc;
+    bool nv1;
+    u16 vmid;
+};
+
+struct tlb *tlb_new(void);
+void tlb_free(struct tlb *t);
+/* The fast tables that copy from this TLB. */
+void tlb_attach(struct tlb *t, struct fast_pool *fast);
+
+/* The number of a space; may drop the entries of a space not used for long. */
+unsigned tlb_space_id(struct tlb *t, const struct tlb_space *s);
+/* Changes when a space number was given to another space. */
+u32 tlb_space_epoch(const struct tlb *t);
+
+/* va is normalised (top byte replaced where it is ignored). NULL: miss. */
+const struct tlb_entry *tlb_lookup(const struct tlb *t, unsigned space, u16 asid, u64 va);
+/* Enters the translation of va's 4 KiB piece; page and rom as the bus resolves out->pa. */
+const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out, u32 page,
+                                 bool rom);
+
+/* Which spaces an invalidation reaches. */
+struct tlb_scope {
+    u8 kind;       /* enum regime_kind */
+    u8 pas;
+    bool any_vmid;
+    u16 vmid;
+};
+void tlb_inv_all(struct tlb *t, const struct tlb_scope *s);
+void tlb_inv_asid(struct tlb *t, const struct tlb_scope *s, u16 asid);
+/* [va, va + size) in bytes, normalised; any_asid: VAA forms. Global entries always go. */
+void tlb_inv_va(struct tlb *t, const struct tlb_scope *s, u64 va, u64 size, bool any_asid, u16 asid);
+/* Everything, for reset and when the physical map changed. */
+void tlb_clear(struct tlb *t);
+
+/* Visits the entries. */
+void tlb_state(struct tlb *t, struct snap *s);
