@@ -47,14 +47,14 @@ void context_init(struct cpu *c)
 {
     struct context *x = calloc(1, sizeof *x);
     CHECK(x);
-    x->listener = (struct ram_listener){ .written = monitor_written, .arg = c };
+    x->listener = (struct ram_listener){.written = monitor_written, .arg = c};
     c->context = x;
     c->tlb = tlb_new();
     c->fast_pool = fast_pool_new(&c->fetch_page, bus_ram_base(c->env->bus), bus_page_count(c->env->bus));
     tlb_attach(c->tlb, c->fast_pool);
     bus_listen(c->env->bus, &x->listener);
     c->ctx_dirty = true;
-    const struct fast_key none = { .kind = REGIME_EL3, .big = true };
+    const struct fast_key none = {.kind = REGIME_EL3, .big = true};
     c->ft = c->ft_unpriv = c->ft_el2 = &fast_get(c->fast_pool, &none)->t;
 }
 
@@ -93,14 +93,10 @@ void context_state(struct cpu *c, struct snap *s)
 unsigned context_kind(const struct cpu *c, unsigned el)
 {
     switch (el) {
-    case 3:
-        return REGIME_EL3;
-    case 2:
-        return c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
-    case 1:
-        return REGIME_EL10;
-    default:
-        return (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE) ? REGIME_EL20 : REGIME_EL10;
+    case 3: return REGIME_EL3;
+    case 2: return c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
+    case 1: return REGIME_EL10;
+    default: return (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE) ? REGIME_EL20 : REGIME_EL10;
     }
 }
 
@@ -122,10 +118,7 @@ static u16 asid_of(const struct cpu *c, u64 tcr, u64 ttbr0, u64 ttbr1)
 }
 
 /* SCTLR_EL1.M as it acts: 0 with HCR_EL2.DC, and for EL0 under a non-VHE host (TGE). */
-static bool el10_on(const struct cpu *c)
-{
-    return (c->sys[SCTLR_EL1] & SCTLR_M) && !(c->hcr & (HCR_DC | HCR_TGE));
-}
+static bool el10_on(const struct cpu *c) { return (c->sys[SCTLR_EL1] & SCTLR_M) && !(c->hcr & (HCR_DC | HCR_TGE)); }
 static bool dc_on(const struct cpu *c) { return (c->hcr & HCR_DC) && !(c->hcr & HCR_TGE); }
 static bool stage2_on(const struct cpu *c) { return (c->hcr & (HCR_VM | HCR_DC)) && !(c->hcr & HCR_TGE); }
 
@@ -190,7 +183,7 @@ static struct slot *slot_get(struct cpu *c, unsigned kind)
         }
         return s;
     }
-    struct tlb_space sp = { .kind = (u8)kind, .pas = PAS_NS, .s1 = in[0] != 0 };
+    struct tlb_space sp = {.kind = (u8)kind, .pas = PAS_NS, .s1 = in[0] != 0};
     s->asid = 0;
     if (kind == REGIME_EL3 || cpu_secure_below_el3(c))
         sp.pas = PAS_S;
@@ -216,8 +209,8 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
 {
     struct fast_ctx **p = &s->ft[(unsigned)el0 | (unsigned)pan << 1 | (unsigned)big << 2];
     if (UNLIKELY(!*p)) {
-        const struct fast_key k = { .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .big = big,
-                                    .asid = s->asid };
+        const struct fast_key k = {
+            .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .big = big, .asid = s->asid};
         u32 before = fast_epoch(c->fast_pool);
         struct fast_ctx *f = fast_get(c->fast_pool, &k);
         if (fast_epoch(c->fast_pool) != before) { /* a context was taken away, perhaps one of ours */
@@ -276,8 +269,7 @@ static void resolve(struct cpu *c)
     struct slot *s = slot_get(c, kind);
     struct fast_ctx *f = slot_ctx(c, s, kind, el0, c->ps.pan && !el0 && two, big), *u = f;
     /* LDTR and STTR act as EL0 from EL1, and from EL2 when it hosts EL0 */
-    if (!el0 && two && !c->ps.uao &&
-        (kind == REGIME_EL10 ? !nv1_in_force(c) : (c->hcr & HCR_TGE) != 0))
+    if (!el0 && two && !c->ps.uao && (kind == REGIME_EL10 ? !nv1_in_force(c) : (c->hcr & HCR_TGE) != 0))
         u = slot_ctx(c, s, kind, true, false, big);
     c->ctx_dirty = false;
     if (c->ft != &f->t) {

@@ -3,17 +3,16 @@
  *
  * Fields of features that the CPU lacks are ignored here, whatever the register holds. */
 #include "cpu/context.h"
-
 #include "cpu/fields.h"
 
-static const u8 pa_sizes[8] = { 32, 36, 40, 42, 44, 48, 52, 52 };
+static const u8 pa_sizes[8] = {32, 36, 40, 42, 44, 48, 52, 52};
 
 static u8 pamax(const struct cpu *c) { return pa_sizes[c->cfg.id[ID_AA64MMFR0_EL1] & 7]; }
 
 /* TG0 and VTCR_EL2.TG0: 0 4K, 1 64K, 2 16K. TG1 has its own code: 1 16K, 2 4K, 3 64K. */
 static u8 granule(const struct cpu *c, unsigned tg, bool tg1)
 {
-    static const u8 g0[4] = { 12, 16, 14, 12 }, g1[4] = { 12, 14, 12, 16 };
+    static const u8 g0[4] = {12, 16, 14, 12}, g1[4] = {12, 14, 12, 16};
     u8 g = (tg1 ? g1 : g0)[tg & 3];
     if ((g == 16 && !cpu_has(c, FEAT_TGran64K)) || (g == 14 && !cpu_has(c, FEAT_TGran16K)))
         return 12;
@@ -50,14 +49,24 @@ static void two_ranges(const struct cpu *c, struct regime *r, u64 tcr, u64 ttbr0
     r->ds = cpu_has(c, FEAT_LPA2) && bit(tcr, 59);
     r->ha = cpu_has(c, FEAT_HAFDBS) && bit(tcr, 39);
     r->hd = r->ha && bit(tcr, 40);
-    r->r[0] = (struct tr_range){ .ttbr = ttbr0, .txsz = (u8)bits(tcr, 5, 0),
-                                 .granule = granule(c, (unsigned)bits(tcr, 15, 14), false), .epd = bit(tcr, 7),
-                                 .hpd = hpds && bit(tcr, 41), .tbi = bit(tcr, 37), .tbid = tbid && bit(tcr, 51),
-                                 .e0pd = e0pd && bit(tcr, 55), .sh = (u8)bits(tcr, 13, 12) };
-    r->r[1] = (struct tr_range){ .ttbr = ttbr1, .txsz = (u8)bits(tcr, 21, 16),
-                                 .granule = granule(c, (unsigned)bits(tcr, 31, 30), true), .epd = bit(tcr, 23),
-                                 .hpd = hpds && bit(tcr, 42), .tbi = bit(tcr, 38), .tbid = tbid && bit(tcr, 52),
-                                 .e0pd = e0pd && bit(tcr, 56), .sh = (u8)bits(tcr, 29, 28) };
+    r->r[0] = (struct tr_range){.ttbr = ttbr0,
+                                .txsz = (u8)bits(tcr, 5, 0),
+                                .granule = granule(c, (unsigned)bits(tcr, 15, 14), false),
+                                .epd = bit(tcr, 7),
+                                .hpd = hpds && bit(tcr, 41),
+                                .tbi = bit(tcr, 37),
+                                .tbid = tbid && bit(tcr, 51),
+                                .e0pd = e0pd && bit(tcr, 55),
+                                .sh = (u8)bits(tcr, 13, 12)};
+    r->r[1] = (struct tr_range){.ttbr = ttbr1,
+                                .txsz = (u8)bits(tcr, 21, 16),
+                                .granule = granule(c, (unsigned)bits(tcr, 31, 30), true),
+                                .epd = bit(tcr, 23),
+                                .hpd = hpds && bit(tcr, 42),
+                                .tbi = bit(tcr, 38),
+                                .tbid = tbid && bit(tcr, 52),
+                                .e0pd = e0pd && bit(tcr, 56),
+                                .sh = (u8)bits(tcr, 29, 28)};
     r->ps = output_size(c, (unsigned)bits(tcr, 34, 32), r->ds || r->r[0].granule == 16 || r->r[1].granule == 16);
 }
 
@@ -67,10 +76,13 @@ static void one_range(const struct cpu *c, struct regime *r, u64 tcr, u64 ttbr)
     r->ds = cpu_has(c, FEAT_LPA2) && bit(tcr, 32);
     r->ha = cpu_has(c, FEAT_HAFDBS) && bit(tcr, 21);
     r->hd = r->ha && bit(tcr, 22);
-    r->r[0] = (struct tr_range){ .ttbr = ttbr, .txsz = (u8)bits(tcr, 5, 0),
-                                 .granule = granule(c, (unsigned)bits(tcr, 15, 14), false),
-                                 .hpd = cpu_has(c, FEAT_HPDS) && bit(tcr, 24), .tbi = bit(tcr, 20),
-                                 .tbid = cpu_has(c, FEAT_PAuth) && bit(tcr, 29), .sh = (u8)bits(tcr, 13, 12) };
+    r->r[0] = (struct tr_range){.ttbr = ttbr,
+                                .txsz = (u8)bits(tcr, 5, 0),
+                                .granule = granule(c, (unsigned)bits(tcr, 15, 14), false),
+                                .hpd = cpu_has(c, FEAT_HPDS) && bit(tcr, 24),
+                                .tbi = bit(tcr, 20),
+                                .tbid = cpu_has(c, FEAT_PAuth) && bit(tcr, 29),
+                                .sh = (u8)bits(tcr, 13, 12)};
     r->ps = output_size(c, (unsigned)bits(tcr, 18, 16), r->ds || r->r[0].granule == 16);
 }
 
@@ -79,7 +91,7 @@ static void make_stage2(struct cpu *c)
     struct regime *r = &c->regime_s2;
     u64 vtcr = c->sys[VTCR_EL2], hcr = c->hcr, ttbr = c->sys[VTTBR_EL2], size = vtcr;
     bool secure = cpu_secure_below_el3(c);
-    *r = (struct regime){ .kind = REGIME_STAGE2, .space = secure ? PAS_S : PAS_NS };
+    *r = (struct regime){.kind = REGIME_STAGE2, .space = secure ? PAS_S : PAS_NS};
     r->on = (hcr & (HCR_VM | HCR_DC)) && !(hcr & HCR_TGE);
     if (!r->on)
         return;
@@ -104,10 +116,11 @@ static void make_stage2(struct cpu *c)
     r->s2_cd = (hcr & HCR_CD) != 0;
     r->s2_id = (hcr & HCR_ID) != 0;
     r->vmid = context_vmid(c);
-    r->r[0] = (struct tr_range){ .ttbr = ttbr, .txsz = (u8)bits(size, 5, 0),
-                                 .granule = granule(c, (unsigned)bits(size, 15, 14), false),
-                                 .sl = (u8)(bits(size, 7, 6) | (r->ds && bit(size, 33) ? 4 : 0)),
-                                 .sh = (u8)bits(vtcr, 13, 12) };
+    r->r[0] = (struct tr_range){.ttbr = ttbr,
+                                .txsz = (u8)bits(size, 5, 0),
+                                .granule = granule(c, (unsigned)bits(size, 15, 14), false),
+                                .sl = (u8)(bits(size, 7, 6) | (r->ds && bit(size, 33) ? 4 : 0)),
+                                .sh = (u8)bits(vtcr, 13, 12)};
     r->ps = output_size(c, (unsigned)bits(vtcr, 18, 16), r->ds || r->r[0].granule == 16);
 }
 
@@ -118,7 +131,7 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
     switch (kind) {
     case REGIME_EL10:
         r = &c->regime_el10;
-        *r = (struct regime){ .kind = REGIME_EL10, .space = cpu_secure_below_el3(c) ? PAS_S : PAS_NS };
+        *r = (struct regime){.kind = REGIME_EL10, .space = cpu_secure_below_el3(c) ? PAS_S : PAS_NS};
         common(c, r, s[SCTLR_EL1], s[MAIR_EL1]);
         two_ranges(c, r, s[TCR_EL1], s[TTBR0_EL1], s[TTBR1_EL1]);
         r->dc = (c->hcr & HCR_DC) && !(c->hcr & HCR_TGE);
@@ -131,7 +144,7 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
     case REGIME_EL2:
     case REGIME_EL20:
         r = &c->regime_el2;
-        *r = (struct regime){ .kind = (u8)kind, .space = cpu_secure_below_el3(c) ? PAS_S : PAS_NS };
+        *r = (struct regime){.kind = (u8)kind, .space = cpu_secure_below_el3(c) ? PAS_S : PAS_NS};
         common(c, r, s[SCTLR_EL2], s[MAIR_EL2]);
         if (kind == REGIME_EL20)
             two_ranges(c, r, s[TCR_EL2], s[TTBR0_EL2], s[TTBR1_EL2]);
@@ -140,7 +153,7 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
         return r;
     default:
         r = &c->regime_el3;
-        *r = (struct regime){ .kind = REGIME_EL3, .space = PAS_S };
+        *r = (struct regime){.kind = REGIME_EL3, .space = PAS_S};
         common(c, r, s[SCTLR_EL3], s[MAIR_EL3]);
         one_range(c, r, s[TCR_EL3], s[TTBR0_EL3]);
         return r;

@@ -29,6 +29,8 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
     c->decoder = decoder_new(&c->feat);
     c->wake = (struct event){ .fire = wake_fire, .arg = c, .name = "cpu-wake" };
     c->fetch_page = ~0ull;
+    if (env->bus)
+        context_init(c);
     return c;
 }
 
@@ -38,6 +40,8 @@ void cpu_free(struct cpu *c)
         return;
     if (c->env->clock)
         clock_cancel(c->env->clock, &c->wake);
+    if (c->context)
+        context_free(c);
     decoder_free(c->decoder);
     free(c);
 }
@@ -62,6 +66,8 @@ void cpu_reset(struct cpu *c)
     sysreg_refresh(c);
     c->fetch_page = ~0ull;
     context_touch(c);
+    if (c->context)
+        context_reset(c);
 }
 
 u64 cpu_get_sp(const struct cpu *c, unsigned n)
@@ -166,6 +172,8 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, exceptions);
     if (c->env->clock)
         clock_event_state(c->env->clock, &c->wake, s);
+    if (c->context)
+        context_state(c, s);
     if (s->mode == SNAP_LOAD) {
         sysreg_refresh(c);
         c->fetch_page = ~0ull;

@@ -38,7 +38,7 @@ static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
     return true;
 }
 
-struct walk_mem mem_walker(struct cpu *c) { return (struct walk_mem){ c, table_read, table_cas }; }
+struct walk_mem mem_walker(struct cpu *c) { return (struct walk_mem){c, table_read, table_cas}; }
 
 const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
 {
@@ -50,9 +50,9 @@ const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va,
         return e;
     const struct regime *r = context_regime(c, f->key.kind);
     const struct walk_mem mem = mem_walker(c);
-    const struct walk_in in = { .use = WALK_ACCESS, .need = (u8)need, .priv = priv, .pan = f->key.pan };
+    const struct walk_in in = {.use = WALK_ACCESS, .need = (u8)need, .priv = priv, .pan = f->key.pan};
     struct walk_out out;
-    if (!walk(r, (struct va){ va }, &mem, &in, &out, fault))
+    if (!walk(r, (struct va){va}, &mem, &in, &out, fault))
         return NULL;
     struct bus_target t = bus_resolve(c->env->bus, out.pa);
     bool rom = t.kind == PAGE_ROM;
@@ -131,7 +131,7 @@ static bool translate_span(struct cpu *c, const struct access *a, struct span *s
 
 static bool external_abort(struct cpu *c, u64 va, bool write)
 {
-    const struct fault f = { .type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = write };
+    const struct fault f = {.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = write};
     return data_abort(c, &f);
 }
 
@@ -167,8 +167,7 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
 
 static struct txn cpu_txn(const struct cpu *c, const struct span *s, const struct fast_ctx *f)
 {
-    return (struct txn){ .space = (u8)pa_space((struct pa){ s->e.pa }), .cpu = (u8)c->index,
-                         .privileged = !f->key.el0 };
+    return (struct txn){.space = (u8)pa_space((struct pa){s->e.pa}), .cpu = (u8)c->index, .privileged = !f->key.el0};
 }
 
 /* Bytes of one span, in memory order. */
@@ -180,9 +179,9 @@ static bool span_read(struct cpu *c, const struct access *a, const struct span *
         memcpy(buf, bus_page_ptr(b, s->e.page) + off, s->len);
         return true;
     }
-    struct bus_target t = bus_resolve(b, (struct pa){ s->e.pa });
+    struct bus_target t = bus_resolve(b, (struct pa){s->e.pa});
     const struct txn x = cpu_txn(c, s, a->f);
-    u64 val[2] = { 0, 0 };
+    u64 val[2] = {0, 0};
     if (t.kind != PAGE_DEV || bus_dev_read(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
         return external_abort(c, s->va, false);
     memcpy(buf, val, s->len);
@@ -199,9 +198,9 @@ static bool span_write(struct cpu *c, const struct access *a, const struct span 
             ram_written(b, s->e.page, (u32)off, s->len);
         return true;
     }
-    struct bus_target t = bus_resolve(b, (struct pa){ s->e.pa });
+    struct bus_target t = bus_resolve(b, (struct pa){s->e.pa});
     const struct txn x = cpu_txn(c, s, a->f);
-    u64 val[2] = { 0, 0 };
+    u64 val[2] = {0, 0};
     memcpy(val, buf, s->len);
     if ((t.kind != PAGE_DEV && t.kind != PAGE_ROM) || bus_dev_write(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
         return external_abort(c, s->va, true);
@@ -264,7 +263,7 @@ static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned 
 {
     if (c->ctx_dirty)
         context_resolve(c);
-    return (struct access){ mem_ctx(c, kind), va, size, kind, write };
+    return (struct access){mem_ctx(c, kind), va, size, kind, write};
 }
 
 bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val)
@@ -299,7 +298,7 @@ bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
 bool mem_write16_slow(struct cpu *c, u64 va, unsigned kind, const u64 val[2])
 {
     const struct access a = make_access(c, va, 16, kind, true);
-    u64 v[2] = { val[0], val[1] };
+    u64 v[2] = {val[0], val[1]};
     swap16(c, kind, v);
     return access_write(c, &a, (const u8 *)v);
 }

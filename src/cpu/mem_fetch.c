@@ -19,7 +19,7 @@ bool mem_fetch_page(struct cpu *c)
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, f, c->pc, NEED_X, &fault);
     if (e && e->page == TLB_NO_PAGE) { /* no instructions come out of a device */
-        fault = (struct fault){ .type = FAULT_EXTERNAL, .stage = 1, .va = c->pc };
+        fault = (struct fault){.type = FAULT_EXTERNAL, .stage = 1, .va = c->pc};
         e = NULL;
     }
     if (!e) {
@@ -56,10 +56,10 @@ bool mem_debug_translate(struct cpu *c, u64 va, struct pa *out)
 {
     const struct regime *r = context_regime(c, context_kind(c, c->ps.el));
     const struct walk_mem mem = mem_walker(c);
-    const struct walk_in in = { .use = WALK_OBSERVE, .priv = true };
+    const struct walk_in in = {.use = WALK_OBSERVE, .priv = true};
     struct walk_out o;
     struct fault fault;
-    if (!walk(r, (struct va){ va }, &mem, &in, &o, &fault))
+    if (!walk(r, (struct va){va}, &mem, &in, &o, &fault))
         return false;
     *out = o.pa;
     return true;
@@ -73,7 +73,7 @@ bool mem_debug_read(struct cpu *c, u64 va, void *buf, size_t n)
         size_t room = 0x1000 - (size_t)(va & 0xfff), len = n < room ? n : room;
         if (!mem_debug_translate(c, va, &pa))
             return false;
-        const struct txn t = { .space = (u8)pa_space(pa), .cpu = (u8)c->index, .privileged = true, .debug = true };
+        const struct txn t = {.space = (u8)pa_space(pa), .cpu = (u8)c->index, .privileged = true, .debug = true};
         if (bus_read(c->env->bus, &t, pa_addr(pa), p, len) != BUS_OK)
             return false;
         p += len;

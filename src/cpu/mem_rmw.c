@@ -16,7 +16,7 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
         context_resolve(c);
     struct fast_ctx *f = mem_ctx(c, kind);
     bool read = !(kind & MEM_EXCL); /* a store exclusive only writes */
-    *out = (struct mem_rmw){ 0 };
+    *out = (struct mem_rmw){0};
     if ((va & (size - 1)) && mem_unaligned_faults(c, va, size, kind)) {
         const struct fault fault = mem_alignment_fault(va, true);
         exc_data_abort(c, &fault);
@@ -61,11 +61,11 @@ void mem_excl_mark(struct cpu *c, u64 va, unsigned size)
 {
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_R, &fault);
-    c->monitor = (struct monitor){ 0 };
+    c->monitor = (struct monitor){0};
     if (!e || e->page == TLB_NO_PAGE) /* devices have no exclusive monitor */
         return;
-    c->monitor = (struct monitor){ .valid = true, .size = (u8)size, .page = e->page,
-                                   .off = (u32)(va & 0xfff & ~(GRANULE - 1ull)) };
+    c->monitor = (struct monitor){
+        .valid = true, .size = (u8)size, .page = e->page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
 }
 
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
@@ -99,7 +99,7 @@ bool mem_zero_block(struct cpu *c, u64 va)
         fault = mem_alignment_fault(va, true);
         e = NULL;
     } else if (e && (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM))) {
-        fault = (struct fault){ .type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = true };
+        fault = (struct fault){.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = true};
         e = NULL;
     }
     if (!e) {

@@ -32,8 +32,8 @@ struct fast_pool {
 
 static u64 pack(const struct fast_key *k)
 {
-    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 |
-           (u64)k->big << 2 | (u64)k->pan << 1 | (u64)k->el0;
+    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->big << 2 |
+           (u64)k->pan << 1 | (u64)k->el0;
 }
 
 static void *reserve(size_t n)
@@ -170,7 +170,8 @@ static void note_place(struct fast_pool *p, const struct fast_ctx *f, u64 i, u32
             return;
         const struct fast *o = &p->ctx[(old - 1) / FAST_MAX].t;
         u64 oi = (old - 1) % FAST_MAX;
-        if (o->wtag[oi] != fast_invalid(oi) && o->wtag[oi] + o->delta[oi] == (u64)(uintptr_t)p->ram_base + ((u64)page << 12))
+        if (o->wtag[oi] != fast_invalid(oi) &&
+            o->wtag[oi] + o->delta[oi] == (u64)(uintptr_t)p->ram_base + ((u64)page << 12))
             here = PLACE_MANY;
     }
     p->place[page] = here;

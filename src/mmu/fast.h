@@ -17,32 +17,29 @@ static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
 struct code_page;
 
 struct fast {
-    u64 rtag[FAST_MAX];  /* page readable */
-    u64 wtag[FAST_MAX];  /* page writable, dirty, and no enum page_why applies */
-    u64 delta[FAST_MAX]; /* host address = guest VA + delta */
+    u64 rtag[FAST_MAX];   /* page readable */
+    u64 wtag[FAST_MAX];   /* page writable, dirty, and no enum page_why applies */
+    u64 delta[FAST_MAX];  /* host address = guest VA + delta */
     u64 xtag[FAST_FETCH]; /* page executable: code[i] is its decoded page */
     struct code_page *code[FAST_FETCH];
     u8 xguard[FAST_FETCH]; /* the page has the GP attribute (BTI) */
-    u64 mask;            /* entries in use - 1 */
+    u64 mask;              /* entries in use - 1 */
     /* mmu/fast.c's own fields follow in struct fast_ctx, which begins with this struct */
 };
 
 static inline u64 fast_index(const struct fast *ft, u64 va) { return va >> 12 & ft->mask; }
-static inline u8 *ft_host(const struct fast *ft, u64 i, u64 va)
-{
-    return (u8 *)(uintptr_t)(va + ft->delta[i]);
-}
+static inline u8 *ft_host(const struct fast *ft, u64 i, u64 va) { return (u8 *)(uintptr_t)(va + ft->delta[i]); }
 
 /* ---- the pool ------------------------------------------------------------------------------- */
 
 /* What a context's accesses are, besides the addresses. */
 struct fast_key {
-    u8 space;   /* number in the TLB: regime, PAS, stages, VMID */
-    u8 kind;    /* enum regime_kind, of the space */
-    bool el0;   /* EL0's permissions, else privileged */
+    u8 space; /* number in the TLB: regime, PAS, stages, VMID */
+    u8 kind;  /* enum regime_kind, of the space */
+    bool el0; /* EL0's permissions, else privileged */
     bool pan;
-    bool big;   /* big-endian data: has no data entries */
-    u16 asid;   /* of EL0 contexts; privileged ones follow the current ASID */
+    bool big; /* big-endian data: has no data entries */
+    u16 asid; /* of EL0 contexts; privileged ones follow the current ASID */
 };
 
 enum { FAST_JOURNAL = 1024 };
@@ -50,14 +47,14 @@ enum { FAST_JOURNAL = 1024 };
 struct fast_ctx {
     struct fast t;
     struct fast_key key;
-    u16 asid;            /* current */
-    bool tbi[2];         /* top byte ignored, data, by VA<55> */
+    u16 asid;    /* current */
+    bool tbi[2]; /* top byte ignored, data, by VA<55> */
     bool tbi_fetch[2];
     bool two_ranges;
     bool in_use;
-    u64 tick;            /* last use, for replacement */
-    u32 filled;          /* data entries noted in journal; > FAST_JOURNAL: clear everything */
-    u32 nonglobal;       /* entries of journal_ng */
+    u64 tick;      /* last use, for replacement */
+    u32 filled;    /* data entries noted in journal; > FAST_JOURNAL: clear everything */
+    u32 nonglobal; /* entries of journal_ng */
     u32 filled_code;
     u16 journal[FAST_JOURNAL];
     u32 journal_ng[FAST_JOURNAL]; /* indices, FAST_MAX + index for code */

@@ -36,17 +36,10 @@ u16 perm_stage2(unsigned s2ap, unsigned xn, bool xnx)
         perm |= PERM_UW | PERM_PW;
     /* XN[1:0]: 00 both may execute, 01 EL0 only, 10 none, 11 EL1 only; XN[0] is 0 without XNX */
     switch (xnx ? xn & 3 : xn & 2) {
-    case 0:
-        perm |= PERM_UX | PERM_PX;
-        break;
-    case 1:
-        perm |= PERM_UX;
-        break;
-    case 3:
-        perm |= PERM_PX;
-        break;
-    default:
-        break;
+    case 0: perm |= PERM_UX | PERM_PX; break;
+    case 1: perm |= PERM_UX; break;
+    case 3: perm |= PERM_PX; break;
+    default: break;
     }
     return (u16)perm;
 }

@@ -28,8 +28,8 @@ static inline unsigned perm_missing(unsigned perm, unsigned need, bool priv, boo
  * ap: AP[2:1] with hierarchical limits and dirty state applied. */
 struct perm_stage1 {
     u8 ap;
-    bool uxn, pxn;   /* with hierarchical limits; XN in pxn for regimes without EL0 */
-    bool has_el0;    /* EL1&0, EL2&0 */
+    bool uxn, pxn; /* with hierarchical limits; XN in pxn for regimes without EL0 */
+    bool has_el0;  /* EL1&0, EL2&0 */
     bool nv1;
     bool wxn, epan;
 };

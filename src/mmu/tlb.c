@@ -19,14 +19,14 @@
 
 struct tlb {
     struct tlb_entry e[TLB_SETS][TLB_WAYS];
-    u8 next[TLB_SETS];             /* way to replace next */
-    u64 space[TLB_SPACES];         /* packed struct tlb_space, 0: unused */
+    u8 next[TLB_SETS];     /* way to replace next */
+    u64 space[TLB_SPACES]; /* packed struct tlb_space, 0: unused */
     u32 gen[TLB_SPACES];
     u32 agen[TLB_ASIDS];
     u16 filter2m[TLB_FILTER], filter1g[TLB_FILTER];
-    u32 huge;                      /* pieces of blocks beyond 1 GiB */
-    u32 spaces, victim;            /* spaces in use; the one to be given away next */
-    u32 last_gen;                  /* last generation number handed out */
+    u32 huge;           /* pieces of blocks beyond 1 GiB */
+    u32 spaces, victim; /* spaces in use; the one to be given away next */
+    u32 last_gen;       /* last generation number handed out */
     u32 epoch;
     struct fast_pool *fast;
 };
@@ -172,12 +172,19 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
         if (e->key & 1)
             remove_entry(t, e);
     }
-    *e = (struct tlb_entry){ .key = key, .pa = out->pa.v & ~0xfffull, .gen = t->gen[space],
-                             .agen = global ? 0 : t->agen[asid_slot(space, asid)], .page = page,
-                             .asid = global ? 0 : asid, .perm = out->perm, .s1_log2 = out->s1_log2,
-                             .s2_log2 = out->s2_log2, .attr = out->attr, .sh = out->sh };
-    e->flags = (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
-                    (rom ? TLB_ROM : 0));
+    *e = (struct tlb_entry){.key = key,
+                            .pa = out->pa.v & ~0xfffull,
+                            .gen = t->gen[space],
+                            .agen = global ? 0 : t->agen[asid_slot(space, asid)],
+                            .page = page,
+                            .asid = global ? 0 : asid,
+                            .perm = out->perm,
+                            .s1_log2 = out->s1_log2,
+                            .s2_log2 = out->s2_log2,
+                            .attr = out->attr,
+                            .sh = out->sh};
+    e->flags =
+        (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) | (rom ? TLB_ROM : 0));
     count(t, e, 1);
     return e;
 }
@@ -257,7 +264,7 @@ void tlb_inv_va(struct tlb *t, const struct tlb_scope *s, u64 va, u64 size, bool
     for (unsigned i = 0; i < t->spaces; i++) {
         if (!in_scope(t->space[i], s))
             continue;
-        struct inv v = { i, va, va + (size - 1), any_asid, asid };
+        struct inv v = {i, va, va + (size - 1), any_asid, asid};
         if (size > 256 * 4096u) {
             for (unsigned k = 0; k < TLB_SETS; k++)
                 inv_set(t, k, &v);

@@ -15,30 +15,30 @@ enum { TLB_SETS = 1024, TLB_WAYS = 8, TLB_SPACES = 64, TLB_ASIDS = 1024, TLB_FIL
 
 enum tlb_flags {
     TLB_GLOBAL = 1 << 0,
-    TLB_GP = 1 << 1,     /* guarded page (BTI) */
+    TLB_GP = 1 << 1, /* guarded page (BTI) */
     TLB_TAGGED = 1 << 2,
-    TLB_ROM = 1 << 3,    /* page is a ROM page: writes go to a device */
+    TLB_ROM = 1 << 3, /* page is a ROM page: writes go to a device */
 };
 #define TLB_NO_PAGE 0xffffffffu
 
 struct tlb_entry {
-    u64 key;   /* VA<63:12>, space in bits 7:1, valid in bit 0 */
-    u64 pa;    /* struct pa of the piece */
-    u32 gen;   /* of its space */
-    u32 agen;  /* of its ASID; 0 for global entries */
-    u32 page;  /* RAM or ROM page number, TLB_NO_PAGE: anything else */
+    u64 key;  /* VA<63:12>, space in bits 7:1, valid in bit 0 */
+    u64 pa;   /* struct pa of the piece */
+    u32 gen;  /* of its space */
+    u32 agen; /* of its ASID; 0 for global entries */
+    u32 page; /* RAM or ROM page number, TLB_NO_PAGE: anything else */
     u16 asid;
-    u16 perm;  /* enum perm_bits */
+    u16 perm;            /* enum perm_bits */
     u8 s1_log2, s2_log2; /* block sizes */
-    u8 attr;   /* MAIR byte */
-    u8 flags;  /* enum tlb_flags */
+    u8 attr;             /* MAIR byte */
+    u8 flags;            /* enum tlb_flags */
     u8 sh;
     u8 pad[3];
 };
 
 /* A space's identity in one word. */
 struct tlb_space {
-    u8 kind;     /* enum regime_kind */
+    u8 kind; /* enum regime_kind */
     u8 pas;
     bool s1, s2; /* stages on */
     bool dc;
@@ -64,7 +64,7 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
 
 /* Which spaces an invalidation reaches. */
 struct tlb_scope {
-    u8 kind;       /* enum regime_kind */
+    u8 kind; /* enum regime_kind */
     u8 pas;
     bool any_vmid;
     u16 vmid;

@@ -33,7 +33,7 @@ bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int
         *desc = bswap64(*desc);
     struct walk_trace *t = w->in->trace;
     if (t && t->n < ARRAY_LEN(t->step))
-        t->step[t->n++] = (struct walk_step){ pa, *desc, (s8)level, (u8)stage };
+        t->step[t->n++] = (struct walk_step){pa, *desc, (s8)level, (u8)stage};
     return true;
 }
 
@@ -75,12 +75,9 @@ u64 walk_base(const struct regime *r, const struct tr_range *t, unsigned log2)
 bool walk_block_allowed(const struct regime *r, unsigned granule, int level)
 {
     switch (granule) {
-    case 12:
-        return level == 2 || level == 1 || (level == 0 && r->ds);
-    case 14:
-        return level == 2 || (level == 1 && r->ds);
-    default:
-        return level == 2 || (level == 1 && r->pamax > 48);
+    case 12: return level == 2 || level == 1 || (level == 0 && r->ds);
+    case 14: return level == 2 || (level == 1 && r->ds);
+    default: return level == 2 || (level == 1 && r->pamax > 48);
     }
 }
 
@@ -101,8 +98,8 @@ static bool stage1_off(struct walker *w, const struct regime *r, const struct tr
     unsigned top = t->tbi && !(fetch && t->tbid) ? 55 : 63;
     if (bits(w->va, top, r->pamax))
         return walk_fault(w, FAULT_ADDRESS_SIZE, 1, 0);
-    *res = (struct s1_result){ .ipa = w->va & ones(r->pamax), .space = (enum pas)r->space, .perm = PERM_ALL,
-                               .log2 = r->pamax, .level = 0 };
+    *res = (struct s1_result){
+        .ipa = w->va & ones(r->pamax), .space = (enum pas)r->space, .perm = PERM_ALL, .log2 = r->pamax, .level = 0};
     if (r->dc) {
         res->attr = 0xff;
     } else if (fetch) { /* Normal, Outer Shareable: write-through with SCTLR.I, else non-cacheable */
@@ -139,7 +136,7 @@ static u16 stage1_perm(const struct regime *r, u64 desc, u64 limits, bool *dbm)
         ap |= 2;
         *dbm = false;
     }
-    const struct perm_stage1 p = { (u8)ap, uxn, pxn, r->two_ranges, r->nv1, r->wxn, r->epan };
+    const struct perm_stage1 p = {(u8)ap, uxn, pxn, r->two_ranges, r->nv1, r->wxn, r->epan};
     return perm_stage1(&p);
 }
 
@@ -151,8 +148,13 @@ static bool desc_pa(struct walker *w, const struct regime *r, u64 ipa, enum pas 
         *pa = pa_make(space, ipa);
         return true;
     }
-    const struct s2_ask ask = { .ipa = ipa, .space = space, .need = update ? NEED_W : NEED_R, .priv = true,
-                                .s1_walk = true, .update = update, .level = (u8)level };
+    const struct s2_ask ask = {.ipa = ipa,
+                               .space = space,
+                               .need = update ? NEED_W : NEED_R,
+                               .priv = true,
+                               .s1_walk = true,
+                               .update = update,
+                               .level = (u8)level};
     struct s2_result res;
     if (!walk_stage2(w, r->s2, &ask, &res))
         return false;
@@ -175,11 +177,11 @@ static bool stage1_va_ok(const struct walker *w, const struct regime *r, const s
 /* A walk's leaf and how it was reached. */
 struct leaf {
     u64 desc;
-    u64 ipa;         /* of the descriptor itself */
+    u64 ipa; /* of the descriptor itself */
     struct pa pa;
-    u64 limits;      /* hierarchical attributes, ORed */
-    u64 oa;          /* of the input address */
-    enum pas space;  /* of the leaf's descriptor */
+    u64 limits;     /* hierarchical attributes, ORed */
+    u64 oa;         /* of the input address */
+    enum pas space; /* of the leaf's descriptor */
     int level;
     unsigned shift;
 };
@@ -198,8 +200,7 @@ static bool stage1_descend(struct walker *w, const struct regime *r, const struc
     for (;; level++, top = shift, shift -= stride) {
         l->ipa = base | bits(w->va, top - 1, shift) << 3;
         l->space = space;
-        if (!desc_pa(w, r, l->ipa, space, level, false, &l->pa) ||
-            !walk_read_desc(w, r->ee, l->pa, 1, level, &l->desc))
+        if (!desc_pa(w, r, l->ipa, space, level, false, &l->pa) || !walk_read_desc(w, r->ee, l->pa, 1, level, &l->desc))
             return false;
         u64 d = l->desc;
         bool table = level < 3 && (d & 3) == 3;
@@ -254,7 +255,7 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
     u16 perm = stage1_perm(r, desc, l.limits, &dbm);
     enum pas space = r->space == PAS_S && (l.space == PAS_NS || bit(desc, 5)) ? PAS_NS : l.space;
     if (r->sif && r->space != PAS_NS && space == PAS_NS)
-        perm &= (u16)~(PERM_UX | PERM_PX);
+        perm &= (u16) ~(PERM_UX | PERM_PX);
     if (in->use != WALK_OBSERVE) {
         unsigned miss = perm_missing(perm, in->need, in->priv, in->pan);
         if (miss) {
@@ -268,7 +269,7 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
         if ((in->need & NEED_W) && in->use == WALK_ACCESS)
             desc &= ~(1ull << 7);
         else if (in->use == WALK_ACCESS)
-            perm &= (u16)~(PERM_UW | PERM_PW); /* writable only once it is dirty */
+            perm &= (u16) ~(PERM_UW | PERM_PW); /* writable only once it is dirty */
     }
     if (desc != l.desc && in->use == WALK_ACCESS) {
         enum walk_status s = stage1_update(w, r, &l, desc);
@@ -276,10 +277,17 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
             return s;
     }
     u8 attr = (u8)(r->mair >> 8 * bits(desc, 4, 2));
-    *res = (struct s1_result){ .ipa = l.oa, .space = space, .perm = perm, .attr = attr,
-                               .sh = r->ds && t->granule != 16 ? t->sh : (u8)bits(desc, 9, 8), .log2 = (u8)l.shift,
-                               .level = (s8)l.level, .ng = r->two_ranges && bit(desc, 11), .gp = bit(desc, 50),
-                               .contiguous = bit(desc, 52), .tagged = attr == 0xf0 };
+    *res = (struct s1_result){.ipa = l.oa,
+                              .space = space,
+                              .perm = perm,
+                              .attr = attr,
+                              .sh = r->ds && t->granule != 16 ? t->sh : (u8)bits(desc, 9, 8),
+                              .log2 = (u8)l.shift,
+                              .level = (s8)l.level,
+                              .ng = r->two_ranges && bit(desc, 11),
+                              .gp = bit(desc, 50),
+                              .contiguous = bit(desc, 52),
+                              .tagged = attr == 0xf0};
     return WALK_OK;
 }
 
@@ -297,13 +305,22 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
         if (s != WALK_OK)
             return s;
     }
-    *out = (struct walk_out){ .pa = pa_make(s1.space, s1.ipa), .ipa = { s1.ipa }, .perm = s1.perm,
-                              .s1_log2 = s1.log2, .s2_log2 = 63, .s1_level = s1.level, .attr = s1.attr,
-                              .s1_attr = s1.attr, .sh = attr_is_device(s1.attr) ? 2 : s1.sh, .ng = s1.ng,
-                              .gp = s1.gp, .contiguous = s1.contiguous, .tagged = s1.tagged };
+    *out = (struct walk_out){.pa = pa_make(s1.space, s1.ipa),
+                             .ipa = {s1.ipa},
+                             .perm = s1.perm,
+                             .s1_log2 = s1.log2,
+                             .s2_log2 = 63,
+                             .s1_level = s1.level,
+                             .attr = s1.attr,
+                             .s1_attr = s1.attr,
+                             .sh = attr_is_device(s1.attr) ? 2 : s1.sh,
+                             .ng = s1.ng,
+                             .gp = s1.gp,
+                             .contiguous = s1.contiguous,
+                             .tagged = s1.tagged};
     if (!r->s2 || !r->s2->on || in->stage1_only)
         return WALK_OK;
-    const struct s2_ask ask = { .ipa = s1.ipa, .space = s1.space, .need = in->need, .priv = in->priv };
+    const struct s2_ask ask = {.ipa = s1.ipa, .space = s1.space, .need = in->need, .priv = in->priv};
     struct s2_result s2;
     if (!walk_stage2(w, r->s2, &ask, &s2))
         return WALK_FAULT;
@@ -323,18 +340,15 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
 bool walk(const struct regime *r, struct va va, const struct walk_mem *mem, const struct walk_in *in,
           struct walk_out *out, struct fault *fault)
 {
-    struct walker w = { mem, in, fault, va.v };
+    struct walker w = {mem, in, fault, va.v};
     for (;;) {
-        *fault = (struct fault){ .va = va.v, .write = in->need & NEED_W };
+        *fault = (struct fault){.va = va.v, .write = in->need & NEED_W};
         if (in->trace)
             in->trace->n = 0;
         switch (translate(&w, r, out)) {
-        case WALK_OK:
-            return true;
-        case WALK_FAULT:
-            return false;
-        default: /* the descriptor changed under us: once more */
-            break;
+        case WALK_OK: return true;
+        case WALK_FAULT: return false;
+        default: /* the descriptor changed under us: once more */ break;
         }
     }
 }

@@ -33,11 +33,11 @@ struct walk_trace {
 };
 
 struct walk_in {
-    u8 use;           /* enum walk_use */
-    u8 need;          /* mask of enum perm_need that the access must have; 0: none (some DC) */
-    bool priv;        /* as a privileged access, else as EL0 */
-    bool pan;         /* privileged data access with PSTATE.PAN */
-    bool stage1_only; /* AT S1*: the result is the IPA; table reads still pass stage 2 */
+    u8 use;                   /* enum walk_use */
+    u8 need;                  /* mask of enum perm_need that the access must have; 0: none (some DC) */
+    bool priv;                /* as a privileged access, else as EL0 */
+    bool pan;                 /* privileged data access with PSTATE.PAN */
+    bool stage1_only;         /* AT S1*: the result is the IPA; table reads still pass stage 2 */
     struct walk_trace *trace; /* NULL, or receives the descriptors */
 };
 
@@ -45,15 +45,15 @@ struct walk_in {
 static inline bool attr_is_device(u8 attr) { return (attr & 0xf0) == 0; }
 
 struct walk_out {
-    struct pa pa;     /* of the address itself */
-    struct ipa ipa;   /* equal to the PA's address without stage 2 */
-    u16 perm;         /* enum perm_bits of both stages together; write bits only where dirty already */
-    u8 s1_log2;       /* block or page size of stage 1, log2; the input range when it is off */
-    u8 s2_log2;       /* of stage 2; 63: none */
+    struct pa pa;   /* of the address itself */
+    struct ipa ipa; /* equal to the PA's address without stage 2 */
+    u16 perm;       /* enum perm_bits of both stages together; write bits only where dirty already */
+    u8 s1_log2;     /* block or page size of stage 1, log2; the input range when it is off */
+    u8 s2_log2;     /* of stage 2; 63: none */
     s8 s1_level, s2_level;
-    u8 attr;          /* both stages combined, see above */
-    u8 s1_attr;       /* stage 1 alone */
-    u8 sh;            /* combined shareability 0 none, 2 outer, 3 inner */
+    u8 attr;    /* both stages combined, see above */
+    u8 s1_attr; /* stage 1 alone */
+    u8 sh;      /* combined shareability 0 none, 2 outer, 3 inner */
     bool ng, gp, contiguous, tagged;
 };
 

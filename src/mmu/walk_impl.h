@@ -17,26 +17,27 @@ enum walk_status { WALK_OK, WALK_FAULT, WALK_AGAIN /* someone changed the descri
 struct s2_ask {
     u64 ipa;
     enum pas space;
-    u8 need;       /* enum perm_need */
+    u8 need; /* enum perm_need */
     bool priv;
-    bool s1_walk;  /* a stage 1 table access */
-    bool update;   /* ... that writes the descriptor */
-    u8 level;      /* of the stage 1 table, for faults */
+    bool s1_walk; /* a stage 1 table access */
+    bool update;  /* ... that writes the descriptor */
+    u8 level;     /* of the stage 1 table, for faults */
 };
 
 struct s2_result {
     struct pa pa;
     u16 perm;
-    u8 memattr;    /* MemAttr[3:0] */
+    u8 memattr; /* MemAttr[3:0] */
     u8 sh;
-    u8 log2;       /* 63: no stage 2 */
+    u8 log2; /* 63: no stage 2 */
     s8 level;
 };
 
 bool walk_fault(struct walker *w, enum fault_type type, unsigned stage, int level);
 /* One descriptor, byte-swapped for ee. */
 bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc);
-enum walk_status walk_update_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 old, u64 desc);
+enum walk_status walk_update_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 old,
+                                  u64 desc);
 /* The output address field of a descriptor whose low bits below `low` do not count. */
 u64 walk_desc_addr(const struct regime *r, unsigned granule, u64 desc, unsigned low);
 /* Base of the first table: TTBR with alignment to its size (1 << log2 bytes). */

@@ -26,7 +26,7 @@ static int start_level(const struct regime *r, const struct tr_range *t)
     bool sl2 = t->sl & 4;
     int level;
     if (t->granule == 12) {
-        static const s8 by_sl0[4] = { 2, 1, 0, 3 };
+        static const s8 by_sl0[4] = {2, 1, 0, 3};
         level = by_sl0[sl0];
         if (sl2) {
             if (sl0 != 0 || !r->ds || r->pamax < 52)
@@ -132,7 +132,7 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
         if ((a->need & NEED_W) && in->use == WALK_ACCESS)
             desc |= 1u << 7;
         else if (in->use == WALK_ACCESS)
-            perm &= (u16)~(PERM_UW | PERM_PW);
+            perm &= (u16) ~(PERM_UW | PERM_PW);
     }
     if (desc != l.desc && in->use == WALK_ACCESS) {
         enum walk_status s = walk_update_desc(w, r->ee, l.pa, 2, l.level, l.desc, desc);
@@ -145,9 +145,12 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
     enum pas space = a->space;
     if (r->space == PAS_S)
         space = (a->space == PAS_NS ? r->nsa : r->sa) ? PAS_NS : PAS_S;
-    *res = (struct s2_result){ .pa = pa_make(space, l.oa), .perm = perm, .memattr = (u8)memattr,
-                               .sh = r->ds && r->r[0].granule != 16 ? r->r[0].sh : (u8)bits(desc, 9, 8),
-                               .log2 = (u8)l.shift, .level = (s8)l.level };
+    *res = (struct s2_result){.pa = pa_make(space, l.oa),
+                              .perm = perm,
+                              .memattr = (u8)memattr,
+                              .sh = r->ds && r->r[0].granule != 16 ? r->r[0].sh : (u8)bits(desc, 9, 8),
+                              .log2 = (u8)l.shift,
+                              .level = (s8)l.level};
     return WALK_OK;
 }
 
@@ -170,7 +173,7 @@ static unsigned cacheability(unsigned nibble)
 /* The weaker of the two; hints survive only when stage 1 decides. */
 static unsigned combine_half(unsigned nibble, unsigned s2)
 {
-    static const u8 plain[4] = { 4, 4, 0xa, 0xf };
+    static const u8 plain[4] = {4, 4, 0xa, 0xf};
     return cacheability(nibble) <= s2 ? nibble : plain[s2];
 }
 
@@ -186,12 +189,9 @@ u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetc
     }
     if (s2->s2_fwb) {
         switch (memattr & 7) {
-        case 5:
-            return s1_device ? (u8)(s1 & 0xc) : 0x44;
-        case 6:
-            return nc ? 0x44 : 0xff;
-        default:
-            return s1_device ? (u8)(s1 & 0xc) : nc ? 0x44 : s1;
+        case 5: return s1_device ? (u8)(s1 & 0xc) : 0x44;
+        case 6: return nc ? 0x44 : 0xff;
+        default: return s1_device ? (u8)(s1 & 0xc) : nc ? 0x44 : s1;
         }
     }
     if (s1_device)

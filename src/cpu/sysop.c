@@ -1,0 +1,239 @@
+/* Effects of TLBI, AT, DC and IC instructions (DDI0487 C5.4, C5.5; D8.16; D7.5).
+ *
+ * They are decoded by encoding: op1 gives the regime, CRm the reach and the form, op2 the operation.
+ * Caches are not modelled, so DC and IC only fault where they must. Outer- and inner-shareable TLBI
+ * are the same: every PE of the machine listens. Broadcasts complete at once (deterministic mode).
+ * TTL, last-level and nXS hints are not needed: invalidation is precise without them. */
+#include "cpu/sysop.h"
+
+#include "cpu/fields.h"
+#include "cpu/mem_impl.h"
+
+struct enc {
+    unsigned op1, crm, op2;
+};
+
+static struct enc decode_enc(unsigned sr)
+{
+    unsigned e = sysreg_encoding(sr);
+    return (struct enc){e >> 11 & 7, e >> 3 & 15, e & 7};
+}
+
+/* ---- TLBI ----------------------------------------------------------------------------------- */
+
+enum inv_form { INV_NONE, INV_ALL, INV_ASID, INV_VA };
+
+struct inv_op {
+    enum inv_form form;
+    struct tlb_scope scope;
+    u64 va, size;
+    bool any_asid;
+    u16 asid;
+};
+
+static bool el1_ops_mean_el20(const struct cpu *c)
+{
+    return c->ps.el >= 2 && (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+}
+
+static bool asid_is_wide(const struct cpu *c, unsigned kind)
+{
+    u64 tcr = c->sys[kind == REGIME_EL10 ? TCR_EL1 : TCR_EL2];
+    return cpu_has(c, FEAT_ASID16) && bit(tcr, 36);
+}
+
+/* VA of TLBI VA forms: Xt[43:0] = VA[55:12]. */
+static u64 va_operand(unsigned kind, u64 val)
+{
+    u64 va = bits(val, 43, 0) << 12;
+    return kind == REGIME_EL10 || kind == REGIME_EL20 ? sext(va, 56) : va;
+}
+
+/* Range forms: Xt = ASID 63:48, TG 47:46, SCALE 45:44, NUM 43:39, TTL 38:37, BaseADDR 36:0. */
+static bool range_operand(const struct cpu *c, unsigned kind, u64 val, struct inv_op *o)
+{
+    unsigned tg = (unsigned)bits(val, 47, 46);
+    if (!tg)
+        return false; /* reserved: no invalidation is required */
+    unsigned shift = 10 + 2 * tg;
+    const struct regime *r = context_regime((struct cpu *)(uintptr_t)c, kind);
+    unsigned unit = r->ds ? 16 : shift;
+    u64 base = bits(val, 36, 0);
+    bool two = kind == REGIME_EL10 || kind == REGIME_EL20;
+    o->va = (two ? sext(base, 37) : base) << unit;
+    o->size = (bits(val, 43, 39) + 1) << (5 * bits(val, 45, 44) + 1 + shift);
+    return true;
+}
+
+/* op2 of the forms by ASID and VA: 1 VA, 2 ASID, 3 VAA, 5 VAL, 7 VAAL; ranges are 1, 3, 5, 7. */
+static void by_address(const struct cpu *c, unsigned kind, const struct enc *e, u64 val, struct inv_op *o)
+{
+    bool range = e->crm == 2 || e->crm == 5 || e->crm == 6;
+    bool asids = kind == REGIME_EL10 || kind == REGIME_EL20;
+    o->asid = (u16)(val >> 48);
+    if (asids && !asid_is_wide(c, kind))
+        o->asid &= 0xff;
+    if (e->op2 == 2 && !range) {
+        o->form = INV_ASID;
+        return;
+    }
+    o->form = INV_VA;
+    o->any_asid = !asids || (e->op2 & 2);
+    if (range) {
+        if (!range_operand(c, kind, val, o))
+            o->form = INV_NONE;
+    } else {
+        o->va = va_operand(kind, val);
+        o->size = 4096;
+    }
+}
+
+static struct inv_op decode_inv(const struct cpu *c, const struct enc *e, u64 val)
+{
+    struct inv_op o = {.form = INV_NONE};
+    o.scope.pas = cpu_secure_below_el3(c) ? PAS_S : PAS_NS;
+    o.scope.vmid = context_vmid(c);
+    if (e->op1 == 0) {
+        o.scope.kind = el1_ops_mean_el20(c) ? REGIME_EL20 : REGIME_EL10;
+    } else if (e->op1 == 6) {
+        o.scope.kind = REGIME_EL3;
+        o.scope.pas = PAS_S;
+    } else if (e->crm == 0 || e->crm == 4) {
+        return o;                            /* by IPA: no stage 2 only entries exist */
+    } else if (e->op2 == 4 || e->op2 == 6) { /* ALLE1, VMALLS12E1 */
+        o.form = INV_ALL;
+        o.scope.kind = REGIME_EL10;
+        o.scope.any_vmid = e->op2 == 4;
+        return o;
+    } else {
+        o.scope.kind = c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
+    }
+    if (o.scope.kind != REGIME_EL10)
+        o.scope.any_vmid = true;
+    bool whole = e->op2 == 0 && (e->crm == 1 || e->crm == 3 || e->crm == 7);
+    if (whole)
+        o.form = INV_ALL;
+    else
+        by_address(c, o.scope.kind, e, val, &o);
+    return o;
+}
+
+static void perform(struct cpu *c, const struct inv_op *o)
+{
+    switch (o->form) {
+    case INV_ALL: tlb_inv_all(c->tlb, &o->scope); break;
+    case INV_ASID: tlb_inv_asid(c->tlb, &o->scope, o->asid); break;
+    case INV_VA: tlb_inv_va(c->tlb, &o->scope, o->va, o->size, o->any_asid, o->asid); break;
+    default: break;
+    }
+}
+
+enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
+{
+    const struct enc e = decode_enc(sr);
+    const struct inv_op o = decode_inv(c, &e, val);
+    bool local = e.crm == 6 || e.crm == 7;
+    if (local && e.op1 == 0 && c->ps.el == 1 && (c->hcr & HCR_FB))
+        local = false;
+    if (local) {
+        perform(c, &o);
+        return STEP_SYNC;
+    }
+    for (unsigned i = 0; i < c->env->count; i++)
+        if (c->env->cpus[i])
+            perform(c->env->cpus[i], &o);
+    return STEP_SYNC;
+}
+
+/* ---- AT ------------------------------------------------------------------------------------- */
+
+struct at_op {
+    unsigned kind;
+    bool el0, write, pan, stage1_only;
+};
+
+static struct at_op decode_at(const struct cpu *c, const struct enc *e)
+{
+    struct at_op a = {.write = e->op2 & 1};
+    bool host = (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+    if (e->op1 == 6) {
+        a.kind = REGIME_EL3;
+    } else if (e->op1 == 4 && e->op2 < 4) {
+        a.kind = c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
+    } else {
+        bool s12 = e->op1 == 4;
+        a.kind = host && c->ps.el >= 2 ? REGIME_EL20 : REGIME_EL10;
+        a.el0 = e->crm == 8 && (e->op2 & 2);
+        a.stage1_only = !s12;
+        a.pan = e->crm == 9 && c->ps.pan;
+    }
+    return a;
+}
+
+/* PAR_EL1, F = 0: ATTR 63:56, PA 51:12, bit 11 RES1, NS 9, SH 8:7. */
+static u64 par_success(const struct walk_out *o, bool stage1_only)
+{
+    u8 attr = stage1_only ? o->s1_attr : o->attr;
+    unsigned sh = attr_is_device(attr) || attr == 0x44 ? 2 : o->sh;
+    u64 ns = pa_space(o->pa) == PAS_NS;
+    return (u64)attr << 56 | (pa_addr(o->pa) & 0xffffffffff000ull) | 1u << 11 | ns << 9 | (u64)sh << 7;
+}
+
+/* PAR_EL1, F = 1: bit 11 RES1, S 9, PTW 8, FST 6:1. */
+static u64 par_fault(const struct fault *f)
+{
+    return 1u << 11 | (u64)(f->stage == 2) << 9 | (u64)f->s1ptw << 8 | (u64)fault_status(f) << 1 | 1;
+}
+
+enum step sysop_at(struct cpu *c, unsigned sr, u64 val)
+{
+    const struct enc e = decode_enc(sr);
+    const struct at_op a = decode_at(c, &e);
+    const struct regime *r = context_regime(c, a.kind);
+    const struct walk_mem mem = mem_walker(c);
+    const struct walk_in in = {
+        .use = WALK_AT, .need = a.write ? NEED_W : NEED_R, .priv = !a.el0, .pan = a.pan, .stage1_only = a.stage1_only};
+    struct walk_out out;
+    struct fault f;
+    if (walk(r, (struct va){val}, &mem, &in, &out, &f)) {
+        c->sys[PAR_EL1] = par_success(&out, a.stage1_only);
+        return STEP_NEXT;
+    }
+    /* A guest's stage 1 walk that fails at stage 2 is the hypervisor's business; so is a broken bus */
+    if (f.type == FAULT_EXTERNAL_TTW || (f.s1ptw && c->ps.el == 1)) {
+        f.write = true;
+        return exc_cm_abort(c, &f);
+    }
+    c->sys[PAR_EL1] = par_fault(&f);
+    return STEP_NEXT;
+}
+
+/* ---- DC, IC --------------------------------------------------------------------------------- */
+
+enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
+{
+    const struct enc e = decode_enc(sr);
+    if (e.op1 == 3 && e.crm == 4 && e.op2 == 1) /* ZVA */
+        return mem_zero_block(c, val) ? STEP_NEXT : STEP_JUMP;
+    bool by_va = e.op2 == 1 || e.op1 == 3;
+    if (!by_va)
+        return STEP_NEXT;
+    if (c->ctx_dirty)
+        context_resolve(c);
+    /* invalidation needs write permission, at EL0 the others need to read; else only the mapping counts */
+    unsigned need = e.op1 == 0 ? NEED_W : c->ps.el == 0 ? NEED_R : 0;
+    struct fault f;
+    if (mem_translate(c, mem_ctx(c, 0), val, need, &f))
+        return STEP_NEXT;
+    f.write = true;
+    return exc_cm_abort(c, &f);
+}
+
+enum step sysop_ic(struct cpu *c, unsigned sr, u64 val)
+{
+    /* decoded code follows every store at once, so there is nothing stale to drop */
+    (void)c;
+    (void)sr;
+    (void)val;
+    return STEP_SYNC;
+}
