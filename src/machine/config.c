@@ -1,0 +1,93 @@
+/* Defaults and sanity of a configuration; no files are opened here. */
+#include "machine/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+
+void config_defaults(struct config *c)
+{
+    *c = (struct config){
+        .program = "elara",
+        .cpu = "max",
+        .cpus = 1,
+        .mem = 512ull << 20,
+        .gic = 3,
+        .el2 = true,
+        .seed = 1,
+        .engine = "interp",
+        .dom0_mem = 0,
+    };
+}
+
+void config_free(struct config *c)
+{
+    for (unsigned i = 0; i < c->nstrings; i++)
+        free(c->strings[i]);
+    free(c->strings);
+    c->strings = NULL;
+    c->nstrings = 0;
+}
+
+const char *config_string(struct config *c, const char *s, size_t n)
+{
+    c->strings = realloc(c->strings, (c->nstrings + 1) * sizeof *c->strings);
+    CHECK(c->strings);
+    char *copy = malloc(n + 1);
+    CHECK(copy);
+    memcpy(copy, s, n);
+    copy[n] = 0;
+    return c->strings[c->nstrings++] = copy;
+}
+
+static bool check_machine(const struct config *c, struct err *e)
+{
+    unsigned most = c->gic == 2 ? 8 : 123; /* redistributors that fit below the UART */
+    char b[32];
+    if (c->gic != 2 && c->gic != 3)
+        return err_set(e, STATUS_USAGE, "there is no GIC version %u; the valid values are 2 and 3", c->gic);
+    if (c->cpus < 1 || c->cpus > most)
+        return err_set(e, STATUS_USAGE, "%u CPUs: a GICv%u machine has 1 to %u%s", c->cpus, c->gic, most,
+                       c->gic == 2 && c->cpus > 8 ? "; --gic 3 allows more" : "");
+    if (c->mem < 16ull << 20 || c->mem > 255ull << 30)
+        return err_set(e, STATUS_USAGE, "%s of RAM: give between 16M and 255G", err_size(c->mem, b));
+    if (c->mem & 0xfff)
+        return err_set(e, STATUS_USAGE, "RAM of %llu bytes is not a multiple of 4 KiB", (unsigned long long)c->mem);
+    return true;
+}
+
+static bool check_xen(const struct config *c, struct err *e)
+{
+    if (!c->xen) {
+        if (c->dom0 || c->ndomus || c->dom0_initrd)
+            return err_set(e, STATUS_USAGE, "%s needs --xen FILE, the hypervisor to run it under",
+                           c->ndomus ? "--domu" : "--dom0");
+        return true;
+    }
+    if (c->image)
+        return err_set(e, STATUS_USAGE,
+                       "both --xen %s and the image %s were given; give the kernel as --dom0 %s or in a --domu",
+                       c->xen, c->image, c->image);
+    if (c->force)
+        return true;
+    if (!c->dom0 && !c->ndomus)
+        return err_set(e, STATUS_USAGE,
+                       "Xen has nothing to run: give --dom0 FILE or --domu name=a,kernel=FILE (--force runs it as it is)");
+    if (!c->el2)
+        return err_set(e, STATUS_USAGE, "Xen needs EL2, which --el 1 switches off; drop it (--force runs it as it is)");
+    return true;
+}
+
+bool config_check(const struct config *c, struct err *e)
+{
+    if (!check_machine(c, e) || !check_xen(c, e))
+        return false;
+    if (!c->image && !c->xen && !c->nloads)
+        return err_set(e, STATUS_USAGE,
+                       "nothing to run: give a kernel (%s IMAGE -i initrd), --xen FILE, or --load FILE@ADDR",
+                       "elara run");
+    if (c->initrd && !c->image)
+        return err_set(e, STATUS_USAGE, "the initrd %s needs a kernel: elara run IMAGE -i %s", c->initrd, c->initrd);
+    return true;
+}

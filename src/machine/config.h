@@ -1,0 +1,81 @@
+/* What is to be simulated: the one description that both command lines (elara, elara-qemu) produce
+ * and that the machine is built from. Strings belong to argv or to the config's own list. */
+#pragma once
+#include "machine/err.h"
+
+enum { CONFIG_DISKS = 32, CONFIG_LOADS = 32, CONFIG_DOMUS = 16 };
+
+struct config_disk {
+    const char *path;
+    bool rw;        /* changes go to the file; otherwise they are discarded at exit */
+    bool read_only; /* the guest sees a write-protected disk */
+    unsigned slot;  /* virtio-mmio transport */
+};
+
+/* A file put at a fixed address. */
+struct config_load {
+    const char *path;
+    u64 addr;
+    bool raw;            /* even if it is an ELF or an Image */
+    bool has_addr;
+    /* A boot module described in /chosen (guest-loader); NULL: just memory contents */
+    const char *module;  /* "kernel" or "ramdisk" */
+    const char *bootargs;
+};
+
+struct config_domu {
+    const char *name, *kernel, *initrd, *cmdline;
+    u64 mem;
+    unsigned cpus;
+};
+
+enum pace { PACE_AUTO, PACE_ON, PACE_OFF };
+
+struct config {
+    const char *program; /* "elara" or "elara-qemu", for messages */
+
+    /* the machine */
+    const char *cpu;     /* model[,+feature,-feature] */
+    unsigned cpus;
+    u64 mem;
+    unsigned gic;        /* 2 or 3 */
+    bool el2, el3;
+    u64 seed;
+
+    /* what runs */
+    const char *image, *initrd, *params;
+    const char *dtb, *dtb_out;
+    struct config_load loads[CONFIG_LOADS];
+    unsigned nloads;
+    struct config_disk disks[CONFIG_DISKS];
+    unsigned ndisks;
+    const char *xen, *dom0, *dom0_initrd, *dom0_params;
+    u64 dom0_mem;
+    struct config_domu domus[CONFIG_DOMUS];
+    unsigned ndomus;
+
+    /* how it runs */
+    const char *engine;
+    enum pace pace;
+    bool no_reboot;
+    const char *until;   /* stop with status 0 when the console has printed this */
+    u64 timeout;         /* host seconds, 0: none */
+    u64 limit;           /* virtual time limit in ns, 0: none */
+    bool force;
+    bool exit_on_stuck;
+
+    /* what is said */
+    bool quiet, stats, dry_run;
+    const char *trap_log; /* file, "-": stderr, NULL: none */
+    bool qemu_status;     /* QEMU's exit statuses: 0 or 1 */
+
+    char **strings;
+    unsigned nstrings;
+};
+
+void config_defaults(struct config *c);
+void config_free(struct config *c);
+/* A copy of the n characters at s that lives as long as the config. */
+const char *config_string(struct config *c, const char *s, size_t n);
+/* Everything that can be refused before files are opened: ranges and combinations. */
+bool config_check(const struct config *c, struct err *e);
