@@ -1,0 +1,312 @@
+/* A machine put together from its configuration: bus, CPUs, interrupt controller, timers, devices of
+ * the board table, boot loader. Guest-visible state is visited by machine_state() in one fixed order. */
+#include "machine/machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "core/snap.h"
+#include "cpu/fields.h"
+#include "cpu/model.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "gic/gic.h"
+#include "machine/console.h"
+#include "machine/psci.h"
+#include "machine/traplog.h"
+
+enum { QUANTUM = 10000, GUEST_ERRORS_SHOWN = 20, ALL_SPACES = 0xf, NS_SPACES = 1 << PAS_NS | 1 << PAS_S };
+
+/* ---- log, hooks ----------------------------------------------------------------------------- */
+
+static void log_line(void *arg, const char *line)
+{
+    struct machine *m = arg;
+    if (m->config->qemu_status || m->config->quiet)
+        return;
+    bool fresh = !m->console || console_at_line_start(m->console);
+    if (m->console)
+        console_flush(m->console);
+    fprintf(stderr, "%s%s: %s\n", fresh ? "" : "\n", m->config->program, line);
+}
+
+static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
+{
+    struct machine *m = arg;
+    traplog_exception(m->traplog, c, x);
+}
+
+/* ---- CPUs ----------------------------------------------------------------------------------- */
+
+static unsigned timer_context(void *arg)
+{
+    const struct cpu *c = arg;
+    bool ecv = cpu_has(c, FEAT_ECV_POFF) && cpu_el2_enabled(c) && (!cpu_has_el3(c) || (c->sys[SCR_EL3] & SCR_ECVEn));
+    return (c->hcr & HCR_E2H ? TIMER_E2H : 0u) | (c->hcr & HCR_TGE ? TIMER_TGE : 0u) | (ecv ? TIMER_ECV : 0u);
+}
+
+static void event_stream(void *arg) { cpu_send_event(arg); }
+
+static void cpu_wire(void *sink, unsigned n, bool level) { cpu_set_input(sink, n, level); }
+
+static void connect_cpu(struct machine *m, unsigned i)
+{
+    static const struct {
+        u8 timer, intid;
+    } ppi[] = { { TIMER_P, PPI_EL1_PHYS },        { TIMER_V, PPI_EL1_VIRT },        { TIMER_HP, PPI_EL2_PHYS },
+                { TIMER_HV, PPI_EL2_VIRT },       { TIMER_PS, PPI_EL1_PHYS_SEC },   { TIMER_HPS, PPI_EL2_PHYS_SEC },
+                { TIMER_HVS, PPI_EL2_VIRT_SEC } };
+    static const u8 input[GIC_OUTPUTS] = {
+        [GIC_IRQ] = CPU_IRQ, [GIC_FIQ] = CPU_FIQ, [GIC_VIRQ] = CPU_VIRQ, [GIC_VFIQ] = CPU_VFIQ
+    };
+    struct cpu *c = m->cpus[i];
+    struct timer_config tc = { &m->counter, i, timer_context, event_stream, c };
+    m->timers[i] = timer_new(&tc);
+    for (unsigned k = 0; k < ARRAY_LEN(ppi); k++)
+        *timer_irq(m->timers[i], ppi[k].timer) = gic_ppi_input(m->gic, i, ppi[k].intid);
+    for (unsigned k = 0; k < GIC_OUTPUTS; k++)
+        gic_connect(m->gic, i, k, (struct irq){ .set = cpu_wire, .sink = c, .n = input[k] });
+    c->ports[PORT_TIMER] = timer_port(m->timers[i]);
+    if (m->config->gic == 3) {
+        c->ports[PORT_GIC] = gic_port(m->gic, i);
+        c->ports[PORT_GICV] = gic_vport(m->gic, i);
+    }
+}
+
+static bool make_cpus(struct machine *m, struct err *e)
+{
+    const struct config *cfg = m->config;
+    struct cpu_config cc = { .cntfrq = BOARD_CNTFRQ };
+    struct model_request want = { .el2 = cfg->el2, .el3 = cfg->el3, .gicv3 = cfg->gic == 3 };
+    char why[256];
+    if (!model_lookup(cfg->cpu, &want, &cc, why, sizeof why))
+        return err_set(e, STATUS_USAGE, "%s", why);
+    m->ncpus = cfg->cpus;
+    m->cpus = calloc(m->ncpus, sizeof(struct cpu *));
+    m->timers = calloc(m->ncpus, sizeof(struct timer *));
+    CHECK(m->cpus && m->timers);
+    m->env = (struct cpu_env){ .bus = m->bus, .clock = &m->clock, .log = &m->log, .cpus = m->cpus, .count = m->ncpus,
+                               .entropy = cfg->seed, .hook_arg = m, .firmware_call = m->psci ? psci_call : NULL,
+                               .on_exception = m->traplog ? on_exception : NULL };
+    for (unsigned i = 0; i < m->ncpus; i++) {
+        cc.index = i;
+        cc.mpidr = 1ull << 31 | board_affinity(cfg, i);
+        m->cpus[i] = cpu_new(&m->env, &cc);
+    }
+    return true;
+}
+
+void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0)
+{
+    unsigned el = c->ps.el;
+    if (m->psci && el == 3) {
+        /* What EL3 firmware would have done; without it SMC is UNDEFINED, and so the board's. */
+        c->sys[SCR_EL3] |= SCR_NS | SCR_HCE | SCR_RW | SCR_SMD | SCR_API | SCR_APK | SCR_ATA | SCR_FGTEn | SCR_ECVEn |
+                           SCR_EnSCXT | SCR_HXEn;
+        el = cpu_has_el2(c) ? 2 : 1;
+    }
+    cpu_set_spsr(c, 0xf << 6 | el << 2 | 1);
+    sysreg_refresh(c);
+    for (unsigned i = 0; i < 31; i++)
+        c->x[i] = 0;
+    c->x[0] = x0;
+    c->pc = entry;
+    c->run = CPU_RUNNING;
+    cpu_attend(c);
+}
+
+/* ---- devices -------------------------------------------------------------------------------- */
+
+static void add_device(struct machine *m, struct device *d)
+{
+    CHECK(m->ndevices < ARRAY_LEN(m->devices));
+    m->devices[m->ndevices++] = d;
+}
+
+static void make_gic(struct machine *m)
+{
+    const struct config *c = m->config;
+    u64 mpidr[512];
+    for (unsigned i = 0; i < c->cpus; i++)
+        mpidr[i] = board_affinity(c, i);
+    struct gic_config gc = { .version = c->gic, .cpus = c->cpus, .spis = BOARD_SPIS, .security = c->el3, .virt = c->el2,
+                             .mpidr = mpidr, .maintenance = PPI_MAINTENANCE };
+    m->gic = gic_new(&gc, &m->log);
+    for (unsigned i = 0; i < c->cpus; i++)
+        connect_cpu(m, i);
+}
+
+static void map_frame(struct machine *m, const struct board_row *r, enum gic_frame f)
+{
+    bus_map_device(m->bus, NS_SPACES, r->base, board_count(r, m->config) * r->size, gic_device(m->gic, f));
+}
+
+static void make_row(struct machine *m, const struct board_row *r)
+{
+    switch ((enum board_type)r->type) {
+    case BOARD_GICD:
+        map_frame(m, r, GIC_DIST);
+        add_device(m, gic_device(m->gic, GIC_DIST));
+        break;
+    case BOARD_GICC: map_frame(m, r, GIC_CPUIF); break;
+    case BOARD_GICH: map_frame(m, r, GIC_HYP); break;
+    case BOARD_GICV: map_frame(m, r, GIC_VCPUIF); break;
+    case BOARD_GICR: map_frame(m, r, GIC_REDIST); break;
+    case BOARD_GICV2M: {
+        struct device *d = gicv2m_new(m->gic, 32 + (unsigned)r->spi, BOARD_V2M_SPIS, r->id, &m->log);
+        bus_map_device(m->bus, NS_SPACES, r->base, r->size, d);
+        add_device(m, m->v2m = d);
+        break;
+    }
+    case BOARD_PL011: {
+        struct pl011_config pc = { .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->console ? console_put : NULL,
+                                   .arg = m->console };
+        m->uart = pl011_new(&pc);
+        m->uart->irq = gic_spi_input(m->gic, (unsigned)r->spi);
+        bus_map_device(m->bus, NS_SPACES, r->base, r->size, &m->uart->dev);
+        add_device(m, &m->uart->dev);
+        if (m->console)
+            console_attach(m->console, m->uart);
+        break;
+    }
+    case BOARD_PL031: machine_make_rtc(m, r); break;
+    case BOARD_VIRTIO: machine_make_virtio(m, r); break;
+    case BOARD_RAM: bus_map_ram(m->bus, NS_SPACES, r->base, m->config->mem, r->id); break;
+    }
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static const struct engine *find_engine(const char *name, struct err *e)
+{
+    if (strcmp(name, engine_interp.name) == 0 || strcmp(name, "interp") == 0)
+        return &engine_interp;
+    err_set(e, STATUS_USAGE, "there is no engine \"%s\"; the valid value is interp", name);
+    return NULL;
+}
+
+static bool build(struct machine *m, struct err *e)
+{
+    const struct config *c = m->config;
+    m->psci = c->el2 ? "smc" : "hvc";
+    if (!(m->engine = find_engine(c->engine, e)) || !boot_plan(&m->boot, c, e))
+        return false;
+    if (c->trap_log && !(m->traplog = traplog_new(c->trap_log, e)))
+        return false;
+    m->bus = bus_new(&m->log);
+    counter_init(&m->counter, &m->clock, BOARD_CNTFRQ);
+    if (!make_cpus(m, e))
+        return false;
+    make_gic(m);
+    for (unsigned i = 0; i < board_virt_rows; i++)
+        if (board_has(&board_virt[i], c))
+            make_row(m, &board_virt[i]);
+    if (!machine_add_disks(m, e))
+        return false;
+    bus_seal(m->bus);
+    bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3);
+    return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);
+}
+
+struct machine *machine_new(const struct config *c, struct console *console, struct err *e)
+{
+    struct machine *m = calloc(1, sizeof *m);
+    CHECK(m);
+    m->config = c;
+    m->console = console;
+    m->quantum = QUANTUM;
+    m->log = (struct log){ .sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN };
+    if (!build(m, e)) {
+        machine_free(m);
+        return NULL;
+    }
+    machine_reset(m);
+    return m;
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    for (unsigned i = 0; i < m->ndevices; i++)
+        if (m->devices[i]->ops->destroy)
+            m->devices[i]->ops->destroy(m->devices[i]);
+        else
+            free(m->devices[i]);
+    machine_free_disks(m);
+    for (unsigned i = 0; i < m->ncpus; i++) {
+        if (m->timers[i])
+            timer_free(m->timers[i]);
+        cpu_free(m->cpus[i]);
+    }
+    free(m->timers);
+    free(m->cpus);
+    if (m->gic)
+        gic_free(m->gic);
+    bus_free(m->bus);
+    boot_free(&m->boot);
+    traplog_free(m->traplog);
+    clock_free(&m->clock);
+    free(m);
+}
+
+void machine_reset(struct machine *m)
+{
+    /* the wires fall first, then the CPUs forget */
+    for (unsigned i = 0; i < m->ndevices; i++)
+        if (m->devices[i]->ops->reset)
+            m->devices[i]->ops->reset(m->devices[i]);
+    for (unsigned i = 0; i < m->ncpus; i++) {
+        timer_reset(m->timers[i]);
+        cpu_reset(m->cpus[i]);
+    }
+    if (m->psci && m->config->el3)
+        gic_boot_nonsecure(m->gic);
+    boot_load(&m->boot, m->bus);
+    machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.dtb_addr);
+    m->turn = m->last = 0;
+}
+
+void machine_state(struct machine *m, struct snap *s)
+{
+    snap_section(s, "machine");
+    SNAP(s, m, turn);
+    SNAP(s, m, last);
+    clock_state(&m->clock, s);
+    counter_state(&m->counter, s);
+    for (unsigned i = 0; i < m->ncpus; i++) {
+        cpu_state(m->cpus[i], s);
+        timer_state(m->timers[i], s);
+    }
+    for (unsigned i = 0; i < m->ndevices; i++) {
+        snap_section(s, m->devices[i]->id ? m->devices[i]->id : m->devices[i]->ops->name);
+        m->devices[i]->ops->state(m->devices[i], s);
+    }
+    snap_section(s, "ram");
+    bus_ram_state(m->bus, s);
+}
+
+u64 machine_hash(struct machine *m)
+{
+    struct snap s = { .mode = SNAP_HASH };
+    machine_state(m, &s);
+    return snap_hash(&s);
+}
+
+u64 machine_instructions(const struct machine *m)
+{
+    u64 n = 0;
+    for (unsigned i = 0; i < m->ncpus; i++)
+        n += m->cpus[i]->executed;
+    return n;
+}
+
+u64 machine_exceptions(const struct machine *m)
+{
+    u64 n = 0;
+    for (unsigned i = 0; i < m->ncpus; i++)
+        n += m->cpus[i]->exceptions;
+    return n;
+}

@@ -1,0 +1,86 @@
+/* A machine: board, CPUs, devices, memory, and what runs them. No globals: several machines live in
+ * one process. */
+#pragma once
+#include "core/bus.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "cpu/cpu.h"
+#include "machine/boot.h"
+#include "timer/timer.h"
+
+struct console;
+struct gic;
+struct machine;
+struct pl011;
+struct pl031;
+struct traplog;
+struct disk;
+
+/* Why the machine stopped running. */
+enum stop {
+    STOP_NONE,
+    STOP_POWEROFF, /* PSCI SYSTEM_OFF */
+    STOP_RESET,    /* SYSTEM_RESET: the run loop starts over, or ends with --no-reboot */
+    STOP_UNTIL,    /* the console printed what was waited for */
+    STOP_QUIT,     /* Ctrl-A X */
+    STOP_SIGNAL,   /* signal_number */
+    STOP_TIMEOUT,
+    STOP_STUCK,    /* every CPU sleeps and nothing can wake one */
+    STOP_OUTPUT,   /* standard output went away */
+    STOP_BUDGET,   /* machine_run()'s instruction budget is used up */
+};
+
+struct machine {
+    const struct config *config;
+    struct log log;
+    struct clock clock;
+    struct bus *bus;
+    struct cpu_env env;
+    struct cpu **cpus;
+    unsigned ncpus;
+    struct counter counter;
+    struct timer **timers;
+    struct gic *gic;
+    struct device *v2m;
+    struct pl011 *uart;
+    struct device *devices[64]; /* in the order of reset and state */
+    unsigned ndevices;
+    struct disk *disks[CONFIG_DISKS];
+    struct boot boot;
+    const char *psci; /* conduit: "smc", "hvc", NULL: none */
+    const struct engine *engine;
+    struct console *console;
+    struct traplog *traplog;
+
+    /* scheduler */
+    u32 turn;    /* index of the CPU whose turn it is */
+    u32 last;    /* the CPU that ran last */
+    u64 quantum; /* instructions */
+    u8 stop;     /* enum stop */
+    int signal_number;
+    u64 resets;
+    bool paced;
+    u64 host_ns; /* host time of the last look at the host */
+};
+
+/* Builds everything the configuration asks for and loads the images; the CPUs stand at their first
+ * instruction. console may be NULL. */
+struct machine *machine_new(const struct config *c, struct console *console, struct err *e);
+void machine_free(struct machine *m);
+/* Cold reset of CPUs and devices, then the boot loader again. RAM keeps its other contents. */
+void machine_reset(struct machine *m);
+/* Visits all guest-visible state, RAM included. */
+void machine_state(struct machine *m, struct snap *s);
+u64 machine_hash(struct machine *m);
+/* Instructions executed and exceptions taken by all CPUs. */
+u64 machine_instructions(const struct machine *m);
+u64 machine_exceptions(const struct machine *m);
+
+/* A CPU begins to execute at entry, at the highest Non-secure EL, or at the highest EL of all when
+ * firmware was given. */
+void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0);
+/* The run loop ends after the instruction that executes now. */
+void machine_stop(struct machine *m, enum stop why);
+
+/* sched.c: runs until something stops the machine or budget instructions have passed. */
+enum stop machine_run(struct machine *m, u64 budget);

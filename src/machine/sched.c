@@ -1,0 +1,156 @@
+/* The deterministic scheduler: one host thread, CPUs in round robin, virtual time = instructions of
+ * all CPUs together + skipped idle.
+ *
+ * A slice is min(quantum, next event); a CPU that sleeps ends its slice. Idle is skipped only when
+ * every CPU sleeps. The host (console, signals, pacing) is looked at between slices only. The clock,
+ * the events and this loop are all that decide what executes when: host time enters by the arrival of
+ * console input alone. */
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "machine/console.h"
+#include "machine/machine.h"
+
+enum { HOST_LOOK_NS = 1000000 };
+
+static u64 host_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000ull + (u64)t.tv_nsec;
+}
+
+void machine_stop(struct machine *m, enum stop why)
+{
+    if (m->stop == STOP_NONE)
+        m->stop = (u8)why;
+    if (m->clock.run)
+        slice_kick(m->clock.run);
+}
+
+/* What the host wants: input, quitting, signals. */
+static void look_at_host(struct machine *m, int signals)
+{
+    if (m->console)
+        switch (console_poll(m->console)) {
+        case CONSOLE_QUIT: machine_stop(m, STOP_QUIT); break;
+        case CONSOLE_OUTPUT_GONE: machine_stop(m, STOP_OUTPUT); break;
+        case CONSOLE_NOTHING: break;
+        }
+    struct signalfd_siginfo info;
+    if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
+        m->signal_number = (int)info.ssi_signo;
+        machine_stop(m, STOP_SIGNAL);
+    }
+}
+
+/* The next CPU in round robin that runs, NULL: all sleep. */
+static struct cpu *next_cpu(struct machine *m)
+{
+    for (unsigned i = 0; i < m->ncpus; i++) {
+        struct cpu *c = m->cpus[(m->turn + i) % m->ncpus];
+        if (c->run == CPU_RUNNING) {
+            m->turn = (c->index + 1) % m->ncpus;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static void run_slice(struct machine *m, struct cpu *c, u64 budget)
+{
+    if (m->last != c->index) { /* exclusives do not survive a CPU switch: exact, no ABA */
+        m->cpus[m->last]->monitor.valid = false;
+        m->last = c->index;
+    }
+    u64 n = m->quantum < budget ? m->quantum : budget;
+    u64 before = clock_now(&m->clock);
+    if (!clock_begin(&m->clock, &c->slice, (s64)n))
+        return;
+    m->engine->run(c);
+    clock_finish(&m->clock);
+    c->executed += clock_now(&m->clock) - before;
+}
+
+/* Every CPU sleeps: time jumps to the next event; with pacing the host waits meanwhile. */
+static void idle(struct machine *m, int signals)
+{
+    u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
+    if (next == ~0ull) {
+        if (!m->console || !console_alive(m->console)) {
+            machine_stop(m, STOP_STUCK);
+            return;
+        }
+        console_wait(m->console, ~0ull, signals);
+        look_at_host(m, signals);
+        return;
+    }
+    if (m->paced && next > now) {
+        u64 start = host_now(), want = next - now;
+        console_wait(m->console, want, signals);
+        u64 passed = host_now() - start;
+        if (passed < want) { /* input came first: time moves as far as the wait lasted */
+            clock_skip(&m->clock, now + passed);
+            look_at_host(m, signals);
+            return;
+        }
+    }
+    clock_skip(&m->clock, next);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+enum stop machine_run(struct machine *m, u64 budget)
+{
+    int signals = m->console ? open_signals() : -1;
+    u64 host_start = host_now();
+    m->host_ns = 0;
+    m->stop = STOP_NONE;
+    while (m->stop == STOP_NONE) {
+        u64 now = host_now();
+        if (now - m->host_ns >= HOST_LOOK_NS) {
+            m->host_ns = now;
+            look_at_host(m, signals);
+            if (m->config->timeout && now - host_start > m->config->timeout * 1000000000ull)
+                machine_stop(m, STOP_TIMEOUT);
+        }
+        if (!budget)
+            machine_stop(m, STOP_BUDGET);
+        if (m->config->limit && clock_now(&m->clock) >= m->config->limit)
+            machine_stop(m, STOP_TIMEOUT);
+        clock_fire(&m->clock);
+        if (m->stop != STOP_NONE)
+            break;
+        struct cpu *c = next_cpu(m);
+        if (!c) {
+            idle(m, signals);
+            continue;
+        }
+        u64 before = clock_now(&m->clock);
+        run_slice(m, c, budget);
+        if (budget != ~0ull)
+            budget -= clock_now(&m->clock) - before;
+        if (m->stop == STOP_RESET && !m->config->no_reboot) {
+            m->stop = STOP_NONE;
+            m->resets++;
+            machine_reset(m);
+        }
+    }
+    if (m->console)
+        console_flush(m->console);
+    if (signals >= 0)
+        close(signals);
+    return (enum stop)m->stop;
+}
