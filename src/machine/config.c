@@ -1,6 +1,7 @@
 /* Defaults and sanity of a configuration; no files are opened here. */
 #include "machine/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,10 @@ void config_defaults(struct config *c)
         .program = "elara",
         .cpu = "max",
         .cpus = 1,
-        .mem = 512ull << 20,
         .gic = 3,
         .el2 = true,
         .seed = 1,
         .engine = "interp",
-        .dom0_mem = 0,
     };
 }
 
@@ -79,15 +78,56 @@ static bool check_xen(const struct config *c, struct err *e)
     return true;
 }
 
-bool config_check(const struct config *c, struct err *e)
+static u64 domu_mem(const struct config *c)
 {
-    if (!check_machine(c, e) || !check_xen(c, e))
+    u64 sum = 0;
+    for (unsigned i = 0; i < c->ndomus; i++)
+        sum += c->domus[i].mem;
+    return sum;
+}
+
+/* Xen's own needs (heap, page tables, its image) and the modules as they are loaded. */
+enum { XEN_RESERVE_MIB = 256, MIB = 1 << 20 };
+
+static bool finish_xen(struct config *c, struct err *e)
+{
+    char line[160], b1[32], b2[32];
+    u64 reserve = (u64)XEN_RESERVE_MIB * MIB, domus = domu_mem(c), dom0 = 0;
+    if (c->dom0) {
+        dom0 = c->dom0_mem ? c->dom0_mem : 512ull * MIB;
+        if (!c->dom0_mem && c->mem && c->mem > domus + reserve && c->mem - domus - reserve < dom0)
+            dom0 = (c->mem - domus - reserve) / (16 * MIB) * (16 * MIB);
+    }
+    if (!c->mem)
+        c->mem = (dom0 + domus + reserve + 256ull * MIB - 1) / (256ull * MIB) * (256ull * MIB);
+    if (dom0 + domus + reserve / 2 > c->mem && !c->force)
+        return err_set(e, STATUS_USAGE, "RAM is too small: the domains need %s together and Xen about %d MiB, there is %s; "
+                       "give more with -m", err_size(dom0 + domus, b1), XEN_RESERVE_MIB, err_size(c->mem, b2));
+    if (!c->params) {
+        int n = snprintf(line, sizeof line, "console=dtuart dtuart=/pl011@9000000");
+        if (c->dom0)
+            n += snprintf(line + n, sizeof line - (size_t)n, " dom0_mem=%lluM", (unsigned long long)(dom0 / MIB));
+        c->params = config_string(c, line, (size_t)n);
+    }
+    if (c->dom0 && !c->dom0_params)
+        c->dom0_params = "console=hvc0";
+    return true;
+}
+
+bool config_finish(struct config *c, struct err *e)
+{
+    if (!check_xen(c, e) || (c->xen && !finish_xen(c, e)))
+        return false;
+    if (!c->mem)
+        c->mem = 512ull * MIB;
+    if (!check_machine(c, e))
         return false;
     if (!c->image && !c->xen && !c->nloads)
         return err_set(e, STATUS_USAGE,
-                       "nothing to run: give a kernel (%s IMAGE -i initrd), --xen FILE, or --load FILE@ADDR",
-                       "elara run");
+                       "nothing to run: give a kernel (elara run IMAGE -i initrd), --xen FILE, or --load FILE@ADDR");
     if (c->initrd && !c->image)
         return err_set(e, STATUS_USAGE, "the initrd %s needs a kernel: elara run IMAGE -i %s", c->initrd, c->initrd);
+    if (c->image && !c->params && !c->qemu_status)
+        c->params = "console=ttyAMA0";
     return true;
 }

@@ -37,7 +37,7 @@ struct config {
     /* the machine */
     const char *cpu;     /* model[,+feature,-feature] */
     unsigned cpus;
-    u64 mem;
+    u64 mem;             /* bytes; 0: chosen by config_finish() */
     unsigned gic;        /* 2 or 3 */
     bool el2, el3;
     u64 seed;
@@ -77,5 +77,6 @@ void config_defaults(struct config *c);
 void config_free(struct config *c);
 /* A copy of the n characters at s that lives as long as the config. */
 const char *config_string(struct config *c, const char *s, size_t n);
-/* Everything that can be refused before files are opened: ranges and combinations. */
-bool config_check(const struct config *c, struct err *e);
+/* Chooses what was left open and refuses what can be refused before files are opened: ranges and
+ * combinations. */
+bool config_finish(struct config *c, struct err *e);

@@ -1,0 +1,106 @@
+/* elara: the native command line. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/feat.h"
+#include "cpu/model.h"
+#include "machine/board.h"
+#include "machine/options.h"
+#include "machine/run.h"
+
+static const char *const commands[] = { "run", "list", "help", "version" };
+
+static int usage(FILE *f, int status)
+{
+    fprintf(f, "Elara %s, an AArch64 full-system simulator.\n\n"
+               "  elara run IMAGE -i INITRD -p 'console=ttyAMA0'   boot Linux\n"
+               "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
+               "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
+               "  elara list cpus|features|devices                 what can be simulated\n"
+               "  elara help run                                   all options\n"
+               "  elara --version\n"
+               "  elara-qemu ...                                   takes qemu-system-aarch64's options\n", ELARA_VERSION);
+    return status;
+}
+
+static int list_devices(void)
+{
+    printf("board virt:\n");
+    for (unsigned i = 0; i < board_virt_rows; i++) {
+        const struct board_row *r = &board_virt[i];
+        printf("  %-8s 0x%08llx", r->id, (unsigned long long)r->base);
+        if (r->spi >= 0)
+            printf("  SPI %d", r->spi);
+        if (r->count > 1)
+            printf("  %s%u", r->type == BOARD_GICR ? "up to " : "x", r->count);
+        printf("%s%s\n", r->when & WHEN_GIC2 ? "  (GICv2)" : r->when & WHEN_GIC3 ? "  (GICv3)" : "",
+               r->when & WHEN_EL2 ? "  (EL2)" : "");
+    }
+    return 0;
+}
+
+static int list(const char *what)
+{
+    static const char *const topics[] = { "cpus", "features", "devices" };
+    if (what && strcmp(what, "cpus") == 0) {
+        for (unsigned i = 0; model_name(i); i++)
+            printf("%-16s %s\n", model_name(i), model_summary(i));
+        return 0;
+    }
+    if (what && strcmp(what, "features") == 0) {
+        for (unsigned i = 1; i < FEAT_COUNT; i++)
+            printf("FEAT_%s\n", feat_name(i));
+        return 0;
+    }
+    if (what && strcmp(what, "devices") == 0)
+        return list_devices();
+    const char *near = what ? err_nearest(what, topics, ARRAY_LEN(topics)) : NULL;
+    fprintf(stderr, "elara: list %s: the lists are cpus, features and devices", what ? what : "(nothing)");
+    fprintf(stderr, near ? "; did you mean %s?\n" : "%s\n", near ? near : "");
+    return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct config c;
+    struct err e = { 0 };
+    config_defaults(&c);
+    const char *cmd = argc > 1 ? argv[1] : "help";
+    if (strcmp(cmd, "--version") == 0 || strcmp(cmd, "version") == 0) {
+        printf("elara %s\n", ELARA_VERSION);
+        return 0;
+    }
+    if (strcmp(cmd, "help") == 0 || strcmp(cmd, "--help") == 0 || strcmp(cmd, "-h") == 0) {
+        if (argc > 2 && strcmp(argv[2], "run") == 0) {
+            options_help();
+            return 0;
+        }
+        return usage(stdout, 0);
+    }
+    if (strcmp(cmd, "list") == 0)
+        return list(argc > 2 ? argv[2] : NULL);
+    if (strcmp(cmd, "run") != 0) {
+        const char *near = err_nearest(cmd, commands, ARRAY_LEN(commands));
+        fprintf(stderr, "elara: there is no command \"%s\"", cmd);
+        if (near)
+            fprintf(stderr, "; did you mean elara %s?", near);
+        else
+            fprintf(stderr, "; to start an image: elara run %s", cmd);
+        fprintf(stderr, "\n  elara help shows them\n");
+        return STATUS_USAGE;
+    }
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            options_help();
+            return 0;
+        }
+    int status;
+    if (!options_parse(&c, argc - 2, argv + 2, &e)) {
+        run_complain(&c, &e);
+        status = e.status;
+    } else {
+        status = run_config(&c);
+    }
+    config_free(&c);
+    return status;
+}

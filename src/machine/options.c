@@ -1,0 +1,314 @@
+/* elara's command line, table driven. */
+#include "machine/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+
+/* ---- pieces of option values ---------------------------------------------------------------- */
+
+const char *options_item(struct config *c, const char **s)
+{
+    if (!*s || !**s)
+        return NULL;
+    size_t n = 0, out = 0;
+    while ((*s)[n] && !((*s)[n] == ',' && (*s)[n + 1] != ','))
+        n += (*s)[n] == ',' ? 2 : 1;
+    char *item = (char *)(uintptr_t)config_string(c, *s, n);
+    for (size_t i = 0; i < n; i++) {
+        item[out++] = item[i];
+        if (item[i] == ',')
+            i++;
+    }
+    item[out] = 0;
+    *s += n;
+    if (**s == ',')
+        ++*s;
+    return item;
+}
+
+const char *options_value(const char *item, const char *key)
+{
+    size_t n = strlen(key);
+    return strncmp(item, key, n) == 0 && item[n] == '=' ? item + n + 1 : NULL;
+}
+
+static bool parse_uint(const char *s, unsigned *out)
+{
+    u64 v;
+    if (!err_parse_size(s, &v) || v > 0xffffffffu)
+        return false;
+    *out = (unsigned)v;
+    return true;
+}
+
+/* "FILE@ADDR"; without an address an ELF file goes where its headers say. */
+static bool set_load(struct config *c, const char *val, struct err *e)
+{
+    if (c->nloads == CONFIG_LOADS)
+        return err_set(e, STATUS_USAGE, "at most %d files can be loaded", CONFIG_LOADS);
+    struct config_load *l = &c->loads[c->nloads++];
+    const char *at = strrchr(val, '@');
+    *l = (struct config_load){ .path = val };
+    if (at && err_parse_size(at + 1, &l->addr)) {
+        l->path = config_string(c, val, (size_t)(at - val));
+        l->has_addr = l->raw = true;
+    }
+    return true;
+}
+
+static bool set_disk(struct config *c, const char *val, struct err *e)
+{
+    if (c->ndisks == CONFIG_DISKS)
+        return err_set(e, STATUS_USAGE, "at most %d disks", CONFIG_DISKS);
+    struct config_disk *d = &c->disks[c->ndisks];
+    *d = (struct config_disk){ .slot = c->ndisks };
+    c->ndisks++;
+    for (const char *item; (item = options_item(c, &val));) {
+        if (!d->path)
+            d->path = item;
+        else if (strcmp(item, "rw") == 0)
+            d->rw = true;
+        else if (strcmp(item, "ro") == 0)
+            d->read_only = true;
+        else
+            return err_set(e, STATUS_USAGE, "-d %s: \"%s\" is not one of rw (write changes to the file), ro (the guest "
+                           "sees a write-protected disk)", d->path, item);
+    }
+    return d->path || err_set(e, STATUS_USAGE, "-d needs a file");
+}
+
+static bool set_gic(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "2") != 0 && strcmp(val, "3") != 0)
+        return err_set(e, STATUS_USAGE, "--gic %s: the valid values are 2 and 3", val);
+    c->gic = (unsigned)(val[0] - '0');
+    return true;
+}
+
+static bool set_el(struct config *c, const char *val, struct err *e)
+{
+    if (strlen(val) != 1 || val[0] < '1' || val[0] > '3')
+        return err_set(e, STATUS_USAGE, "--el %s: the valid values are 1, 2 (default) and 3: the highest exception level "
+                       "of the CPUs", val);
+    c->el2 = val[0] >= '2';
+    c->el3 = val[0] == '3';
+    return true;
+}
+
+static bool set_pace(struct config *c, const char *val, struct err *e)
+{
+    static const char *const names[] = { "auto", "on", "off" };
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(val, names[i]) == 0) {
+            c->pace = (enum pace)i;
+            return true;
+        }
+    return err_set(e, STATUS_USAGE, "--pace %s: the valid values are auto, on and off", val);
+}
+
+static bool set_stuck(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "exit") != 0 && strcmp(val, "report") != 0)
+        return err_set(e, STATUS_USAGE, "--on-stuck %s: the valid values are exit and report", val);
+    c->exit_on_stuck = val[0] == 'e';
+    return true;
+}
+
+/* Seconds of virtual time: "90", "90s", "500ms", "2m". */
+static bool set_limit(struct config *c, const char *val, struct err *e)
+{
+    char *end;
+    double v = strtod(val, &end);
+    double unit = !*end || strcmp(end, "s") == 0 ? 1e9 : strcmp(end, "ms") == 0 ? 1e6 : strcmp(end, "m") == 0 ? 6e10 : 0;
+    if (end == val || unit == 0 || !(v > 0) || v * unit > 1e18)
+        return err_set(e, STATUS_USAGE, "--timeout %s: give virtual seconds, such as 90s, 500ms or 2m", val);
+    c->limit = (u64)(v * unit);
+    return true;
+}
+
+static bool set_domu(struct config *c, const char *val, struct err *e)
+{
+    if (c->ndomus == CONFIG_DOMUS)
+        return err_set(e, STATUS_USAGE, "at most %d --domu", CONFIG_DOMUS);
+    static const char *const keys[] = { "name", "kernel", "initrd", "mem", "cpus", "cmdline" };
+    struct config_domu *u = &c->domus[c->ndomus++];
+    char name[16];
+    int n = snprintf(name, sizeof name, "domU%u", c->ndomus);
+    *u = (struct config_domu){ .name = config_string(c, name, (size_t)n), .mem = 128ull << 20, .cpus = 1,
+                               .cmdline = "console=ttyAMA0" };
+    for (const char *item, *v; (item = options_item(c, &val));) {
+        if ((v = options_value(item, "name")))
+            u->name = v;
+        else if ((v = options_value(item, "kernel")))
+            u->kernel = v;
+        else if ((v = options_value(item, "initrd")))
+            u->initrd = v;
+        else if ((v = options_value(item, "cmdline")))
+            u->cmdline = v;
+        else if ((v = options_value(item, "mem"))) {
+            if (!err_parse_size(v, &u->mem) || u->mem < 1 << 20)
+                return err_set(e, STATUS_USAGE, "--domu mem=%s: give a size such as 128M", v);
+        } else if ((v = options_value(item, "cpus"))) {
+            if (!parse_uint(v, &u->cpus) || u->cpus < 1 || u->cpus > 128)
+                return err_set(e, STATUS_USAGE, "--domu cpus=%s: give a number from 1", v);
+        } else {
+            char key[32];
+            snprintf(key, sizeof key, "%.*s", (int)strcspn(item, "="), item);
+            const char *near = err_nearest(key, keys, ARRAY_LEN(keys));
+            err_set(e, STATUS_USAGE, "--domu has no item \"%s\"", item);
+            if (near)
+                err_more(e, "; did you mean %s=?", near);
+            return err_more(e, "\n  the items are name= kernel= initrd= mem= cpus= cmdline=");
+        }
+    }
+    if (!u->kernel)
+        return err_set(e, STATUS_USAGE, "--domu %s has no kernel: give kernel=FILE", u->name);
+    if (!u->name[0] || strpbrk(u->name, "/@ ") || strlen(u->name) > 30)
+        return err_set(e, STATUS_USAGE, "--domu name=%s: a name has 1 to 30 letters, digits, - and _", u->name);
+    for (unsigned i = 0; i + 1 < c->ndomus; i++)
+        if (strcmp(c->domus[i].name, u->name) == 0)
+            return err_set(e, STATUS_USAGE, "two --domu have the name %s", u->name);
+    return true;
+}
+
+/* The trap log goes to a file when one is given (--trap-log=FILE), else to standard error. */
+static bool set_trap_log(struct config *c, const char *val, struct err *e)
+{
+    (void)e;
+    c->trap_log = val ? val : "-";
+    return true;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+#define F(f) offsetof(struct config, f), NULL
+const struct option_row option_rows[] = {
+    { "initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd) },
+    { "params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params) },
+    { "disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk },
+    { "load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load },
+    { "dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb) },
+    { "xen", 0, OPTION_STRING, "FILE", "What runs", "hypervisor; everything is placed and described", F(xen) },
+    { "dom0", 0, OPTION_STRING, "FILE", "What runs", "kernel of Xen's first domain", F(dom0) },
+    { "dom0-initrd", 0, OPTION_STRING, "FILE", "What runs", "its initial RAM disk", F(dom0_initrd) },
+    { "dom0-params", 0, OPTION_STRING, "TEXT", "What runs", "its kernel parameters [console=hvc0]", F(dom0_params) },
+    { "dom0-mem", 0, OPTION_SIZE, "SIZE", "What runs", "its memory [chosen from -m]", F(dom0_mem) },
+    { "domu", 0, OPTION_CALL, "name=,kernel=,...", "What runs", "domain without dom0: initrd= mem= cpus= cmdline=", 0, set_domu },
+    { "cpus", 'c', OPTION_UINT, "N", "Machine", "number of CPUs [1]", F(cpus) },
+    { "mem", 'm', OPTION_SIZE, "SIZE", "Machine", "RAM, such as 512M or 2G [512M]", F(mem) },
+    { "cpu", 0, OPTION_STRING, "MODEL", "Machine", "model[,+feature,-feature] [max]; elara list cpus", F(cpu) },
+    { "gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic },
+    { "el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el },
+    { "seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed) },
+    { "until", 0, OPTION_STRING, "TEXT", "Run", "end with status 0 once the console printed TEXT", F(until) },
+    { "timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit },
+    { "host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout) },
+    { "no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot) },
+    { "engine", 0, OPTION_STRING, "NAME", "Run", "how instructions are executed [interp]", F(engine) },
+    { "pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace },
+    { "on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when nothing can wake the guest any more", 0, set_stuck },
+    { "force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force) },
+    { "stats", 0, OPTION_FLAG, NULL, "Output", "instructions, exceptions, time and state hash", F(stats) },
+    { "trap-log", 0, OPTION_CALL, "[=FILE]", "Output", "log each exception, decoded", 0, set_trap_log },
+    { "dtb-out", 0, OPTION_STRING, "FILE", "Output", "write the device tree", F(dtb_out) },
+    { "dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run) },
+    { "quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet) },
+};
+const unsigned option_row_count = ARRAY_LEN(option_rows);
+
+/* ---- parsing -------------------------------------------------------------------------------- */
+
+static bool apply(struct config *c, const struct option_row *o, const char *val, struct err *e)
+{
+    void *p = (char *)c + o->field;
+    bool ok = true;
+    switch ((enum option_kind)o->kind) {
+    case OPTION_FLAG: *(bool *)p = true; break;
+    case OPTION_STRING: *(const char **)p = val; break;
+    case OPTION_UINT: ok = parse_uint(val, p); break;
+    case OPTION_U64:
+    case OPTION_SIZE: ok = err_parse_size(val, p); break;
+    case OPTION_CALL: return o->set(c, val, e);
+    }
+    return ok || err_set(e, STATUS_USAGE, "--%s %s: not a %s", o->name, val,
+                         o->kind == OPTION_SIZE ? "size such as 512M, 2G or 0x20000000" : "number");
+}
+
+static const struct option_row *find(const char *name, size_t n, char letter)
+{
+    for (unsigned i = 0; i < option_row_count; i++)
+        if (letter ? option_rows[i].letter == letter
+                   : strlen(option_rows[i].name) == n && strncmp(option_rows[i].name, name, n) == 0)
+            return &option_rows[i];
+    return NULL;
+}
+
+static bool unknown(const char *word, struct err *e)
+{
+    const char *names[ARRAY_LEN(option_rows)];
+    char name[64];
+    for (unsigned i = 0; i < option_row_count; i++)
+        names[i] = option_rows[i].name;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word + strspn(word, "-"));
+    const char *near = strlen(name) > 1 ? err_nearest(name, names, option_row_count) : NULL;
+    err_set(e, STATUS_USAGE, "unknown option %s", word);
+    if (near)
+        err_more(e, "; did you mean --%s?", near);
+    return err_more(e, "\n  elara help run lists them all");
+}
+
+bool options_parse(struct config *c, int argc, char **argv, struct err *e)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *w = argv[i], *val = NULL;
+        const struct option_row *o;
+        if (w[0] != '-' || !w[1]) {
+            if (c->image)
+                return err_set(e, STATUS_USAGE, "two images: %s and %s; only one kernel can run (-i gives an initrd, -d a "
+                               "disk)", c->image, w);
+            c->image = w;
+            continue;
+        }
+        if (w[1] == '-') {
+            const char *eq = strchr(w, '=');
+            o = find(w + 2, eq ? (size_t)(eq - w - 2) : strlen(w + 2), 0);
+            val = eq ? eq + 1 : NULL;
+        } else {
+            o = find(NULL, 0, w[1]);
+            val = w[2] ? w + 2 : NULL;
+            if (o && !o->arg && val)
+                o = NULL;
+        }
+        if (!o)
+            return unknown(w, e);
+        if (!o->arg && val)
+            return err_set(e, STATUS_USAGE, "--%s takes no value", o->name);
+        if (o->arg && o->arg[0] != '[' && !val) {
+            if (++i == argc)
+                return err_set(e, STATUS_USAGE, "%s needs a value: %s %s", w, w, o->arg);
+            val = argv[i];
+        }
+        if (!apply(c, o, val, e))
+            return false;
+    }
+    return true;
+}
+
+void options_help(void)
+{
+    const char *group = "";
+    printf("elara run [IMAGE] [options]: simulate a machine\n");
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *o = &option_rows[i];
+        char left[64];
+        if (strcmp(group, o->group) != 0)
+            printf("%s:\n", group = o->group);
+        int n = o->letter ? snprintf(left, sizeof left, "-%c, ", o->letter) : snprintf(left, sizeof left, "    ");
+        snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->arg && o->arg[0] != '[' ? " " : "",
+                 o->arg ? o->arg : "");
+        printf("  %-33s %s\n", left, o->help);
+    }
+}
