@@ -11,7 +11,6 @@
 #include "cpu/fields.h"
 #include "cpu/model.h"
 #include "devices/pl011.h"
-#include "devices/pl031.h"
 #include "gic/gic.h"
 #include "machine/console.h"
 #include "machine/psci.h"
@@ -119,7 +118,7 @@ void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0)
 
 /* ---- devices -------------------------------------------------------------------------------- */
 
-static void add_device(struct machine *m, struct device *d)
+void machine_add_device(struct machine *m, struct device *d)
 {
     CHECK(m->ndevices < ARRAY_LEN(m->devices));
     m->devices[m->ndevices++] = d;
@@ -143,12 +142,12 @@ static void map_frame(struct machine *m, const struct board_row *r, enum gic_fra
     bus_map_device(m->bus, NS_SPACES, r->base, board_count(r, m->config) * r->size, gic_device(m->gic, f));
 }
 
-static void make_row(struct machine *m, const struct board_row *r)
+static bool make_row(struct machine *m, const struct board_row *r, struct err *e)
 {
     switch ((enum board_type)r->type) {
     case BOARD_GICD:
         map_frame(m, r, GIC_DIST);
-        add_device(m, gic_device(m->gic, GIC_DIST));
+        machine_add_device(m, gic_device(m->gic, GIC_DIST));
         break;
     case BOARD_GICC: map_frame(m, r, GIC_CPUIF); break;
     case BOARD_GICH: map_frame(m, r, GIC_HYP); break;
@@ -157,7 +156,7 @@ static void make_row(struct machine *m, const struct board_row *r)
     case BOARD_GICV2M: {
         struct device *d = gicv2m_new(m->gic, 32 + (unsigned)r->spi, BOARD_V2M_SPIS, r->id, &m->log);
         bus_map_device(m->bus, NS_SPACES, r->base, r->size, d);
-        add_device(m, m->v2m = d);
+        machine_add_device(m, m->v2m = d);
         break;
     }
     case BOARD_PL011: {
@@ -166,15 +165,16 @@ static void make_row(struct machine *m, const struct board_row *r)
         m->uart = pl011_new(&pc);
         m->uart->irq = gic_spi_input(m->gic, (unsigned)r->spi);
         bus_map_device(m->bus, NS_SPACES, r->base, r->size, &m->uart->dev);
-        add_device(m, &m->uart->dev);
+        machine_add_device(m, &m->uart->dev);
         if (m->console)
             console_attach(m->console, m->uart);
         break;
     }
     case BOARD_PL031: machine_make_rtc(m, r); break;
-    case BOARD_VIRTIO: machine_make_virtio(m, r); break;
+    case BOARD_VIRTIO: return machine_make_virtio(m, r, e);
     case BOARD_RAM: bus_map_ram(m->bus, NS_SPACES, r->base, m->config->mem, r->id); break;
     }
+    return true;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -201,10 +201,8 @@ static bool build(struct machine *m, struct err *e)
         return false;
     make_gic(m);
     for (unsigned i = 0; i < board_virt_rows; i++)
-        if (board_has(&board_virt[i], c))
-            make_row(m, &board_virt[i]);
-    if (!machine_add_disks(m, e))
-        return false;
+        if (board_has(&board_virt[i], c) && !make_row(m, &board_virt[i], e))
+            return false;
     bus_seal(m->bus);
     bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3);
     return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);

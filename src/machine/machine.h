@@ -12,9 +12,8 @@ struct console;
 struct gic;
 struct machine;
 struct pl011;
-struct pl031;
 struct traplog;
-struct disk;
+struct blockdev;
 
 /* Why the machine stopped running. */
 enum stop {
@@ -45,7 +44,8 @@ struct machine {
     struct pl011 *uart;
     struct device *devices[64]; /* in the order of reset and state */
     unsigned ndevices;
-    struct disk *disks[CONFIG_DISKS];
+    struct blockdev *disks[CONFIG_DISKS];
+    char disk_names[CONFIG_DISKS][8];
     struct boot boot;
     const char *psci; /* conduit: "smc", "hvc", NULL: none */
     const struct engine *engine;
@@ -84,3 +84,11 @@ void machine_stop(struct machine *m, enum stop why);
 
 /* sched.c: runs until something stops the machine or budget instructions have passed. */
 enum stop machine_run(struct machine *m, u64 budget);
+
+/* ---- between the parts of the machine's construction ----------------------------------------- */
+
+void machine_add_device(struct machine *m, struct device *d);
+void machine_make_rtc(struct machine *m, const struct board_row *r);
+/* All transports of the row, with the configuration's disks behind theirs. */
+bool machine_make_virtio(struct machine *m, const struct board_row *r, struct err *e);
+void machine_free_disks(struct machine *m);
