@@ -2,7 +2,7 @@
 #include "machine/board.h"
 
 const struct board_row board_virt[] = {
-#define BOARD(id, type, base, size, count, spi, when) { #id, BOARD_##type, base, size, count, spi, when },
+#define BOARD(id, type, base, size, count, spi, when) {#id, BOARD_##type, base, size, count, spi, when},
 #include "machine/virt.def"
 #undef BOARD
 };

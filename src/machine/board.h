@@ -3,8 +3,16 @@
 #include "machine/config.h"
 
 enum board_type {
-    BOARD_GICD, BOARD_GICC, BOARD_GICV2M, BOARD_GICH, BOARD_GICV, BOARD_GICR,
-    BOARD_PL011, BOARD_PL031, BOARD_VIRTIO, BOARD_RAM,
+    BOARD_GICD,
+    BOARD_GICC,
+    BOARD_GICV2M,
+    BOARD_GICH,
+    BOARD_GICV,
+    BOARD_GICR,
+    BOARD_PL011,
+    BOARD_PL031,
+    BOARD_VIRTIO,
+    BOARD_RAM,
 };
 
 enum board_when {

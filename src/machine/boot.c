@@ -35,13 +35,12 @@ bool boot_add(struct boot *b, const char *what, const struct image *im, u64 addr
     if (b->nseg == BOOT_SEGMENTS)
         return err_set(e, STATUS_USAGE, "too many pieces to load: at most %d", BOOT_SEGMENTS);
     if (addr < BOARD_RAM_BASE || addr + size > ram_end(b) || addr + size < addr)
-        return err_set(e, STATUS_USAGE,
-                       "the %s %s at 0x%llx-0x%llx (%s) does not lie in RAM, which is 0x%x-0x%llx (%s); %s", what,
-                       im ? im->path : "", (unsigned long long)addr, (unsigned long long)(addr + size - 1),
-                       err_size(size, b1), BOARD_RAM_BASE, (unsigned long long)(ram_end(b) - 1),
-                       err_size(b->info.config->mem, b2),
-                       addr >= BOARD_RAM_BASE ? "give more with -m" : "choose another address");
-    b->seg[b->nseg++] = (struct segment){ what, im ? im->path : NULL, addr, size, data, len };
+        return err_set(
+            e, STATUS_USAGE, "the %s %s at 0x%llx-0x%llx (%s) does not lie in RAM, which is 0x%x-0x%llx (%s); %s", what,
+            im ? im->path : "", (unsigned long long)addr, (unsigned long long)(addr + size - 1), err_size(size, b1),
+            BOARD_RAM_BASE, (unsigned long long)(ram_end(b) - 1), err_size(b->info.config->mem, b2),
+            addr >= BOARD_RAM_BASE ? "give more with -m" : "choose another address");
+    b->seg[b->nseg++] = (struct segment){what, im ? im->path : NULL, addr, size, data, len};
     return true;
 }
 
@@ -154,8 +153,7 @@ static bool plan_loads(struct boot *b, const struct config *c, struct err *e)
         if (!c->image && !c->xen && !b->entry)
             b->entry = l->addr;
         if (l->module)
-            b->info.modules[b->info.nmodules++] =
-                (struct dtb_module){ l->module, l->addr, im->size, l->bootargs, -1 };
+            b->info.modules[b->info.nmodules++] = (struct dtb_module){l->module, l->addr, im->size, l->bootargs, -1};
     }
     return true;
 }
@@ -169,8 +167,7 @@ static bool plan_linux(struct boot *b, const struct config *c, struct err *e)
     b->dtb_addr = align_up(at, 2 * MIB);
     if (c->initrd) {
         struct image *im = boot_file(b);
-        if (!image_open_initrd(im, c->initrd, e) ||
-            !boot_add(b, "initrd", im, at, im->size, im->data, im->size, e))
+        if (!image_open_initrd(im, c->initrd, e) || !boot_add(b, "initrd", im, at, im->size, im->data, im->size, e))
             return false;
         b->info.initrd_start = at;
         b->info.initrd_end = at + im->size;
@@ -195,7 +192,8 @@ static bool check_overlap(const struct boot *b, struct err *e)
         if (s[i].addr + s[i].size > s[i + 1].addr)
             return err_set(e, STATUS_USAGE,
                            "load addresses overlap: the %s %s is at 0x%llx-0x%llx, the %s %s at 0x%llx-0x%llx; move "
-                           "one of them", s[i].what, s[i].path ? s[i].path : "", (unsigned long long)s[i].addr,
+                           "one of them",
+                           s[i].what, s[i].path ? s[i].path : "", (unsigned long long)s[i].addr,
                            (unsigned long long)(s[i].addr + s[i].size - 1), s[i + 1].what,
                            s[i + 1].path ? s[i + 1].path : "", (unsigned long long)s[i + 1].addr,
                            (unsigned long long)(s[i + 1].addr + s[i + 1].size - 1));
@@ -204,7 +202,7 @@ static bool check_overlap(const struct boot *b, struct err *e)
 
 bool boot_plan(struct boot *b, const struct config *c, struct err *e)
 {
-    *b = (struct boot){ .info.config = c };
+    *b = (struct boot){.info.config = c};
     bool ok = true;
     if (c->xen)
         ok = boot_xen(b, e);
@@ -250,8 +248,10 @@ bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, const ch
     /* an ELF image leaves the choice: below it when there is room, as the reference does */
     u64 from = b->dtb_addr && !b->elf ? b->dtb_addr : BOARD_RAM_BASE;
     if (!boot_find_room(b, from, size, from == BOARD_RAM_BASE ? 4096 : 2 * MIB, &b->dtb_addr))
-        return err_set(e, STATUS_USAGE, "RAM is too small: no room for the device tree after kernel and initrd; give "
-                       "more than %llu MiB with -m", (unsigned long long)(c->mem >> 20));
+        return err_set(e, STATUS_USAGE,
+                       "RAM is too small: no room for the device tree after kernel and initrd; give "
+                       "more than %llu MiB with -m",
+                       (unsigned long long)(c->mem >> 20));
     return boot_add(b, "device tree", NULL, b->dtb_addr, size, b->dtb, size, e) && check_overlap(b, e);
 }
 

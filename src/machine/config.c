@@ -66,13 +66,14 @@ static bool check_xen(const struct config *c, struct err *e)
     }
     if (c->image)
         return err_set(e, STATUS_USAGE,
-                       "both --xen %s and the image %s were given; give the kernel as --dom0 %s or in a --domu",
-                       c->xen, c->image, c->image);
+                       "both --xen %s and the image %s were given; give the kernel as --dom0 %s or in a --domu", c->xen,
+                       c->image, c->image);
     if (c->force)
         return true;
     if (!c->dom0 && !c->ndomus)
-        return err_set(e, STATUS_USAGE,
-                       "Xen has nothing to run: give --dom0 FILE or --domu name=a,kernel=FILE (--force runs it as it is)");
+        return err_set(
+            e, STATUS_USAGE,
+            "Xen has nothing to run: give --dom0 FILE or --domu name=a,kernel=FILE (--force runs it as it is)");
     if (!c->el2)
         return err_set(e, STATUS_USAGE, "Xen needs EL2, which --el 1 switches off; drop it (--force runs it as it is)");
     return true;
@@ -101,8 +102,10 @@ static bool finish_xen(struct config *c, struct err *e)
     if (!c->mem)
         c->mem = (dom0 + domus + reserve + 256ull * MIB - 1) / (256ull * MIB) * (256ull * MIB);
     if (dom0 + domus + reserve / 2 > c->mem && !c->force)
-        return err_set(e, STATUS_USAGE, "RAM is too small: the domains need %s together and Xen about %d MiB, there is %s; "
-                       "give more with -m", err_size(dom0 + domus, b1), XEN_RESERVE_MIB, err_size(c->mem, b2));
+        return err_set(e, STATUS_USAGE,
+                       "RAM is too small: the domains need %s together and Xen about %d MiB, there is %s; "
+                       "give more with -m",
+                       err_size(dom0 + domus, b1), XEN_RESERVE_MIB, err_size(c->mem, b2));
     if (!c->params) {
         int n = snprintf(line, sizeof line, "console=dtuart dtuart=/pl011@9000000");
         if (c->dom0)

@@ -16,10 +16,10 @@ struct config_disk {
 struct config_load {
     const char *path;
     u64 addr;
-    bool raw;            /* even if it is an ELF or an Image */
+    bool raw; /* even if it is an ELF or an Image */
     bool has_addr;
     /* A boot module described in /chosen (guest-loader); NULL: just memory contents */
-    const char *module;  /* "kernel" or "ramdisk" */
+    const char *module; /* "kernel" or "ramdisk" */
     const char *bootargs;
 };
 
@@ -35,10 +35,10 @@ struct config {
     const char *program; /* "elara" or "elara-qemu", for messages */
 
     /* the machine */
-    const char *cpu;     /* model[,+feature,-feature] */
+    const char *cpu; /* model[,+feature,-feature] */
     unsigned cpus;
-    u64 mem;             /* bytes; 0: chosen by config_finish() */
-    unsigned gic;        /* 2 or 3 */
+    u64 mem;      /* bytes; 0: chosen by config_finish() */
+    unsigned gic; /* 2 or 3 */
     bool el2, el3;
     u64 seed;
 
@@ -58,9 +58,9 @@ struct config {
     const char *engine;
     enum pace pace;
     bool no_reboot;
-    const char *until;   /* stop with status 0 when the console has printed this */
-    u64 timeout;         /* host seconds, 0: none */
-    u64 limit;           /* virtual time limit in ns, 0: none */
+    const char *until; /* stop with status 0 when the console has printed this */
+    u64 timeout;       /* host seconds, 0: none */
+    u64 limit;         /* virtual time limit in ns, 0: none */
     bool force;
     bool exit_on_stuck;
 

@@ -151,7 +151,7 @@ void console_flush(struct console *c)
         if (n >= 0) {
             at += (unsigned)n;
         } else if (errno == EAGAIN) {
-            struct pollfd p = { .fd = c->out, .events = POLLOUT };
+            struct pollfd p = {.fd = c->out, .events = POLLOUT};
             poll(&p, 1, -1);
         } else if (errno != EINTR) {
             c->gone = true;
@@ -180,16 +180,20 @@ static bool filter(struct console *c, u8 byte)
     }
     c->escaped = false;
     switch (byte) {
-    case 'x': case 'X': c->quit = true; return false;
-    case 'h': case 'H': case '?': help(c); return false;
-    case 'b': case 'B': pl011_break(c->uart); return false;
+    case 'x':
+    case 'X': c->quit = true; return false;
+    case 'h':
+    case 'H':
+    case '?': help(c); return false;
+    case 'b':
+    case 'B': pl011_break(c->uart); return false;
     default: return byte == ESCAPE;
     }
 }
 
 static void read_input(struct console *c)
 {
-    struct pollfd p = { .fd = c->in, .events = POLLIN };
+    struct pollfd p = {.fd = c->in, .events = POLLIN};
     if (c->eof || c->in_pos < c->in_len || poll(&p, 1, 0) <= 0)
         return;
     u8 raw[IN_SIZE];
@@ -224,8 +228,8 @@ enum console_event console_poll(struct console *c)
 
 void console_wait(struct console *c, u64 ns, int extra)
 {
-    struct pollfd p[2] = { { .fd = c->eof ? -1 : c->in, .events = POLLIN }, { .fd = extra, .events = POLLIN } };
-    struct timespec t = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+    struct pollfd p[2] = {{.fd = c->eof ? -1 : c->in, .events = POLLIN}, {.fd = extra, .events = POLLIN}};
+    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     console_flush(c);
     ppoll(p, 2, ns == ~0ull ? NULL : &t, NULL);
 }

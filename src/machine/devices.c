@@ -17,7 +17,7 @@ enum { RTC_START = 1704067200 };
 
 void machine_make_rtc(struct machine *m, const struct board_row *r)
 {
-    struct pl031_config pc = { .id = r->id, .log = &m->log, .clock = &m->clock, .start = RTC_START };
+    struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .start = RTC_START};
     struct pl031 *d = pl031_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     bus_map_device(m->bus, 1 << PAS_NS | 1 << PAS_S, r->base, r->size, &d->dev);
@@ -36,7 +36,7 @@ struct window {
 static enum bus_result window_read(struct device *d, const struct txn *t, u64 off, unsigned size, u64 *val)
 {
     struct window *w = (struct window *)d;
-    u64 v[2] = { 0 };
+    u64 v[2] = {0};
     enum bus_result r = bus_dev_read(w->slot[off / w->each], t, off % w->each, size, v);
     *val = v[0];
     return r;
@@ -45,7 +45,7 @@ static enum bus_result window_read(struct device *d, const struct txn *t, u64 of
 static enum bus_result window_write(struct device *d, const struct txn *t, u64 off, unsigned size, u64 val)
 {
     struct window *w = (struct window *)d;
-    const u64 v[2] = { val };
+    const u64 v[2] = {val};
     return bus_dev_write(w->slot[off / w->each], t, off % w->each, size, v);
 }
 
@@ -76,8 +76,14 @@ static void window_destroy(struct device *d)
 }
 
 static const struct device_ops window_ops = {
-    .name = "virtio-window", .min_size = 1, .max_size = 8, .read = window_read, .write = window_write,
-    .reset = window_reset, .state = window_state, .destroy = window_destroy,
+    .name = "virtio-window",
+    .min_size = 1,
+    .max_size = 8,
+    .read = window_read,
+    .write = window_write,
+    .reset = window_reset,
+    .state = window_state,
+    .destroy = window_destroy,
 };
 
 static bool open_disk(struct machine *m, unsigned i, struct virtio **out, struct err *e)
@@ -88,14 +94,14 @@ static bool open_disk(struct machine *m, unsigned i, struct virtio **out, struct
     if (!m->disks[i])
         return err_set(e, STATUS_USAGE, "%s", why);
     snprintf(m->disk_names[i], sizeof m->disk_names[i], "disk%u", i);
-    struct virtio_blk_config bc = { .id = m->disk_names[i], .log = &m->log, .clock = &m->clock, .disk = m->disks[i] };
+    struct virtio_blk_config bc = {.id = m->disk_names[i], .log = &m->log, .clock = &m->clock, .disk = m->disks[i]};
     *out = virtio_blk_new(&bc);
     return true;
 }
 
 bool machine_make_virtio(struct machine *m, const struct board_row *r, struct err *e)
 {
-    struct virtio *behind[BOARD_VIRTIO_SLOTS] = { 0 };
+    struct virtio *behind[BOARD_VIRTIO_SLOTS] = {0};
     for (unsigned i = 0; i < m->config->ndisks; i++)
         if (!open_disk(m, i, &behind[m->config->disks[i].slot], e)) {
             for (unsigned k = 0; k < BOARD_VIRTIO_SLOTS; k++)
@@ -105,11 +111,11 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
         }
     struct window *w = calloc(1, sizeof *w);
     CHECK(w);
-    w->dev = (struct device){ .ops = &window_ops, .id = r->id, .log = &m->log };
+    w->dev = (struct device){.ops = &window_ops, .id = r->id, .log = &m->log};
     w->each = r->size;
     for (unsigned i = 0; i < r->count; i++) {
-        struct virtio_mmio_config vc = { .id = r->id, .log = &m->log, .modern = true, .dma = bus_dma(m->bus, 0),
-                                         .device = behind[i] };
+        struct virtio_mmio_config vc = {
+            .id = r->id, .log = &m->log, .modern = true, .dma = bus_dma(m->bus, 0), .device = behind[i]};
         struct virtio_mmio *v = virtio_mmio_new(&vc);
         v->irq = gic_spi_input(m->gic, (unsigned)r->spi + i);
         w->slot[i] = &v->dev;

@@ -65,8 +65,8 @@ static void set_cells(struct tree *t, const char *path, const char *name, const 
         be[i] = cpu_to_fdt32(cells[i]);
     set(t, path, name, be, n * sizeof *be);
 }
-#define SET_CELLS(t, path, name, ...) \
-    set_cells(t, path, name, (const u32[]){ __VA_ARGS__ }, sizeof((const u32[]){ __VA_ARGS__ }) / 4)
+#define SET_CELLS(t, path, name, ...)                                                                                  \
+    set_cells(t, path, name, (const u32[]){__VA_ARGS__}, sizeof((const u32[]){__VA_ARGS__}) / 4)
 #define HI_LO(x) (u32)((u64)(x) >> 32), (u32)(x)
 
 static void set_reg(struct tree *t, const char *path, u64 base, u64 size)
@@ -76,10 +76,7 @@ static void set_reg(struct tree *t, const char *path, u64 base, u64 size)
 
 /* ---- nodes of the board --------------------------------------------------------------------- */
 
-static u32 ppi_flags(const struct config *c)
-{
-    return LEVEL | (c->gic == 2 ? (u32)ones(c->cpus) << 8 : 0);
-}
+static u32 ppi_flags(const struct config *c) { return LEVEL | (c->gic == 2 ? (u32)ones(c->cpus) << 8 : 0); }
 
 static void add_cpus(struct tree *t, const struct dtb_info *in)
 {
@@ -191,8 +188,11 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
         set_str(t, "/memory@40000000", "device_type", "memory");
         set_reg(t, "/memory@40000000", r->base, c->mem);
         break;
-    case BOARD_GICC: case BOARD_GICV2M: case BOARD_GICH: case BOARD_GICV: case BOARD_GICR:
-        break; /* parts of the GIC's node */
+    case BOARD_GICC:
+    case BOARD_GICV2M:
+    case BOARD_GICH:
+    case BOARD_GICV:
+    case BOARD_GICR: break; /* parts of the GIC's node */
     }
 }
 
@@ -295,7 +295,7 @@ static bool finish(struct tree *t, u8 **out, size_t *size, struct err *e)
 bool dtb_build(const struct dtb_info *in, u8 **out, size_t *size, struct err *e)
 {
     const struct config *c = in->config;
-    struct tree t = { .fdt = calloc(1, DTB_ROOM) };
+    struct tree t = {.fdt = calloc(1, DTB_ROOM)};
     CHECK(t.fdt);
     CHECK(fdt_create_empty_tree(t.fdt, DTB_ROOM) == 0);
     SET_CELLS(&t, "/", "#address-cells", 2);
@@ -329,8 +329,8 @@ static bool patch_memory(struct tree *t, const struct config *c, const char *pat
 {
     int ac = fdt_address_cells(t->fdt, 0), sc = fdt_size_cells(t->fdt, 0);
     if (ac < 1 || ac > 2 || sc < 1 || sc > 2)
-        return err_set(e, STATUS_USAGE, "the device tree %s has #address-cells %d and #size-cells %d; 1 or 2 are usable",
-                       path, ac, sc);
+        return err_set(e, STATUS_USAGE,
+                       "the device tree %s has #address-cells %d and #size-cells %d; 1 or 2 are usable", path, ac, sc);
     if (sc == 1 && c->mem >> 32)
         return err_set(e, STATUS_USAGE, "the device tree %s has #size-cells 1: it cannot describe that much RAM", path);
     /* only the nodes named memory: secure RAM has the same device_type and stays */
@@ -363,7 +363,7 @@ bool dtb_patch(const struct dtb_info *in, const u8 *given, size_t given_size, co
         return err_set(e, STATUS_USAGE, "the device tree %s is truncated: its header says %u bytes, the file has %zu",
                        path, fdt_totalsize(given), given_size);
     int room = (int)fdt_totalsize(given) + DTB_ROOM;
-    struct tree t = { .fdt = calloc(1, (size_t)room) };
+    struct tree t = {.fdt = calloc(1, (size_t)room)};
     CHECK(t.fdt);
     int r = fdt_open_into(given, t.fdt, room);
     if (r != 0) {

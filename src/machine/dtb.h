@@ -12,10 +12,10 @@ struct dtb_module {
 
 struct dtb_info {
     const struct config *config;
-    const char *cpu_compatible; /* "arm,cortex-a57" */
-    bool pmu;                   /* the CPUs have a PMU */
-    const char *psci;           /* "smc", "hvc"; NULL: none */
-    const char *bootargs;       /* NULL: none */
+    const char *cpu_compatible;               /* "arm,cortex-a57" */
+    bool pmu;                                 /* the CPUs have a PMU */
+    const char *psci;                         /* "smc", "hvc"; NULL: none */
+    const char *bootargs;                     /* NULL: none */
     const char *xen_bootargs, *dom0_bootargs; /* NULL: none */
     u64 initrd_start, initrd_end;
     struct dtb_module modules[64];

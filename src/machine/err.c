@@ -99,7 +99,7 @@ bool err_parse_size(const char *s, u64 *out)
 
 const char *err_size(u64 n, char *buf)
 {
-    static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB" };
+    static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB"};
     if (n < 10240) {
         snprintf(buf, 32, "%llu bytes", (unsigned long long)n);
         return buf;

@@ -38,10 +38,7 @@ static bool is_text(const u8 *p, size_t n)
     return look > 0;
 }
 
-static bool is_elf_aarch64(const u8 *p, size_t n)
-{
-    return n >= 64 && p[4] == 2 && p[5] == 1 && le16(p + 18) == 183;
-}
+static bool is_elf_aarch64(const u8 *p, size_t n) { return n >= 64 && p[4] == 2 && p[5] == 1 && le16(p + 18) == 183; }
 
 enum image_kind image_identify(const u8 *p, size_t n)
 {
@@ -57,7 +54,8 @@ enum image_kind image_identify(const u8 *p, size_t n)
         return MAGIC(4, "zimg") ? IMAGE_EFI_ZBOOT : IMAGE_EFI;
     if (MAGIC(0, "\x1f\x8b"))
         return IMAGE_GZIP;
-    if (MAGIC(0, "\xfd" "7zXZ"))
+    if (MAGIC(0, "\xfd"
+                 "7zXZ"))
         return IMAGE_XZ;
     if (MAGIC(0, "\x28\xb5\x2f\xfd"))
         return IMAGE_ZSTD;
@@ -82,14 +80,25 @@ enum image_kind image_identify(const u8 *p, size_t n)
 const char *image_kind_name(enum image_kind k)
 {
     static const char *const names[] = {
-        [IMAGE_RAW] = "a raw binary", [IMAGE_ARM64] = "an arm64 Image", [IMAGE_ELF64] = "an AArch64 ELF file",
-        [IMAGE_ELF_OTHER] = "an ELF file for another machine", [IMAGE_ZIMAGE] = "a 32-bit Arm zImage",
-        [IMAGE_BZIMAGE] = "an x86 bzImage", [IMAGE_UIMAGE] = "a U-Boot uImage",
-        [IMAGE_EFI_ZBOOT] = "a compressed EFI kernel", [IMAGE_EFI] = "an EFI application",
-        [IMAGE_GZIP] = "gzip-compressed data", [IMAGE_XZ] = "xz-compressed data",
-        [IMAGE_ZSTD] = "zstd-compressed data", [IMAGE_LZ4] = "lz4-compressed data", [IMAGE_CPIO] = "a cpio archive",
-        [IMAGE_DTB] = "a device tree blob", [IMAGE_DISK] = "a disk image", [IMAGE_QCOW2] = "a qcow2 disk image",
-        [IMAGE_TEXT] = "a text file", [IMAGE_SQUASHFS] = "a squashfs file system",
+        [IMAGE_RAW] = "a raw binary",
+        [IMAGE_ARM64] = "an arm64 Image",
+        [IMAGE_ELF64] = "an AArch64 ELF file",
+        [IMAGE_ELF_OTHER] = "an ELF file for another machine",
+        [IMAGE_ZIMAGE] = "a 32-bit Arm zImage",
+        [IMAGE_BZIMAGE] = "an x86 bzImage",
+        [IMAGE_UIMAGE] = "a U-Boot uImage",
+        [IMAGE_EFI_ZBOOT] = "a compressed EFI kernel",
+        [IMAGE_EFI] = "an EFI application",
+        [IMAGE_GZIP] = "gzip-compressed data",
+        [IMAGE_XZ] = "xz-compressed data",
+        [IMAGE_ZSTD] = "zstd-compressed data",
+        [IMAGE_LZ4] = "lz4-compressed data",
+        [IMAGE_CPIO] = "a cpio archive",
+        [IMAGE_DTB] = "a device tree blob",
+        [IMAGE_DISK] = "a disk image",
+        [IMAGE_QCOW2] = "a qcow2 disk image",
+        [IMAGE_TEXT] = "a text file",
+        [IMAGE_SQUASHFS] = "a squashfs file system",
     };
     return names[k];
 }
@@ -99,14 +108,16 @@ const char *image_elf_machine(const u8 *p, size_t n)
     static const struct {
         u16 machine;
         const char *name;
-    } known[] = { { 3, "32-bit x86" }, { 8, "MIPS" }, { 20, "PowerPC" }, { 21, "64-bit PowerPC" }, { 40, "32-bit Arm" },
-                  { 62, "x86-64" }, { 183, "AArch64" }, { 243, "RISC-V" }, { 258, "LoongArch" }, { 22, "S/390" } };
+    } known[] = {{3, "32-bit x86"}, {8, "MIPS"},      {20, "PowerPC"}, {21, "64-bit PowerPC"}, {40, "32-bit Arm"},
+                 {62, "x86-64"},    {183, "AArch64"}, {243, "RISC-V"}, {258, "LoongArch"},     {22, "S/390"}};
     if (n < 20)
         return "no machine (the header is cut short)";
     u32 m = p[5] == 2 ? (u32)p[18] << 8 | p[19] : le16(p + 18);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (known[i].machine == m)
-            return m == 183 && p[5] == 2 ? "big-endian AArch64" : m == 183 && p[4] == 1 ? "ILP32 AArch64" : known[i].name;
+            return m == 183 && p[5] == 2   ? "big-endian AArch64"
+                   : m == 183 && p[4] == 1 ? "ILP32 AArch64"
+                                           : known[i].name;
     return "an unknown machine";
 }
 
@@ -133,10 +144,10 @@ static u64 pe_file_size(const u8 *p, size_t n)
  *   flags: bit 0 big-endian, bits 2:1 page size (1 4K, 2 16K, 3 64K), bit 3 anywhere in memory */
 struct image_header image_parse_header(const u8 *p, size_t n)
 {
-    struct image_header h = { 0 };
+    struct image_header h = {0};
     if (n < 64)
         return h;
-    static const u8 kib[4] = { 0, 4, 16, 64 };
+    static const u8 kib[4] = {0, 4, 16, 64};
     h.text_offset = le64(p + 8);
     h.image_size = le64(p + 16);
     h.flags = le64(p + 24);
@@ -179,7 +190,7 @@ static void name_neighbours(const char *path, struct err *e)
 
 bool image_open(struct image *im, const char *path, const char *what, struct err *e)
 {
-    *im = (struct image){ .path = path };
+    *im = (struct image){.path = path};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         err_set(e, STATUS_USAGE, "cannot open the %s %s: %s", what, path, strerror(errno));
@@ -232,7 +243,7 @@ void image_idle(const struct image *im)
 /* Replaces im by the n bytes of gzip data at p, decompressed. */
 static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
 {
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n };
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n};
     if (inflateInit2(&z, 15 + 32) != Z_OK)
         return err_set(e, STATUS_BUG, "zlib refuses to start");
     size_t cap = n * 4 + 65536, size = 0;
@@ -277,7 +288,8 @@ static bool unzboot(struct image *im, struct err *e)
     if (strcmp(how, "gzip") != 0)
         return err_set(e, STATUS_USAGE,
                        "the kernel %s is an EFI image compressed with %s, which is not built in; unpack it first or "
-                       "give the uncompressed arch/arm64/boot/Image", im->path, how);
+                       "give the uncompressed arch/arm64/boot/Image",
+                       im->path, how);
     return gunzip(im, im->data + off, size, e);
 }
 
@@ -289,7 +301,8 @@ static bool check_arm64(const struct image *im, struct err *e)
     if (h.file_size > im->size)
         return err_set(e, STATUS_USAGE,
                        "the kernel %s is truncated: its section table needs %llu bytes, the file has %zu; copy or "
-                       "download it again", im->path, (unsigned long long)h.file_size, im->size);
+                       "download it again",
+                       im->path, (unsigned long long)h.file_size, im->size);
     return true;
 }
 
@@ -303,32 +316,39 @@ static bool refuse_kernel(const struct image *im, struct err *e)
     case IMAGE_ZIMAGE:
         return err_set(e, STATUS_USAGE,
                        "the kernel %s is a 32-bit Arm zImage; this machine needs an AArch64 kernel "
-                       "(arch/arm64/boot/Image)", p);
+                       "(arch/arm64/boot/Image)",
+                       p);
     case IMAGE_BZIMAGE:
         return err_set(e, STATUS_USAGE,
                        "the kernel %s is a bzImage for x86; this machine needs an AArch64 kernel "
-                       "(arch/arm64/boot/Image)", p);
+                       "(arch/arm64/boot/Image)",
+                       p);
     case IMAGE_UIMAGE:
         return err_set(e, STATUS_USAGE, "the kernel %s is a U-Boot uImage; give the Image it was made from", p);
-    case IMAGE_XZ: case IMAGE_ZSTD: case IMAGE_LZ4:
+    case IMAGE_XZ:
+    case IMAGE_ZSTD:
+    case IMAGE_LZ4:
         return err_set(e, STATUS_USAGE, "the kernel %s is %s; unpack it first (gzip is unpacked by itself)", p,
                        image_kind_name(im->kind));
-    case IMAGE_CPIO: case IMAGE_SQUASHFS:
+    case IMAGE_CPIO:
+    case IMAGE_SQUASHFS:
         return err_set(e, STATUS_USAGE, "the kernel %s is %s, an initial RAM disk: did you swap kernel and initrd?", p,
                        image_kind_name(im->kind));
-    case IMAGE_DTB:
-        return err_set(e, STATUS_USAGE, "the kernel %s is a device tree blob; give it with --dtb", p);
-    case IMAGE_DISK: case IMAGE_QCOW2:
+    case IMAGE_DTB: return err_set(e, STATUS_USAGE, "the kernel %s is a device tree blob; give it with --dtb", p);
+    case IMAGE_DISK:
+    case IMAGE_QCOW2:
         return err_set(e, STATUS_USAGE, "the kernel %s is %s; give it with -d %s and a kernel in its place", p,
                        image_kind_name(im->kind), p);
     case IMAGE_TEXT:
-        return err_set(e, STATUS_USAGE, "the kernel %s is a text file (it begins \"%.30s\"); give an arm64 Image or ELF",
-                       p, (const char *)im->data);
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is a text file (it begins \"%.30s\"); give an arm64 Image or ELF", p,
+                       (const char *)im->data);
     case IMAGE_EFI:
-        return err_set(e, STATUS_USAGE, "the kernel %s is an EFI application without an arm64 Image header; it needs "
-                       "firmware that starts it", p);
-    default:
-        return true;
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is an EFI application without an arm64 Image header; it needs "
+                       "firmware that starts it",
+                       p);
+    default: return true;
     }
 }
 

@@ -18,7 +18,7 @@ enum image_kind {
     IMAGE_LZ4,
     IMAGE_CPIO,
     IMAGE_DTB,
-    IMAGE_DISK,      /* partition table or file system */
+    IMAGE_DISK, /* partition table or file system */
     IMAGE_QCOW2,
     IMAGE_TEXT,
     IMAGE_SQUASHFS,
@@ -28,8 +28,8 @@ struct image {
     const char *path;
     u8 *data;
     size_t size;
-    bool mapped;      /* data is the file itself, mapped read-only (malloc'ed otherwise) */
-    bool unpacked;    /* came out of a compressed file */
+    bool mapped;   /* data is the file itself, mapped read-only (malloc'ed otherwise) */
+    bool unpacked; /* came out of a compressed file */
     enum image_kind kind;
 };
 

@@ -54,19 +54,18 @@ static void connect_cpu(struct machine *m, unsigned i)
 {
     static const struct {
         u8 timer, intid;
-    } ppi[] = { { TIMER_P, PPI_EL1_PHYS },        { TIMER_V, PPI_EL1_VIRT },        { TIMER_HP, PPI_EL2_PHYS },
-                { TIMER_HV, PPI_EL2_VIRT },       { TIMER_PS, PPI_EL1_PHYS_SEC },   { TIMER_HPS, PPI_EL2_PHYS_SEC },
-                { TIMER_HVS, PPI_EL2_VIRT_SEC } };
+    } ppi[] = {{TIMER_P, PPI_EL1_PHYS},      {TIMER_V, PPI_EL1_VIRT},      {TIMER_HP, PPI_EL2_PHYS},
+               {TIMER_HV, PPI_EL2_VIRT},     {TIMER_PS, PPI_EL1_PHYS_SEC}, {TIMER_HPS, PPI_EL2_PHYS_SEC},
+               {TIMER_HVS, PPI_EL2_VIRT_SEC}};
     static const u8 input[GIC_OUTPUTS] = {
-        [GIC_IRQ] = CPU_IRQ, [GIC_FIQ] = CPU_FIQ, [GIC_VIRQ] = CPU_VIRQ, [GIC_VFIQ] = CPU_VFIQ
-    };
+        [GIC_IRQ] = CPU_IRQ, [GIC_FIQ] = CPU_FIQ, [GIC_VIRQ] = CPU_VIRQ, [GIC_VFIQ] = CPU_VFIQ};
     struct cpu *c = m->cpus[i];
-    struct timer_config tc = { &m->counter, i, timer_context, event_stream, c };
+    struct timer_config tc = {&m->counter, i, timer_context, event_stream, c};
     m->timers[i] = timer_new(&tc);
     for (unsigned k = 0; k < ARRAY_LEN(ppi); k++)
         *timer_irq(m->timers[i], ppi[k].timer) = gic_ppi_input(m->gic, i, ppi[k].intid);
     for (unsigned k = 0; k < GIC_OUTPUTS; k++)
-        gic_connect(m->gic, i, k, (struct irq){ .set = cpu_wire, .sink = c, .n = input[k] });
+        gic_connect(m->gic, i, k, (struct irq){.set = cpu_wire, .sink = c, .n = input[k]});
     c->ports[PORT_TIMER] = timer_port(m->timers[i]);
     if (m->config->gic == 3) {
         c->ports[PORT_GIC] = gic_port(m->gic, i);
@@ -77,8 +76,8 @@ static void connect_cpu(struct machine *m, unsigned i)
 static bool make_cpus(struct machine *m, struct err *e)
 {
     const struct config *cfg = m->config;
-    struct cpu_config cc = { .cntfrq = BOARD_CNTFRQ };
-    struct model_request want = { .el2 = cfg->el2, .el3 = cfg->el3, .gicv3 = cfg->gic == 3 };
+    struct cpu_config cc = {.cntfrq = BOARD_CNTFRQ};
+    struct model_request want = {.el2 = cfg->el2, .el3 = cfg->el3, .gicv3 = cfg->gic == 3};
     char why[256];
     if (!model_lookup(cfg->cpu, &want, &cc, why, sizeof why))
         return err_set(e, STATUS_USAGE, "%s", why);
@@ -86,9 +85,15 @@ static bool make_cpus(struct machine *m, struct err *e)
     m->cpus = calloc(m->ncpus, sizeof(struct cpu *));
     m->timers = calloc(m->ncpus, sizeof(struct timer *));
     CHECK(m->cpus && m->timers);
-    m->env = (struct cpu_env){ .bus = m->bus, .clock = &m->clock, .log = &m->log, .cpus = m->cpus, .count = m->ncpus,
-                               .entropy = cfg->seed, .hook_arg = m, .firmware_call = m->psci ? psci_call : NULL,
-                               .on_exception = m->traplog ? on_exception : NULL };
+    m->env = (struct cpu_env){.bus = m->bus,
+                              .clock = &m->clock,
+                              .log = &m->log,
+                              .cpus = m->cpus,
+                              .count = m->ncpus,
+                              .entropy = cfg->seed,
+                              .hook_arg = m,
+                              .firmware_call = m->psci ? psci_call : NULL,
+                              .on_exception = m->traplog ? on_exception : NULL};
     for (unsigned i = 0; i < m->ncpus; i++) {
         cc.index = i;
         cc.mpidr = 1ull << 31 | board_affinity(cfg, i);
@@ -130,8 +135,13 @@ static void make_gic(struct machine *m)
     u64 mpidr[512];
     for (unsigned i = 0; i < c->cpus; i++)
         mpidr[i] = board_affinity(c, i);
-    struct gic_config gc = { .version = c->gic, .cpus = c->cpus, .spis = BOARD_SPIS, .security = c->el3, .virt = c->el2,
-                             .mpidr = mpidr, .maintenance = PPI_MAINTENANCE };
+    struct gic_config gc = {.version = c->gic,
+                            .cpus = c->cpus,
+                            .spis = BOARD_SPIS,
+                            .security = c->el3,
+                            .virt = c->el2,
+                            .mpidr = mpidr,
+                            .maintenance = PPI_MAINTENANCE};
     m->gic = gic_new(&gc, &m->log);
     for (unsigned i = 0; i < c->cpus; i++)
         connect_cpu(m, i);
@@ -160,8 +170,8 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
         break;
     }
     case BOARD_PL011: {
-        struct pl011_config pc = { .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->console ? console_put : NULL,
-                                   .arg = m->console };
+        struct pl011_config pc = {
+            .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->console ? console_put : NULL, .arg = m->console};
         m->uart = pl011_new(&pc);
         m->uart->irq = gic_spi_input(m->gic, (unsigned)r->spi);
         bus_map_device(m->bus, NS_SPACES, r->base, r->size, &m->uart->dev);
@@ -215,7 +225,7 @@ struct machine *machine_new(const struct config *c, struct console *console, str
     m->config = c;
     m->console = console;
     m->quantum = QUANTUM;
-    m->log = (struct log){ .sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN };
+    m->log = (struct log){.sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN};
     if (!build(m, e)) {
         machine_free(m);
         return NULL;
@@ -288,7 +298,7 @@ void machine_state(struct machine *m, struct snap *s)
 
 u64 machine_hash(struct machine *m)
 {
-    struct snap s = { .mode = SNAP_HASH };
+    struct snap s = {.mode = SNAP_HASH};
     machine_state(m, &s);
     return snap_hash(&s);
 }

@@ -24,9 +24,9 @@ enum stop {
     STOP_QUIT,     /* Ctrl-A X */
     STOP_SIGNAL,   /* signal_number */
     STOP_TIMEOUT,
-    STOP_STUCK,    /* every CPU sleeps and nothing can wake one */
-    STOP_OUTPUT,   /* standard output went away */
-    STOP_BUDGET,   /* machine_run()'s instruction budget is used up */
+    STOP_STUCK,  /* every CPU sleeps and nothing can wake one */
+    STOP_OUTPUT, /* standard output went away */
+    STOP_BUDGET, /* machine_run()'s instruction budget is used up */
 };
 
 struct machine {

@@ -8,18 +8,20 @@
 #include "machine/options.h"
 #include "machine/run.h"
 
-static const char *const commands[] = { "run", "list", "help", "version" };
+static const char *const commands[] = {"run", "list", "help", "version"};
 
 static int usage(FILE *f, int status)
 {
-    fprintf(f, "Elara %s, an AArch64 full-system simulator.\n\n"
-               "  elara run IMAGE -i INITRD -p 'console=ttyAMA0'   boot Linux\n"
-               "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
-               "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
-               "  elara list cpus|features|devices                 what can be simulated\n"
-               "  elara help run                                   all options\n"
-               "  elara --version\n"
-               "  elara-qemu ...                                   takes qemu-system-aarch64's options\n", ELARA_VERSION);
+    fprintf(f,
+            "Elara %s, an AArch64 full-system simulator.\n\n"
+            "  elara run IMAGE -i INITRD -p 'console=ttyAMA0'   boot Linux\n"
+            "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
+            "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
+            "  elara list cpus|features|devices                 what can be simulated\n"
+            "  elara help run                                   all options\n"
+            "  elara --version\n"
+            "  elara-qemu ...                                   takes qemu-system-aarch64's options\n",
+            ELARA_VERSION);
     return status;
 }
 
@@ -33,7 +35,10 @@ static int list_devices(void)
             printf("  SPI %d", r->spi);
         if (r->count > 1)
             printf("  %s%u", r->type == BOARD_GICR ? "up to " : "x", r->count);
-        printf("%s%s\n", r->when & WHEN_GIC2 ? "  (GICv2)" : r->when & WHEN_GIC3 ? "  (GICv3)" : "",
+        printf("%s%s\n",
+               r->when & WHEN_GIC2   ? "  (GICv2)"
+               : r->when & WHEN_GIC3 ? "  (GICv3)"
+                                     : "",
                r->when & WHEN_EL2 ? "  (EL2)" : "");
     }
     return 0;
@@ -41,7 +46,7 @@ static int list_devices(void)
 
 static int list(const char *what)
 {
-    static const char *const topics[] = { "cpus", "features", "devices" };
+    static const char *const topics[] = {"cpus", "features", "devices"};
     if (what && strcmp(what, "cpus") == 0) {
         for (unsigned i = 0; model_name(i); i++)
             printf("%-16s %s\n", model_name(i), model_summary(i));
@@ -63,7 +68,7 @@ static int list(const char *what)
 int main(int argc, char **argv)
 {
     struct config c;
-    struct err e = { 0 };
+    struct err e = {0};
     config_defaults(&c);
     const char *cmd = argc > 1 ? argv[1] : "help";
     if (strcmp(cmd, "--version") == 0 || strcmp(cmd, "version") == 0) {

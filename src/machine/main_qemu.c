@@ -8,7 +8,7 @@
 int main(int argc, char **argv)
 {
     struct config c;
-    struct err e = { 0 };
+    struct err e = {0};
     int status;
     if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-version") == 0)) {
         printf("elara-qemu %s: takes the usual options of qemu-system-aarch64\n", ELARA_VERSION);

@@ -51,7 +51,7 @@ static bool set_load(struct config *c, const char *val, struct err *e)
         return err_set(e, STATUS_USAGE, "at most %d files can be loaded", CONFIG_LOADS);
     struct config_load *l = &c->loads[c->nloads++];
     const char *at = strrchr(val, '@');
-    *l = (struct config_load){ .path = val };
+    *l = (struct config_load){.path = val};
     if (at && err_parse_size(at + 1, &l->addr)) {
         l->path = config_string(c, val, (size_t)(at - val));
         l->has_addr = l->raw = true;
@@ -64,7 +64,7 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
     if (c->ndisks == CONFIG_DISKS)
         return err_set(e, STATUS_USAGE, "at most %d disks", CONFIG_DISKS);
     struct config_disk *d = &c->disks[c->ndisks];
-    *d = (struct config_disk){ .slot = c->ndisks };
+    *d = (struct config_disk){.slot = c->ndisks};
     c->ndisks++;
     for (const char *item; (item = options_item(c, &val));) {
         if (!d->path)
@@ -74,8 +74,10 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
         else if (strcmp(item, "ro") == 0)
             d->read_only = true;
         else
-            return err_set(e, STATUS_USAGE, "-d %s: \"%s\" is not one of rw (write changes to the file), ro (the guest "
-                           "sees a write-protected disk)", d->path, item);
+            return err_set(e, STATUS_USAGE,
+                           "-d %s: \"%s\" is not one of rw (write changes to the file), ro (the guest "
+                           "sees a write-protected disk)",
+                           d->path, item);
     }
     return d->path || err_set(e, STATUS_USAGE, "-d needs a file");
 }
@@ -91,8 +93,10 @@ static bool set_gic(struct config *c, const char *val, struct err *e)
 static bool set_el(struct config *c, const char *val, struct err *e)
 {
     if (strlen(val) != 1 || val[0] < '1' || val[0] > '3')
-        return err_set(e, STATUS_USAGE, "--el %s: the valid values are 1, 2 (default) and 3: the highest exception level "
-                       "of the CPUs", val);
+        return err_set(e, STATUS_USAGE,
+                       "--el %s: the valid values are 1, 2 (default) and 3: the highest exception level "
+                       "of the CPUs",
+                       val);
     c->el2 = val[0] >= '2';
     c->el3 = val[0] == '3';
     return true;
@@ -100,7 +104,7 @@ static bool set_el(struct config *c, const char *val, struct err *e)
 
 static bool set_pace(struct config *c, const char *val, struct err *e)
 {
-    static const char *const names[] = { "auto", "on", "off" };
+    static const char *const names[] = {"auto", "on", "off"};
     for (unsigned i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(val, names[i]) == 0) {
             c->pace = (enum pace)i;
@@ -122,7 +126,10 @@ static bool set_limit(struct config *c, const char *val, struct err *e)
 {
     char *end;
     double v = strtod(val, &end);
-    double unit = !*end || strcmp(end, "s") == 0 ? 1e9 : strcmp(end, "ms") == 0 ? 1e6 : strcmp(end, "m") == 0 ? 6e10 : 0;
+    double unit = !*end || strcmp(end, "s") == 0 ? 1e9
+                  : strcmp(end, "ms") == 0       ? 1e6
+                  : strcmp(end, "m") == 0        ? 6e10
+                                                 : 0;
     if (end == val || unit == 0 || !(v > 0) || v * unit > 1e18)
         return err_set(e, STATUS_USAGE, "--timeout %s: give virtual seconds, such as 90s, 500ms or 2m", val);
     c->limit = (u64)(v * unit);
@@ -133,12 +140,12 @@ static bool set_domu(struct config *c, const char *val, struct err *e)
 {
     if (c->ndomus == CONFIG_DOMUS)
         return err_set(e, STATUS_USAGE, "at most %d --domu", CONFIG_DOMUS);
-    static const char *const keys[] = { "name", "kernel", "initrd", "mem", "cpus", "cmdline" };
+    static const char *const keys[] = {"name", "kernel", "initrd", "mem", "cpus", "cmdline"};
     struct config_domu *u = &c->domus[c->ndomus++];
     char name[16];
     int n = snprintf(name, sizeof name, "domU%u", c->ndomus);
-    *u = (struct config_domu){ .name = config_string(c, name, (size_t)n), .mem = 128ull << 20, .cpus = 1,
-                               .cmdline = "console=ttyAMA0" };
+    *u = (struct config_domu){
+        .name = config_string(c, name, (size_t)n), .mem = 128ull << 20, .cpus = 1, .cmdline = "console=ttyAMA0"};
     for (const char *item, *v; (item = options_item(c, &val));) {
         if ((v = options_value(item, "name")))
             u->name = v;
@@ -186,36 +193,37 @@ static bool set_trap_log(struct config *c, const char *val, struct err *e)
 
 #define F(f) offsetof(struct config, f), NULL
 const struct option_row option_rows[] = {
-    { "initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd) },
-    { "params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params) },
-    { "disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk },
-    { "load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load },
-    { "dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb) },
-    { "xen", 0, OPTION_STRING, "FILE", "What runs", "hypervisor; everything is placed and described", F(xen) },
-    { "dom0", 0, OPTION_STRING, "FILE", "What runs", "kernel of Xen's first domain", F(dom0) },
-    { "dom0-initrd", 0, OPTION_STRING, "FILE", "What runs", "its initial RAM disk", F(dom0_initrd) },
-    { "dom0-params", 0, OPTION_STRING, "TEXT", "What runs", "its kernel parameters [console=hvc0]", F(dom0_params) },
-    { "dom0-mem", 0, OPTION_SIZE, "SIZE", "What runs", "its memory [chosen from -m]", F(dom0_mem) },
-    { "domu", 0, OPTION_CALL, "name=,kernel=,...", "What runs", "domain without dom0: initrd= mem= cpus= cmdline=", 0, set_domu },
-    { "cpus", 'c', OPTION_UINT, "N", "Machine", "number of CPUs [1]", F(cpus) },
-    { "mem", 'm', OPTION_SIZE, "SIZE", "Machine", "RAM, such as 512M or 2G [512M]", F(mem) },
-    { "cpu", 0, OPTION_STRING, "MODEL", "Machine", "model[,+feature,-feature] [max]; elara list cpus", F(cpu) },
-    { "gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic },
-    { "el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el },
-    { "seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed) },
-    { "until", 0, OPTION_STRING, "TEXT", "Run", "end with status 0 once the console printed TEXT", F(until) },
-    { "timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit },
-    { "host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout) },
-    { "no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot) },
-    { "engine", 0, OPTION_STRING, "NAME", "Run", "how instructions are executed [interp]", F(engine) },
-    { "pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace },
-    { "on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when nothing can wake the guest any more", 0, set_stuck },
-    { "force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force) },
-    { "stats", 0, OPTION_FLAG, NULL, "Output", "instructions, exceptions, time and state hash", F(stats) },
-    { "trap-log", 0, OPTION_CALL, "[=FILE]", "Output", "log each exception, decoded", 0, set_trap_log },
-    { "dtb-out", 0, OPTION_STRING, "FILE", "Output", "write the device tree", F(dtb_out) },
-    { "dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run) },
-    { "quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet) },
+    {"initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd)},
+    {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
+    {"disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk},
+    {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},
+    {"dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb)},
+    {"xen", 0, OPTION_STRING, "FILE", "What runs", "hypervisor; everything is placed and described", F(xen)},
+    {"dom0", 0, OPTION_STRING, "FILE", "What runs", "kernel of Xen's first domain", F(dom0)},
+    {"dom0-initrd", 0, OPTION_STRING, "FILE", "What runs", "its initial RAM disk", F(dom0_initrd)},
+    {"dom0-params", 0, OPTION_STRING, "TEXT", "What runs", "its kernel parameters [console=hvc0]", F(dom0_params)},
+    {"dom0-mem", 0, OPTION_SIZE, "SIZE", "What runs", "its memory [chosen from -m]", F(dom0_mem)},
+    {"domu", 0, OPTION_CALL, "name=,kernel=,...", "What runs", "domain without dom0: initrd= mem= cpus= cmdline=", 0,
+     set_domu},
+    {"cpus", 'c', OPTION_UINT, "N", "Machine", "number of CPUs [1]", F(cpus)},
+    {"mem", 'm', OPTION_SIZE, "SIZE", "Machine", "RAM, such as 512M or 2G [512M]", F(mem)},
+    {"cpu", 0, OPTION_STRING, "MODEL", "Machine", "model[,+feature,-feature] [max]; elara list cpus", F(cpu)},
+    {"gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic},
+    {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
+    {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
+    {"until", 0, OPTION_STRING, "TEXT", "Run", "end with status 0 once the console printed TEXT", F(until)},
+    {"timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit},
+    {"host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout)},
+    {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
+    {"engine", 0, OPTION_STRING, "NAME", "Run", "how instructions are executed [interp]", F(engine)},
+    {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
+    {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when nothing can wake the guest any more", 0, set_stuck},
+    {"force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force)},
+    {"stats", 0, OPTION_FLAG, NULL, "Output", "instructions, exceptions, time and state hash", F(stats)},
+    {"trap-log", 0, OPTION_CALL, "[=FILE]", "Output", "log each exception, decoded", 0, set_trap_log},
+    {"dtb-out", 0, OPTION_STRING, "FILE", "Output", "write the device tree", F(dtb_out)},
+    {"dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run)},
+    {"quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet)},
 };
 const unsigned option_row_count = ARRAY_LEN(option_rows);
 
@@ -267,8 +275,10 @@ bool options_parse(struct config *c, int argc, char **argv, struct err *e)
         const struct option_row *o;
         if (w[0] != '-' || !w[1]) {
             if (c->image)
-                return err_set(e, STATUS_USAGE, "two images: %s and %s; only one kernel can run (-i gives an initrd, -d a "
-                               "disk)", c->image, w);
+                return err_set(e, STATUS_USAGE,
+                               "two images: %s and %s; only one kernel can run (-i gives an initrd, -d a "
+                               "disk)",
+                               c->image, w);
             c->image = w;
             continue;
         }

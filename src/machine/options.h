@@ -18,7 +18,7 @@ struct option_row {
     const char *arg;  /* its argument's name in the help, NULL: takes none */
     const char *group;
     const char *help;
-    size_t field;     /* offsetof in struct config */
+    size_t field; /* offsetof in struct config */
     bool (*set)(struct config *, const char *val, struct err *e);
 };
 

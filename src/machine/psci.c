@@ -10,16 +10,30 @@
 #include "core/check.h"
 
 enum {
-    PSCI_VERSION = 0x84000000, PSCI_CPU_SUSPEND = 0x84000001, PSCI_CPU_OFF = 0x84000002, PSCI_CPU_ON = 0x84000003,
-    PSCI_AFFINITY_INFO = 0x84000004, PSCI_MIGRATE = 0x84000005, PSCI_MIGRATE_INFO_TYPE = 0x84000006,
-    PSCI_SYSTEM_OFF = 0x84000008, PSCI_SYSTEM_RESET = 0x84000009, PSCI_FEATURES = 0x8400000a,
+    PSCI_VERSION = 0x84000000,
+    PSCI_CPU_SUSPEND = 0x84000001,
+    PSCI_CPU_OFF = 0x84000002,
+    PSCI_CPU_ON = 0x84000003,
+    PSCI_AFFINITY_INFO = 0x84000004,
+    PSCI_MIGRATE = 0x84000005,
+    PSCI_MIGRATE_INFO_TYPE = 0x84000006,
+    PSCI_SYSTEM_OFF = 0x84000008,
+    PSCI_SYSTEM_RESET = 0x84000009,
+    PSCI_FEATURES = 0x8400000a,
     PSCI_SYSTEM_RESET2 = 0x84000012,
-    SMCCC_VERSION = 0x80000000, SMCCC_ARCH_FEATURES = 0x80000001,
+    SMCCC_VERSION = 0x80000000,
+    SMCCC_ARCH_FEATURES = 0x80000001,
     SMC64 = 0x40000000,
 };
 enum psci_result {
-    PSCI_SUCCESS = 0, PSCI_NOT_SUPPORTED = -1, PSCI_INVALID_PARAMETERS = -2, PSCI_DENIED = -3, PSCI_ALREADY_ON = -4,
-    PSCI_ON_PENDING = -5, PSCI_INTERNAL_FAILURE = -6, PSCI_INVALID_ADDRESS = -9,
+    PSCI_SUCCESS = 0,
+    PSCI_NOT_SUPPORTED = -1,
+    PSCI_INVALID_PARAMETERS = -2,
+    PSCI_DENIED = -3,
+    PSCI_ALREADY_ON = -4,
+    PSCI_ON_PENDING = -5,
+    PSCI_INTERNAL_FAILURE = -6,
+    PSCI_INVALID_ADDRESS = -9,
 };
 
 static struct cpu *by_affinity(struct machine *m, u64 aff)
@@ -72,14 +86,22 @@ static s64 affinity_info(struct machine *m, u64 target, u64 level)
 static s64 features(u64 fn)
 {
     switch ((u32)fn) {
-    case PSCI_VERSION: case PSCI_CPU_OFF: case PSCI_SYSTEM_OFF: case PSCI_SYSTEM_RESET: case PSCI_FEATURES:
-    case PSCI_MIGRATE_INFO_TYPE: case SMCCC_VERSION:
-    case PSCI_CPU_SUSPEND: case PSCI_CPU_SUSPEND | SMC64: /* original StateID format, platform-coordinated */
-    case PSCI_CPU_ON: case PSCI_CPU_ON | SMC64: case PSCI_AFFINITY_INFO: case PSCI_AFFINITY_INFO | SMC64:
-    case PSCI_SYSTEM_RESET2: case PSCI_SYSTEM_RESET2 | SMC64:
-        return 0;
-    default:
-        return PSCI_NOT_SUPPORTED;
+    case PSCI_VERSION:
+    case PSCI_CPU_OFF:
+    case PSCI_SYSTEM_OFF:
+    case PSCI_SYSTEM_RESET:
+    case PSCI_FEATURES:
+    case PSCI_MIGRATE_INFO_TYPE:
+    case SMCCC_VERSION:
+    case PSCI_CPU_SUSPEND:
+    case PSCI_CPU_SUSPEND | SMC64: /* original StateID format, platform-coordinated */
+    case PSCI_CPU_ON:
+    case PSCI_CPU_ON | SMC64:
+    case PSCI_AFFINITY_INFO:
+    case PSCI_AFFINITY_INFO | SMC64:
+    case PSCI_SYSTEM_RESET2:
+    case PSCI_SYSTEM_RESET2 | SMC64: return 0;
+    default: return PSCI_NOT_SUPPORTED;
     }
 }
 
@@ -108,9 +130,12 @@ bool psci_call(void *arg, struct cpu *c, bool hvc)
     case PSCI_VERSION: r = 0x10001; break;
     case SMCCC_VERSION: r = 0x10001; break;
     case SMCCC_ARCH_FEATURES: r = (u32)a1 == SMCCC_VERSION || (u32)a1 == SMCCC_ARCH_FEATURES ? 0 : -1; break;
-    case PSCI_CPU_SUSPEND: case PSCI_CPU_SUSPEND | SMC64: r = suspend(c, a1 & 0xffffffff); break;
-    case PSCI_CPU_ON: case PSCI_CPU_ON | SMC64: r = cpu_on(m, c, a1, a2, a3); break;
-    case PSCI_AFFINITY_INFO: case PSCI_AFFINITY_INFO | SMC64: r = affinity_info(m, a1, a2); break;
+    case PSCI_CPU_SUSPEND:
+    case PSCI_CPU_SUSPEND | SMC64: r = suspend(c, a1 & 0xffffffff); break;
+    case PSCI_CPU_ON:
+    case PSCI_CPU_ON | SMC64: r = cpu_on(m, c, a1, a2, a3); break;
+    case PSCI_AFFINITY_INFO:
+    case PSCI_AFFINITY_INFO | SMC64: r = affinity_info(m, a1, a2); break;
     case PSCI_MIGRATE_INFO_TYPE: r = 2; break; /* no Trusted OS, or none that must migrate */
     case PSCI_FEATURES: r = features(a1); break;
     case PSCI_CPU_OFF:
@@ -122,7 +147,8 @@ bool psci_call(void *arg, struct cpu *c, bool hvc)
         c->run = CPU_HALTED;
         machine_stop(m, STOP_POWEROFF);
         break;
-    case PSCI_SYSTEM_RESET2: case PSCI_SYSTEM_RESET2 | SMC64:
+    case PSCI_SYSTEM_RESET2:
+    case PSCI_SYSTEM_RESET2 | SMC64:
         if ((u32)a1 != 0) /* SYSTEM_WARM_RESET is the only architectural type */
             break;
         /* fall through */

@@ -25,7 +25,7 @@ struct parse {
     struct err *e;
     struct drive drives[QEMU_DRIVES];
     unsigned ndrives;
-    unsigned next_slot; /* virtio-mmio transport, counted down */
+    unsigned next_slot;      /* virtio-mmio transport, counted down */
     const char *devices[64]; /* -device values, handled when all drives are known */
     unsigned ndevices;
 };
@@ -34,7 +34,7 @@ struct parse {
 
 static bool on_off(struct parse *p, const char *what, const char *v, bool *out)
 {
-    static const char *const yes[] = { "on", "yes", "true", "y" }, *const no[] = { "off", "no", "false", "n" };
+    static const char *const yes[] = {"on", "yes", "true", "y"}, *const no[] = {"off", "no", "false", "n"};
     for (unsigned i = 0; i < ARRAY_LEN(yes); i++) {
         if (strcmp(v, yes[i]) == 0)
             return *out = true;
@@ -57,7 +57,7 @@ static const char *split(struct parse *p, const char *item, char *key, size_t n)
 
 static bool absent(struct parse *p, const char *key, const char *v, bool wanted)
 {
-    bool on;
+    bool on = false;
     if (!on_off(p, key, v, &on))
         return false;
     return on == wanted || USAGE(p, "-machine %s=%s is not supported yet", key, v);
@@ -68,7 +68,7 @@ static bool machine_item(struct parse *p, const char *item)
     struct config *c = p->c;
     char key[40];
     const char *v = split(p, item, key, sizeof key);
-    bool on;
+    bool on = false;
     if (strcmp(key, "type") == 0)
         return strncmp(v, "virt", 4) == 0 || USAGE(p, "-machine %s: only virt is simulated", v);
     if (strcmp(key, "gic-version") == 0) {
@@ -83,7 +83,8 @@ static bool machine_item(struct parse *p, const char *item)
         return on_off(p, key, v, &c->el3);
     if (strcmp(key, "acpi") == 0)
         return on_off(p, key, v, &on); /* there are no ACPI tables in any case: firmware gets the tree */
-    if (strcmp(key, "highmem") == 0 || strcmp(key, "its") == 0 || strcmp(key, "usb") == 0 || strcmp(key, "graphics") == 0)
+    if (strcmp(key, "highmem") == 0 || strcmp(key, "its") == 0 || strcmp(key, "usb") == 0 ||
+        strcmp(key, "graphics") == 0)
         return on_off(p, key, v, &on);
     if (strcmp(key, "mte") == 0 || strcmp(key, "ras") == 0)
         return absent(p, key, v, false);
@@ -122,15 +123,18 @@ static bool opt_cpu(struct parse *p, const char *val)
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];
         const char *v = split(p, item, key, sizeof key);
-        bool on;
+        bool on = false;
         if (!n) {
             n = (size_t)snprintf(out, sizeof out, "%s", item);
             continue;
         }
         if (!on_off(p, key, v, &on))
             return false;
-        const char *name = strcmp(key, "pauth-impdef") == 0 ? "PACIMP" : strcmp(key, "pauth") == 0 ? "PAuth"
-                         : strcmp(key, "pmu") == 0 ? "PMUv3" : strcmp(key, "lpa2") == 0 ? "LPA2" : NULL;
+        const char *name = strcmp(key, "pauth-impdef") == 0 ? "PACIMP"
+                           : strcmp(key, "pauth") == 0      ? "PAuth"
+                           : strcmp(key, "pmu") == 0        ? "PMUv3"
+                           : strcmp(key, "lpa2") == 0       ? "LPA2"
+                                                            : NULL;
         if (!name && (strncmp(key, "sve", 3) == 0 || strncmp(key, "sme", 3) == 0)) {
             if (on)
                 return USAGE(p, "-cpu property %s=on is not supported yet", key);
@@ -186,9 +190,22 @@ static bool opt_kernel(struct parse *p, const char *v) { return (p->c->image = v
 static bool opt_initrd(struct parse *p, const char *v) { return (p->c->initrd = v) != NULL; }
 static bool opt_append(struct parse *p, const char *v) { return (p->c->params = v) != NULL; }
 static bool opt_dtb(struct parse *p, const char *v) { return (p->c->dtb = v) != NULL; }
-static bool opt_no_reboot(struct parse *p, const char *v) { (void)v; return p->c->no_reboot = true; }
-static bool opt_dry_run(struct parse *p, const char *v) { (void)v; return p->c->dry_run = true; }
-static bool opt_ignore(struct parse *p, const char *v) { (void)p; (void)v; return true; }
+static bool opt_no_reboot(struct parse *p, const char *v)
+{
+    (void)v;
+    return p->c->no_reboot = true;
+}
+static bool opt_dry_run(struct parse *p, const char *v)
+{
+    (void)v;
+    return p->c->dry_run = true;
+}
+static bool opt_ignore(struct parse *p, const char *v)
+{
+    (void)p;
+    (void)v;
+    return true;
+}
 
 static bool opt_drive(struct parse *p, const char *val)
 {
@@ -219,7 +236,8 @@ static bool opt_drive(struct parse *p, const char *val)
             return false;
     }
     if (strcmp(bus, "none") != 0)
-        return USAGE(p, "-drive if=%s is not supported yet; use if=none,id=X and -device virtio-blk-device,drive=X", bus);
+        return USAGE(p, "-drive if=%s is not supported yet; use if=none,id=X and -device virtio-blk-device,drive=X",
+                     bus);
     return d->file || USAGE(p, "-drive %s: no file=", val);
 }
 
@@ -261,7 +279,7 @@ static struct config_load *new_load(struct parse *p)
         return NULL;
     }
     struct config_load *l = &p->c->loads[p->c->nloads++];
-    *l = (struct config_load){ 0 };
+    *l = (struct config_load){0};
     return l;
 }
 
@@ -335,8 +353,8 @@ static bool device_blk(struct parse *p, const char *s)
         return USAGE(p, "-device virtio-blk-device: needs drive=ID");
     if (p->c->ndisks == CONFIG_DISKS || !p->next_slot)
         return USAGE(p, "at most %d virtio devices", CONFIG_DISKS);
-    p->c->disks[p->c->ndisks++] = (struct config_disk){ .path = d->file, .rw = !d->read_only && !d->snapshot,
-                                                        .read_only = d->read_only, .slot = --p->next_slot };
+    p->c->disks[p->c->ndisks++] = (struct config_disk){
+        .path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only, .slot = --p->next_slot};
     return d->used = true;
 }
 
@@ -345,7 +363,7 @@ static bool device(struct parse *p, const char *val)
     static const struct {
         const char *name;
         bool (*fn)(struct parse *, const char *);
-    } known[] = { { "loader", device_loader }, { "guest-loader", device_guest_loader }, { "virtio-blk-device", device_blk } };
+    } known[] = {{"loader", device_loader}, {"guest-loader", device_guest_loader}, {"virtio-blk-device", device_blk}};
     const char *s = val, *name = options_item(p->c, &s);
     if (!name)
         return USAGE(p, "-device needs a device");
@@ -362,20 +380,36 @@ static const struct {
     bool arg;
     bool (*fn)(struct parse *, const char *val);
 } options[] = {
-    { "M", true, opt_machine },       { "machine", true, opt_machine }, { "cpu", true, opt_cpu },
-    { "smp", true, opt_smp },         { "m", true, opt_mem },           { "kernel", true, opt_kernel },
-    { "initrd", true, opt_initrd },   { "append", true, opt_append },   { "dtb", true, opt_dtb },
-    { "drive", true, opt_drive },     { "device", true, opt_device },   { "nic", true, opt_nic },
-    { "net", true, opt_net },         { "accel", true, opt_accel },     { "serial", true, opt_serial },
-    { "monitor", true, opt_none },    { "display", true, opt_none },    { "vga", true, opt_none },
-    { "parallel", true, opt_none },   { "nographic", false, opt_ignore }, { "no-reboot", false, opt_no_reboot },
-    { "nodefaults", false, opt_ignore }, { "no-user-config", false, opt_ignore }, { "name", true, opt_ignore },
-    { "dry-run", false, opt_dry_run },
+    {"M", true, opt_machine},
+    {"machine", true, opt_machine},
+    {"cpu", true, opt_cpu},
+    {"smp", true, opt_smp},
+    {"m", true, opt_mem},
+    {"kernel", true, opt_kernel},
+    {"initrd", true, opt_initrd},
+    {"append", true, opt_append},
+    {"dtb", true, opt_dtb},
+    {"drive", true, opt_drive},
+    {"device", true, opt_device},
+    {"nic", true, opt_nic},
+    {"net", true, opt_net},
+    {"accel", true, opt_accel},
+    {"serial", true, opt_serial},
+    {"monitor", true, opt_none},
+    {"display", true, opt_none},
+    {"vga", true, opt_none},
+    {"parallel", true, opt_none},
+    {"nographic", false, opt_ignore},
+    {"no-reboot", false, opt_no_reboot},
+    {"nodefaults", false, opt_ignore},
+    {"no-user-config", false, opt_ignore},
+    {"name", true, opt_ignore},
+    {"dry-run", false, opt_dry_run},
 };
 
 bool qemu_parse(struct config *c, int argc, char **argv, struct err *e)
 {
-    struct parse p = { .c = c, .e = e, .next_slot = BOARD_VIRTIO_SLOTS };
+    struct parse p = {.c = c, .e = e, .next_slot = BOARD_VIRTIO_SLOTS};
     config_defaults(c);
     c->program = "elara-qemu";
     c->cpu = "cortex-a57";
@@ -422,7 +456,9 @@ void qemu_show_native(const struct config *c)
     word("-p", c->params);
     word("--dtb", c->dtb);
     printf(" --cpu %s -c %u -m %lluM --gic %u --el %d", c->cpu, c->cpus, (unsigned long long)(c->mem >> 20), c->gic,
-           c->el3 ? 3 : c->el2 ? 2 : 1);
+           c->el3   ? 3
+           : c->el2 ? 2
+                    : 1);
     for (unsigned i = 0; i < c->nloads; i++) {
         snprintf(b, sizeof b, "@0x%llx", (unsigned long long)c->loads[i].addr);
         printf(" --load %s%s", c->loads[i].path, c->loads[i].has_addr ? b : "");

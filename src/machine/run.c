@@ -28,8 +28,11 @@ static void banner(const struct machine *m)
     const struct config *c = m->config;
     char mem[32];
     fprintf(stderr, "elara %s: %u x %s, %s RAM, GICv%u, EL%d; deterministic, seed %llu%s\n", ELARA_VERSION, c->cpus,
-            c->cpu, err_size(c->mem, mem), c->gic, c->el3 ? 3 : c->el2 ? 2 : 1, (unsigned long long)c->seed,
-            m->paced ? ", paced by the host's clock" : "");
+            c->cpu, err_size(c->mem, mem), c->gic,
+            c->el3   ? 3
+            : c->el2 ? 2
+                     : 1,
+            (unsigned long long)c->seed, m->paced ? ", paced by the host's clock" : "");
     show_segments(m, stderr);
     for (unsigned i = 0; i < c->ndisks; i++)
         fprintf(stderr, "  disk             %s%s\n", c->disks[i].path,
@@ -42,7 +45,7 @@ static void banner(const struct machine *m)
 static void memory_map(struct machine *m)
 {
     struct bus_range r;
-    static const char *const kinds[] = { "", "RAM", "ROM", "device" };
+    static const char *const kinds[] = {"", "RAM", "ROM", "device"};
     for (unsigned i = 0; bus_range(m->bus, i, &r); i++)
         printf("  0x%010llx-0x%010llx  %-6s %s\n", (unsigned long long)r.base,
                (unsigned long long)(r.base + r.size - 1), kinds[r.kind], r.name ? r.name : "");
@@ -59,8 +62,8 @@ static void stats(struct machine *m)
             (unsigned long long)machine_instructions(m), (unsigned long long)machine_exceptions(m),
             (unsigned long long)(ns / 1000000000), (unsigned long long)(ns % 1000000000));
     for (unsigned i = 0; i < m->ncpus && m->ncpus > 1; i++)
-        fprintf(stderr, "elara: cpu%u instructions %llu exceptions %llu\n", i,
-                (unsigned long long)m->cpus[i]->executed, (unsigned long long)m->cpus[i]->exceptions);
+        fprintf(stderr, "elara: cpu%u instructions %llu exceptions %llu\n", i, (unsigned long long)m->cpus[i]->executed,
+                (unsigned long long)m->cpus[i]->exceptions);
     fprintf(stderr, "elara: guest errors %llu, unimplemented %llu\nelara: state hash %016llx\n",
             (unsigned long long)m->log.guest_errors, (unsigned long long)m->log.unimpls,
             (unsigned long long)machine_hash(m));
@@ -68,7 +71,8 @@ static void stats(struct machine *m)
 
 static void where(const struct machine *m)
 {
-    static const char *const states[] = { "running", "waiting for an interrupt", "waiting for an event", "off", "halted" };
+    static const char *const states[] = {"running", "waiting for an interrupt", "waiting for an event", "off",
+                                         "halted"};
     for (unsigned i = 0; i < m->ncpus; i++) {
         const struct cpu *c = m->cpus[i];
         fprintf(stderr, "  cpu%u: %s, EL%u, pc 0x%llx%s\n", i, states[c->run], c->ps.el, (unsigned long long)c->pc,
@@ -81,17 +85,17 @@ static int finish(struct machine *m, enum stop why)
     const struct config *c = m->config;
     const char *nl = m->console && !console_at_line_start(m->console) ? "\n" : "";
     switch (why) {
-    case STOP_NONE: case STOP_BUDGET: case STOP_POWEROFF: case STOP_UNTIL:
+    case STOP_NONE:
+    case STOP_BUDGET:
+    case STOP_POWEROFF:
+    case STOP_UNTIL:
         if (c->until && why == STOP_POWEROFF) {
             fprintf(stderr, "%s%s: the guest powered off before it printed \"%s\"\n", nl, c->program, c->until);
             return STATUS_EXPECT;
         }
         return 0;
-    case STOP_RESET:
-        return c->qemu_status ? 0 : STATUS_RESET;
-    case STOP_QUIT:
-        fprintf(stderr, "%s%s: terminated by Ctrl-A X\n", nl, c->program);
-        return 0;
+    case STOP_RESET: return c->qemu_status ? 0 : STATUS_RESET;
+    case STOP_QUIT: fprintf(stderr, "%s%s: terminated by Ctrl-A X\n", nl, c->program); return 0;
     case STOP_SIGNAL:
         fprintf(stderr, "%s%s: terminating on signal %d\n", nl, c->program, m->signal_number);
         return c->qemu_status ? 0 : 128 + m->signal_number;
@@ -104,8 +108,7 @@ static int finish(struct machine *m, enum stop why)
                 c->program);
         where(m);
         return STATUS_STUCK;
-    case STOP_OUTPUT:
-        return c->qemu_status ? 0 : 128 + SIGPIPE;
+    case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
     return STATUS_BUG;
 }
@@ -114,7 +117,7 @@ static void until_matched(void *arg) { machine_stop(arg, STOP_UNTIL); }
 
 int run_config(struct config *c)
 {
-    struct err e = { 0 };
+    struct err e = {0};
     if (!config_finish(c, &e)) {
         run_complain(c, &e);
         return c->qemu_status ? 1 : e.status;

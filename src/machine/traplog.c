@@ -46,7 +46,7 @@ void traplog_free(struct traplog *t)
 
 void traplog_exception(struct traplog *t, struct cpu *c, const struct exc_info *x)
 {
-    static const char *const kinds[] = { "", "IRQ", "FIQ", "SError" };
+    static const char *const kinds[] = {"", "IRQ", "FIQ", "SError"};
     unsigned long long now = c->env->clock ? clock_now(c->env->clock) : 0;
     fprintf(t->f, "%12llu cpu%u EL%u->EL%u ", now, c->index, x->from_el, x->to_el);
     if (x->kind == EXC_IRQ || x->kind == EXC_FIQ) {

@@ -21,15 +21,18 @@ static bool add_file(struct boot *b, const char *path, const char *kind, const c
         return false;
     u64 room = im->size;
     if (kernel && im->kind == IMAGE_ELF64)
-        return err_set(e, STATUS_USAGE, "the kernel %s is an ELF file; Xen starts an arm64 Image "
-                       "(arch/arm64/boot/Image)", path);
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is an ELF file; Xen starts an arm64 Image "
+                       "(arch/arm64/boot/Image)",
+                       path);
     if (!boot_find_room(b, b->dtb_addr + 2 * MIB, room, 2 * MIB, &at))
-        return err_set(e, STATUS_USAGE, "RAM is too small for the module %s (%s) after what was placed before; give "
-                       "more than %llu MiB with -m", path, err_size(room, size),
-                       (unsigned long long)(b->info.config->mem >> 20));
+        return err_set(e, STATUS_USAGE,
+                       "RAM is too small for the module %s (%s) after what was placed before; give "
+                       "more than %llu MiB with -m",
+                       path, err_size(room, size), (unsigned long long)(b->info.config->mem >> 20));
     if (!boot_add(b, kernel ? "domain's kernel" : "domain's initrd", im, at, room, im->data, im->size, e))
         return false;
-    b->info.modules[b->info.nmodules++] = (struct dtb_module){ kind, at, im->size, bootargs, domu };
+    b->info.modules[b->info.nmodules++] = (struct dtb_module){kind, at, im->size, bootargs, domu};
     return true;
 }
 

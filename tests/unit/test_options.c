@@ -1,5 +1,6 @@
 /* Command lines: parsing, sizes, near misses, refusals; and QEMU's options translated. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static bool parse(const char *line)
     snprintf(buf, sizeof buf, "%s", line);
     for (char *p = strtok(buf, " "); p; p = strtok(NULL, " "))
         argv[argc++] = (char *)(uintptr_t)config_string(&c, p, strlen(p));
-    e = (struct err){ 0 };
+    e = (struct err){0};
     return options_parse(&c, argc, argv, &e) && config_finish(&c, &e);
 }
 
@@ -28,7 +29,7 @@ static bool qemu(const char *line)
     snprintf(buf, sizeof buf, "%s", line);
     for (char *p = strtok(buf, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
-    e = (struct err){ 0 };
+    e = (struct err){0};
     return qemu_parse(&c, argc, argv, &e);
 }
 
@@ -67,27 +68,27 @@ END_TEST
 static const struct {
     const char *line, *says;
 } wrong[] = {
-    { "Image --initrdd x", "did you mean --initrd?" },
-    { "Image --unti x", "did you mean --until?" },
-    { "Image -z", "unknown option -z" },
-    { "Image --gic 4", "2 and 3" },
-    { "Image --el 0", "1, 2 (default) and 3" },
-    { "Image -m lots", "such as 512M" },
-    { "Image -m 1K", "16M" },
-    { "Image -m", "needs a value" },
-    { "Image --stats=1", "takes no value" },
-    { "Image -c 9 --gic 2", "GICv2 machine has 1 to 8" },
-    { "Image other", "two images" },
-    { "", "nothing to run" },
-    { "-i initrd", "nothing to run" },
-    { "--xen xen", "nothing to run: give --dom0" },
-    { "--xen xen --dom0 k --el 1", "needs EL2" },
-    { "--xen xen Image", "--dom0 Image" },
-    { "--dom0 Image", "needs --xen" },
-    { "--xen x --domu kernle=k", "did you mean kernel=?" },
-    { "--xen x --domu name=a", "has no kernel" },
-    { "--xen x --domu kernel=k,name=a --domu kernel=k,name=a", "have the name a" },
-    { "--xen x --dom0 k --domu kernel=k,mem=2G -m 1G", "RAM is too small" },
+    {"Image --initrdd x", "did you mean --initrd?"},
+    {"Image --unti x", "did you mean --until?"},
+    {"Image -z", "unknown option -z"},
+    {"Image --gic 4", "2 and 3"},
+    {"Image --el 0", "1, 2 (default) and 3"},
+    {"Image -m lots", "such as 512M"},
+    {"Image -m 1K", "16M"},
+    {"Image -m", "needs a value"},
+    {"Image --stats=1", "takes no value"},
+    {"Image -c 9 --gic 2", "GICv2 machine has 1 to 8"},
+    {"Image other", "two images"},
+    {"", "nothing to run"},
+    {"-i initrd", "nothing to run"},
+    {"--xen xen", "nothing to run: give --dom0"},
+    {"--xen xen --dom0 k --el 1", "needs EL2"},
+    {"--xen xen Image", "--dom0 Image"},
+    {"--dom0 Image", "needs --xen"},
+    {"--xen x --domu kernle=k", "did you mean kernel=?"},
+    {"--xen x --domu name=a", "has no kernel"},
+    {"--xen x --domu kernel=k,name=a --domu kernel=k,name=a", "have the name a"},
+    {"--xen x --dom0 k --domu kernel=k,mem=2G -m 1G", "RAM is too small"},
 };
 
 START_TEST(test_wrong)
@@ -100,10 +101,12 @@ END_TEST
 
 START_TEST(test_qemu)
 {
-    ck_assert_msg(qemu("-M virt,gic-version=3,virtualization=on -cpu max,pauth-impdef=on -smp 2 -m 1024 -kernel k -initrd i "
-                       "-append root=/dev/vda -drive file=d.ext4,format=raw,if=none,id=d0 -device "
-                       "virtio-blk-device,drive=d0 -device loader,file=x,addr=0x50000000,force-raw=on -nographic "
-                       "-no-reboot -nic none"), "%s", e.text);
+    ck_assert_msg(
+        qemu("-M virt,gic-version=3,virtualization=on -cpu max,pauth-impdef=on -smp 2 -m 1024 -kernel k -initrd i "
+             "-append root=/dev/vda -drive file=d.ext4,format=raw,if=none,id=d0 -device "
+             "virtio-blk-device,drive=d0 -device loader,file=x,addr=0x50000000,force-raw=on -nographic "
+             "-no-reboot -nic none"),
+        "%s", e.text);
     ck_assert_uint_eq(c.gic, 3);
     ck_assert(c.el2 && !c.el3 && c.no_reboot);
     ck_assert_str_eq(c.cpu, "max,+PACIMP");
@@ -132,16 +135,16 @@ END_TEST
 static const struct {
     const char *line, *says;
 } refused[] = {
-    { "-M q35", "q35" },
-    { "-M virt,foo=on", "foo" },
-    { "-M virt,iommu=smmuv3", "iommu=smmuv3" },
-    { "-device nvme,drive=x", "nvme" },
-    { "-device virtio-blk-device,drive=x", "id=x" },
-    { "-drive file=f,if=none,id=a", "used by no" },
-    { "-bios u-boot.bin", "-bios" },
-    { "-cpu max,sve=on", "sve" },
-    { "-frobnicate", "-frobnicate" },
-    { "-kernel", "needs a value" },
+    {"-M q35", "q35"},
+    {"-M virt,foo=on", "foo"},
+    {"-M virt,iommu=smmuv3", "iommu=smmuv3"},
+    {"-device nvme,drive=x", "nvme"},
+    {"-device virtio-blk-device,drive=x", "id=x"},
+    {"-drive file=f,if=none,id=a", "used by no"},
+    {"-bios u-boot.bin", "-bios"},
+    {"-cpu max,sve=on", "sve"},
+    {"-frobnicate", "-frobnicate"},
+    {"-kernel", "needs a value"},
 };
 
 START_TEST(test_qemu_refused)
