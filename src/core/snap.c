@@ -76,6 +76,16 @@ void snap_bytes(struct snap *s, const char *key, void *p, size_t n)
     }
 }
 
+void snap_bool(struct snap *s, const char *key, bool *b)
+{
+    u8 v = *b;
+    snap_bytes(s, key, &v, 1);
+    if (s->mode == SNAP_LOAD) {
+        s->failed |= v > 1;
+        *b = v != 0;
+    }
+}
+
 void snap_section(struct snap *s, const char *name)
 {
     char want[32] = { 0 }, got[32];

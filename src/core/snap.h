@@ -17,6 +17,8 @@ struct snap {
 
 /* Visits n bytes that hold no pointers and no padding. key names them in dumps. */
 void snap_bytes(struct snap *s, const char *key, void *p, size_t n);
+/* Visits a bool; a LOAD of anything but 0 and 1 fails. */
+void snap_bool(struct snap *s, const char *key, bool *b);
 /* Begins a named section; a LOAD whose next section has another name fails. */
 void snap_section(struct snap *s, const char *name);
 /* The hash of everything visited in SNAP_HASH mode. */
@@ -24,3 +26,4 @@ u64 snap_hash(const struct snap *s);
 void snap_free(struct snap *s);
 
 #define SNAP(s, obj, f) snap_bytes((s), #f, &(obj)->f, sizeof(obj)->f)
+#define SNAP_BOOL(s, obj, f) snap_bool((s), #f, &(obj)->f)

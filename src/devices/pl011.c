@@ -264,7 +264,7 @@ static void pl011_state(struct device *d, struct snap *s)
     SNAP(s, u, head);
     SNAP(s, u, count);
     SNAP(s, u, warned);
-    SNAP(s, u, irq.level);
+    SNAP_BOOL(s, u, irq.level);
     if (s->mode == SNAP_LOAD && (u->head >= ARRAY_LEN(u->fifo) || u->count > ARRAY_LEN(u->fifo)))
         s->failed = true, u->head = u->count = 0;
     if (u->cfg.clock)

@@ -419,7 +419,7 @@ void virtio_chain_state(struct virtio *v, struct virtio_chain **pc, struct snap 
     SNAP(s, &h, n_in);
     SNAP(s, &h, out_len);
     SNAP(s, &h, in_len);
-    snap_bytes(s, "present", &present, sizeof present);
+    snap_bool(s, "present", &present);
     size_t segs = (size_t)h.n_out + h.n_in;
     if (s->mode == SNAP_LOAD) {
         free(*pc);
@@ -453,7 +453,7 @@ void virtio_state(struct virtio *v, struct snap *s)
         SNAP(s, q, last_avail);
         SNAP(s, q, used);
         SNAP(s, q, signalled);
-        SNAP(s, q, ready);
+        SNAP_BOOL(s, q, ready);
         if (s->mode == SNAP_LOAD && (!is_pow2(q->size) || q->size > q->max)) {
             q->size = q->max;
             q->ready = false;

@@ -277,7 +277,7 @@ static void mmio_state(struct device *d, struct snap *s)
     SNAP(s, m, driver_features_sel);
     SNAP(s, m, align);
     SNAP(s, m, pfn);
-    SNAP(s, m, irq.level);
+    SNAP_BOOL(s, m, irq.level);
     if (m->v)
         virtio_state(m->v, s);
 }

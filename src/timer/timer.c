@@ -294,7 +294,7 @@ void timer_state(struct timer *t, struct snap *s)
         struct one *o = &t->one[i];
         SNAP(s, o, cval);
         SNAP(s, o, ctl);
-        SNAP(s, o, irq.level);
+        SNAP_BOOL(s, o, irq.level);
         clock_event_state(t->cfg.counter->clock, &o->event, s);
     }
     SNAP(s, t, cntvoff);
