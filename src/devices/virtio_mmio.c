@@ -312,3 +312,70 @@ struct virtio_mmio *virtio_mmio_new(const struct virtio_mmio_config *cfg)
     mmio_reset(&m->dev);
     return m;
 }
+
+/* ---- a bank of transports ------------------------------------------------------------------- */
+
+struct bank {
+    struct device dev;
+    unsigned count;
+    struct device *slot[];
+};
+
+static struct bank *bank_of(struct device *d) { return container_of(d, struct bank, dev); }
+
+static enum bus_result bank_read(struct device *d, const struct txn *t, u64 off, unsigned size, u64 *val)
+{
+    struct bank *b = bank_of(d);
+    if (off / VIRTIO_MMIO_SIZE >= b->count)
+        return BUS_DECERR;
+    return mmio_read(b->slot[off / VIRTIO_MMIO_SIZE], t, off % VIRTIO_MMIO_SIZE, size, val);
+}
+
+static enum bus_result bank_write(struct device *d, const struct txn *t, u64 off, unsigned size, u64 val)
+{
+    struct bank *b = bank_of(d);
+    if (off / VIRTIO_MMIO_SIZE >= b->count)
+        return BUS_DECERR;
+    return mmio_write(b->slot[off / VIRTIO_MMIO_SIZE], t, off % VIRTIO_MMIO_SIZE, size, val);
+}
+
+static void bank_reset(struct device *d)
+{
+    for (unsigned i = 0; i < bank_of(d)->count; i++)
+        mmio_reset(bank_of(d)->slot[i]);
+}
+
+static void bank_state(struct device *d, struct snap *s)
+{
+    for (unsigned i = 0; i < bank_of(d)->count; i++)
+        mmio_state(bank_of(d)->slot[i], s);
+}
+
+static void bank_destroy(struct device *d)
+{
+    for (unsigned i = 0; i < bank_of(d)->count; i++)
+        mmio_destroy(bank_of(d)->slot[i]);
+    free(bank_of(d));
+}
+
+static const struct device_ops bank_ops = {
+    .name = "virtio-mmio-bank",
+    .min_size = 1,
+    .max_size = 8,
+    .read = bank_read,
+    .write = bank_write,
+    .reset = bank_reset,
+    .state = bank_state,
+    .destroy = bank_destroy,
+};
+
+struct device *virtio_mmio_bank_new(const char *id, struct log *log, struct virtio_mmio *const *slots, unsigned count)
+{
+    struct bank *b = calloc(1, sizeof *b + count * sizeof(struct device *));
+    CHECK(b);
+    b->dev = (struct device){.ops = &bank_ops, .id = id, .log = log};
+    b->count = count;
+    for (unsigned i = 0; i < count; i++)
+        b->slot[i] = &slots[i]->dev;
+    return &b->dev;
+}
