@@ -122,6 +122,8 @@ struct cpu {
     /* Not guest-visible */
     unsigned index;
     struct cpu_config cfg;
+    u64 sys_w[2][CELL_COUNT], sys_res1[2][CELL_COUNT]; /* bits of cells that can be written, that read as one; by
+                                                          HCR_EL2.E2H (sysreg_cell.c) */
     struct cpu_env *env;
     struct features feat;
     struct decoder *decoder;

@@ -130,3 +130,59 @@
 
 /* MDCR_EL2 */
 #define MDCR_TDE (1ull << 8)
+#define MDCR_TPMCR (1ull << 5)
+#define MDCR_TPM (1ull << 6)
+#define MDCR_TDA (1ull << 9)
+#define MDCR_TDOSA (1ull << 10)
+#define MDCR_TDRA (1ull << 11)
+#define MDCR_TDCC (1ull << 27)
+
+/* MDSCR_EL1 */
+#define MDSCR_SS (1ull << 0)
+#define MDSCR_TDCC (1ull << 12)
+#define MDSCR_KDE (1ull << 13)
+#define MDSCR_MDE (1ull << 15)
+
+/* OSLSR_EL1 */
+#define OSLSR_OSLK (1ull << 1)
+
+/* HCRX_EL2 */
+#define HCRX_FnXS (1ull << 3)
+#define HCRX_FGTnXS (1ull << 4)
+#define HCRX_TALLINT (1ull << 6)
+
+/* SCR_EL3, continued */
+#define SCR_TRNDR (1ull << 40)
+
+/* CPTR_EL2, CPTR_EL3 */
+#define CPTR_TFP (1ull << 10)
+#define CPTR_TCPAC (1ull << 31)
+
+/* PMUSERENR_EL0 */
+#define PMUSERENR_EN (1ull << 0)
+#define PMUSERENR_SW (1ull << 1)
+#define PMUSERENR_CR (1ull << 2)
+#define PMUSERENR_ER (1ull << 3)
+
+/* CNTHCTL_EL2, CNTKCTL_EL1; _NOHOST: the layout with HCR_EL2.E2H = 0 */
+#define CNTHCTL_EL0PCTEN (1ull << 0)
+#define CNTHCTL_EL0VCTEN (1ull << 1)
+#define CNTHCTL_EL1PCTEN_NOHOST (1ull << 0)
+#define CNTHCTL_EL1PCEN_NOHOST (1ull << 1)
+#define CNTHCTL_EL0VTEN (1ull << 8)
+#define CNTHCTL_EL0PTEN (1ull << 9)
+#define CNTHCTL_EL1PCTEN (1ull << 10)
+#define CNTHCTL_EL1PTEN (1ull << 11)
+#define CNTHCTL_ECV (1ull << 12)
+#define CNTHCTL_EL1TVT (1ull << 13)
+#define CNTHCTL_EL1TVCT (1ull << 14)
+#define CNTHCTL_EL1NVPCT (1ull << 15)
+#define CNTHCTL_EL1NVVCT (1ull << 16)
+
+/* ICC_SRE_ELx, ICH_HCR_EL2 */
+#define ICC_SRE_SRE (1ull << 0)
+#define ICC_SRE_Enable (1ull << 3)
+#define ICH_HCR_TC (1ull << 10)
+#define ICH_HCR_TALL0 (1ull << 11)
+#define ICH_HCR_TALL1 (1ull << 12)
+#define ICH_HCR_TDIR (1ull << 14)

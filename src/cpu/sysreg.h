@@ -10,7 +10,7 @@ struct cpu;
 /* Storage. cpu->sys[SCTLR_EL1] */
 enum cell {
     CELL_NONE,
-#define CELL(name) name,
+#define CELL(name, ...) name,
 #include "cpu/cell.def"
 #undef CELL
     CELL_COUNT,
@@ -82,10 +82,16 @@ enum step sysreg_msr(struct cpu *c, const struct op *o);
 /* MSR (immediate): the PSTATE field op1:op2 becomes crm. */
 enum step sysreg_msr_imm(struct cpu *c, unsigned op1, unsigned op2, unsigned crm);
 
-/* The row for an encoding, SR_NONE: none on a CPU with these features. */
-struct features;
+/* MSR (immediate): op->x = op1, op->y = op2, op->imm = CRm. */
+enum step sysreg_msr_imm(struct cpu *c, const struct op *o);
+/* SYS is sysreg_msr() of a row with op0 = 1. SYSL: no row can be read, sysreg_mrs() makes it UNDEFINED. */
+
+/* What op->imm is for an encoding, SR_NONE: none on any CPU. The low 16 bits are the row; for rows that stand for many
+ * encodings (reserved identification registers, IMPLEMENTATION DEFINED space) the encoding is above them. Whether
+ * this CPU has the register is checked at each access. */
 unsigned sysreg_find(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2);
 const char *sysreg_name(unsigned id);
+const char *sysreg_cell_name(unsigned cell);
 unsigned sysreg_encoding(unsigned id); /* op0:op1:CRn:CRm:op2, 16 bits as in MRS bits 20:5 with op0 whole */
 /* Raw value without side effects, for the debugger, snapshots and logs. */
 u64 sysreg_peek(struct cpu *c, unsigned id);

@@ -1,0 +1,24 @@
+/* CPU models: names, features and the identification registers that follow from them. */
+#pragma once
+#include "cpu/cpu.h"
+
+/* What the board decides, whatever the model. */
+struct model_request {
+    bool el2, el3; /* Exception levels that exist */
+    bool gicv3;    /* the CPUs have the GIC's system registers */
+};
+
+/* "cortex-a57", "max,+nv2,-pauth", "v8.4": fills in out->feat and out->id; the other members are left alone. False: err
+ * holds a sentence with what is wrong and what could be written instead. want may be NULL: EL2, no EL3, no GIC. */
+bool model_lookup(const char *name, const struct model_request *want, struct cpu_config *out, char *err, size_t n);
+/* The "compatible" of the model's cpu nodes in a device tree. */
+const char *model_compatible(const char *name);
+/* The i-th model, NULL beyond the last; *note: a remark for listings, or "". */
+const char *model_name(unsigned i, const char **note);
+
+const char *feat_name(unsigned feat);
+/* Does Elara do what the feature says? Only such features are in any model. */
+bool feat_works(unsigned feat);
+
+/* Sets the identification register cells from c->feat and c->cfg.id (sysreg_reset() calls it). */
+void model_id_registers(struct cpu *c);
