@@ -16,7 +16,7 @@
 
 static struct pl031 *self(struct device *d) { return container_of(d, struct pl031, dev); }
 
-static u32 count(const struct pl031 *r) { return r->base + r->offset + (u32)(clock_now(r->clock) / SECOND); }
+static u32 count(const struct pl031 *r) { return r->start + r->offset + (u32)(clock_now(r->clock) / SECOND); }
 
 static void update(struct pl031 *r) { irq_set(&r->irq, (r->ris & r->imsc) != 0); }
 
@@ -114,7 +114,7 @@ static void pl031_state(struct device *d, struct snap *s)
     struct pl031 *r = self(d);
     snap_section(s, d->id);
     regs_state(d, regs, ARRAY_LEN(regs), s);
-    SNAP(s, r, base);
+    SNAP(s, r, start);
     SNAP(s, r, offset);
     SNAP_BOOL(s, r, irq.level);
     clock_event_state(r->clock, &r->match, s);
@@ -143,7 +143,7 @@ struct pl031 *pl031_new(const struct pl031_config *cfg)
     CHECK(r);
     r->dev = (struct device){.ops = &ops, .id = cfg->id, .log = cfg->log};
     r->clock = cfg->clock;
-    r->base = cfg->base;
+    r->start = cfg->start;
     snprintf(r->match_name, sizeof r->match_name, "%s-match", cfg->id);
     r->match = (struct event){.fire = match, .arg = r, .name = r->match_name};
     pl031_reset(&r->dev);

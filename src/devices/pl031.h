@@ -8,7 +8,7 @@ struct pl031_config {
     const char *id;
     struct log *log;
     struct clock *clock;
-    u32 base; /* seconds since 1970 at virtual time 0 */
+    u32 start; /* seconds since 1970 at virtual time 0 */
 };
 
 struct pl031 {
@@ -16,7 +16,7 @@ struct pl031 {
     struct irq irq; /* RTCINTR */
     /* private */
     struct clock *clock;
-    u32 base;
+    u32 start;
     u32 offset; /* what writes of LR added to the counter */
     u32 mr, lr, imsc, ris;
     struct event match;

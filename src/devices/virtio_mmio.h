@@ -26,7 +26,3 @@ struct virtio_mmio {
 };
 
 struct virtio_mmio *virtio_mmio_new(const struct virtio_mmio_config *cfg);
-
-/* Several transports side by side, since they are smaller than a page: slot n at VIRTIO_MMIO_SIZE * n.
- * The bank owns its slots; resetting or visiting it does so for each of them. */
-struct device *virtio_mmio_bank_new(const char *id, struct log *log, struct virtio_mmio *const *slots, unsigned count);

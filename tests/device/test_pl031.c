@@ -13,7 +13,7 @@ static void setup(void)
     clk = (struct clock){0};
     lg = (struct log){0};
     wire = (struct wire){0};
-    r = pl031_new(&(struct pl031_config){.id = "rtc", .log = &lg, .clock = &clk, .base = 1700000000});
+    r = pl031_new(&(struct pl031_config){.id = "rtc", .log = &lg, .clock = &clk, .start = 1700000000});
     d = &r->dev;
     wire_connect(&r->irq, &wire);
 }
