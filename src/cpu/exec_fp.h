@@ -52,27 +52,27 @@ static inline void exec_fp_set(struct cpu *c, unsigned rd, u64 value)
     static inline T fp_cmle0##N(T a, struct fp fp) { return fp_cmge##N(0, a, fp); }                                    \
     static inline T fp_cmlt0##N(T a, struct fp fp) { return fp_cmgt##N(0, a, fp); }                                    \
     static inline T fp_mov##N(T a, struct fp fp) { return (void)fp, a; }                                               \
-    static inline T fp_rint_n##N(T a, struct fp fp) { return fp_rint##N(a, FP_TIEEVEN, false, fp); }                   \
-    static inline T fp_rint_p##N(T a, struct fp fp) { return fp_rint##N(a, FP_POSINF, false, fp); }                    \
-    static inline T fp_rint_m##N(T a, struct fp fp) { return fp_rint##N(a, FP_NEGINF, false, fp); }                    \
-    static inline T fp_rint_z##N(T a, struct fp fp) { return fp_rint##N(a, FP_ZERO, false, fp); }                      \
-    static inline T fp_rint_a##N(T a, struct fp fp) { return fp_rint##N(a, FP_TIEAWAY, false, fp); }                   \
+    static inline T fp_rint_n##N(T a, struct fp fp) { return fp_rint##N(a, FPROUND_TIEEVEN, false, fp); }              \
+    static inline T fp_rint_p##N(T a, struct fp fp) { return fp_rint##N(a, FPROUND_POSINF, false, fp); }               \
+    static inline T fp_rint_m##N(T a, struct fp fp) { return fp_rint##N(a, FPROUND_NEGINF, false, fp); }               \
+    static inline T fp_rint_z##N(T a, struct fp fp) { return fp_rint##N(a, FPROUND_ZERO, false, fp); }                 \
+    static inline T fp_rint_a##N(T a, struct fp fp) { return fp_rint##N(a, FPROUND_TIEAWAY, false, fp); }              \
     static inline T fp_rint_x##N(T a, struct fp fp) { return fp_rint##N(a, fp_rmode(fp), true, fp); }                  \
     static inline T fp_rint_i##N(T a, struct fp fp) { return fp_rint##N(a, fp_rmode(fp), false, fp); }                 \
-    static inline T fp_rint32z##N(T a, struct fp fp) { return fp_rintn##N(a, FP_ZERO, 32, fp); }                       \
+    static inline T fp_rint32z##N(T a, struct fp fp) { return fp_rintn##N(a, FPROUND_ZERO, 32, fp); }                  \
     static inline T fp_rint32x##N(T a, struct fp fp) { return fp_rintn##N(a, fp_rmode(fp), 32, fp); }                  \
-    static inline T fp_rint64z##N(T a, struct fp fp) { return fp_rintn##N(a, FP_ZERO, 64, fp); }                       \
+    static inline T fp_rint64z##N(T a, struct fp fp) { return fp_rintn##N(a, FPROUND_ZERO, 64, fp); }                  \
     static inline T fp_rint64x##N(T a, struct fp fp) { return fp_rintn##N(a, fp_rmode(fp), 64, fp); }                  \
-    static inline T fp_cvtns##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FP_TIEEVEN, N, fp); }       \
-    static inline T fp_cvtnu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FP_TIEEVEN, N, fp); }        \
-    static inline T fp_cvtps##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FP_POSINF, N, fp); }        \
-    static inline T fp_cvtpu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FP_POSINF, N, fp); }         \
-    static inline T fp_cvtms##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FP_NEGINF, N, fp); }        \
-    static inline T fp_cvtmu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FP_NEGINF, N, fp); }         \
-    static inline T fp_cvtzs##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FP_ZERO, N, fp); }          \
-    static inline T fp_cvtzu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FP_ZERO, N, fp); }           \
-    static inline T fp_cvtas##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FP_TIEAWAY, N, fp); }       \
-    static inline T fp_cvtau##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FP_TIEAWAY, N, fp); }        \
+    static inline T fp_cvtns##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FPROUND_TIEEVEN, N, fp); }  \
+    static inline T fp_cvtnu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FPROUND_TIEEVEN, N, fp); }   \
+    static inline T fp_cvtps##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FPROUND_POSINF, N, fp); }   \
+    static inline T fp_cvtpu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FPROUND_POSINF, N, fp); }    \
+    static inline T fp_cvtms##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FPROUND_NEGINF, N, fp); }   \
+    static inline T fp_cvtmu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FPROUND_NEGINF, N, fp); }    \
+    static inline T fp_cvtzs##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FPROUND_ZERO, N, fp); }     \
+    static inline T fp_cvtzu##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FPROUND_ZERO, N, fp); }      \
+    static inline T fp_cvtas##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, false, FPROUND_TIEAWAY, N, fp); }  \
+    static inline T fp_cvtau##N(T a, struct fp fp) { return (T)fp_to_fixed##N(a, 0, true, FPROUND_TIEAWAY, N, fp); }   \
     static inline T fp_scvtf##N(T a, struct fp fp)                                                                     \
     {                                                                                                                  \
         return fp_from_fixed##N(sext(a, N), 0, false, fp_rmode(fp), fp);                                               \

@@ -20,16 +20,16 @@
     }
 #define TO_GENERALS(name, uns, r)                                                                                      \
     TO_GENERAL(name, 16, h, uns, r) TO_GENERAL(name, 32, s, uns, r) TO_GENERAL(name, 64, d, uns, r)
-TO_GENERALS(fcvtns, false, FP_TIEEVEN)
-TO_GENERALS(fcvtnu, true, FP_TIEEVEN)
-TO_GENERALS(fcvtps, false, FP_POSINF)
-TO_GENERALS(fcvtpu, true, FP_POSINF)
-TO_GENERALS(fcvtms, false, FP_NEGINF)
-TO_GENERALS(fcvtmu, true, FP_NEGINF)
-TO_GENERALS(fcvtzs, false, FP_ZERO)
-TO_GENERALS(fcvtzu, true, FP_ZERO)
-TO_GENERALS(fcvtas, false, FP_TIEAWAY)
-TO_GENERALS(fcvtau, true, FP_TIEAWAY)
+TO_GENERALS(fcvtns, false, FPROUND_TIEEVEN)
+TO_GENERALS(fcvtnu, true, FPROUND_TIEEVEN)
+TO_GENERALS(fcvtps, false, FPROUND_POSINF)
+TO_GENERALS(fcvtpu, true, FPROUND_POSINF)
+TO_GENERALS(fcvtms, false, FPROUND_NEGINF)
+TO_GENERALS(fcvtmu, true, FPROUND_NEGINF)
+TO_GENERALS(fcvtzs, false, FPROUND_ZERO)
+TO_GENERALS(fcvtzu, true, FPROUND_ZERO)
+TO_GENERALS(fcvtas, false, FPROUND_TIEAWAY)
+TO_GENERALS(fcvtau, true, FPROUND_TIEAWAY)
 
 /* x holds the low bits of scale: fbits = 64 - scale. For a W register scale<5> is 1 and not in x; the
  * integer forms have no x and use fbits 0. */
@@ -79,7 +79,7 @@ FP_SIZES(FROM_GENERAL, )
     static enum step to_general_fix##N(struct cpu *c, const struct op *op, bool uns, unsigned size)                    \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        c->x[op->rd] = fp_to_fixed##N(c->v[op->rn].EL[0], size - op->x, uns, FP_ZERO, size, exec_fp_env(c));           \
+        c->x[op->rd] = fp_to_fixed##N(c->v[op->rn].EL[0], size - op->x, uns, FPROUND_ZERO, size, exec_fp_env(c));      \
         return STEP_NEXT;                                                                                              \
     }                                                                                                                  \
     enum step exec_fcvtzs_fix_w##N(struct cpu *c, const struct op *op) { return to_general_fix##N(c, op, false, 32); } \
@@ -106,7 +106,7 @@ enum step exec_fjcvtzs(struct cpu *c, const struct op *op)
         FP_ENABLED(c);                                                                                                 \
         union vreg r = {.d = {0}};                                                                                     \
         for (unsigned e = 0; e < lanes; e++)                                                                           \
-            r.EL[e] = (T)fp_to_fixed##N(c->v[op->rn].EL[e], N - op->y, uns, FP_ZERO, N, exec_fp_env(c));               \
+            r.EL[e] = (T)fp_to_fixed##N(c->v[op->rn].EL[e], N - op->y, uns, FPROUND_ZERO, N, exec_fp_env(c));          \
         c->v[op->rd] = r;                                                                                              \
         return STEP_NEXT;                                                                                              \
     }                                                                                                                  \

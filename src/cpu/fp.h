@@ -10,6 +10,7 @@
 #define FPCR_FIZ         (1u << 0)
 #define FPCR_AH          (1u << 1)
 #define FPCR_NEP         (1u << 2)
+#define FPCR_EBF         (1u << 13)
 #define FPCR_FZ16        (1u << 19)
 #define FPCR_RMODE_SHIFT 22
 #define FPCR_FZ          (1u << 24)
@@ -26,7 +27,7 @@
 #define FPSR_QC  (1u << 27)
 
 /* FPRounding; the first four have the values of FPCR.RMode. */
-enum fp_round { FP_TIEEVEN, FP_POSINF, FP_NEGINF, FP_ZERO, FP_TIEAWAY, FP_ODD };
+enum fp_round { FPROUND_TIEEVEN, FPROUND_POSINF, FPROUND_NEGINF, FPROUND_ZERO, FPROUND_TIEAWAY, FPROUND_ODD };
 
 struct fp {
     u32 fpcr;
@@ -89,5 +90,8 @@ u16 fp_cvtbf_32(u32 a, struct fp fp);
 
 /* FPMulAddH: a + n * m, the product of two halves exact. */
 u32 fp_fma_half(u32 a, u16 n, u16 m, struct fp fp);
+/* BFDotAdd: a + (n0 * m0 + n1 * m1) of BFloat16 elements; element 0 is the low half.  No exceptions. */
+u32 fp_bfdot(u32 a, u32 n, u32 m, u32 fpcr);
+
 /* FPToFixedJS: ECMAScript ToInt32; *exact is the Z flag. */
 u32 fp_to_js(u64 a, bool *exact, struct fp fp);

@@ -5,41 +5,13 @@
  * significands leave at least 11 bits below the last place, so a jammed sticky bit rounds exactly. */
 #include "cpu/fp_core.h"
 
-/* The cases of a + b where an operand is not an ordinary number; b's sign is already the effective one. */
-FP_INLINE u64 add_special(struct fp_fmt f, struct fp_num na, struct fp_num nb, struct fp fp)
-{
-    if ((na.cls | nb.cls) & FP_IS_INF) {
-        if ((na.cls & nb.cls) != 0 && na.sign != nb.sign)
-            return fp_invalid(f, fp);
-        return fp_inf(f, na.cls == FP_IS_INF ? na.sign : nb.sign);
-    }
-    if (na.cls & nb.cls) /* both zero */
-        return fp_sign_bit(f, na.sign == nb.sign ? na.sign : fp_rmode(fp) == FP_NEGINF);
-    if (na.cls == FP_IS_ZERO)
-        na = nb;
-    return fp_round(f, na.sign, na.exp, na.man, fp);
-}
-
 FP_INLINE u64 add(struct fp_fmt f, u64 a, u64 b, bool subtract, struct fp fp)
 {
     struct fp_num na = fp_unpack(f, a, fp), nb = fp_unpack(f, b, fp);
     if (UNLIKELY((na.cls | nb.cls) & FP_IS_NAN))
         return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
     nb.sign ^= subtract;
-    if (UNLIKELY(na.cls | nb.cls))
-        return add_special(f, na, nb, fp);
-    if (na.exp < nb.exp || (na.exp == nb.exp && na.man < nb.man)) {
-        struct fp_num t = na;
-        na = nb;
-        nb = t;
-    }
-    /* One bit of head room for the carry. */
-    u64 x = na.man >> 1, y = fp_shift_jam(nb.man >> 1, (unsigned)(na.exp - nb.exp));
-    u64 sum = na.sign == nb.sign ? x + y : x - y;
-    if (UNLIKELY(sum == 0))
-        return fp_sign_bit(f, fp_rmode(fp) == FP_NEGINF);
-    int shift = __builtin_clzll(sum);
-    return fp_round(f, na.sign, na.exp + 1 - shift, sum << shift, fp);
+    return fp_add_numbers(f, na, nb, fp);
 }
 
 /* extended: FPMulX, where infinity times zero is two. */

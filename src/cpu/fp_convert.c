@@ -61,7 +61,7 @@ u32 fp_to_js(u64 a, bool *exact, struct fp fp)
     struct fp_num n = fp_unpack(FMT_64, a, fp);
     *exact = false;
     if (n.cls == FP_IS_ZERO) {
-        *exact = !n.sign;
+        *exact = a == 0; /* neither -0 nor a flushed denormal */
         return 0;
     }
     if (n.cls) {
@@ -74,7 +74,7 @@ u32 fp_to_js(u64 a, bool *exact, struct fp fp)
     if (n.exp > 63)
         v = n.exp < 63 + 32 ? n.man << (n.exp - 63) : 0;
     else
-        integral(n, 0, FP_ZERO, &v, &inexact);
+        integral(n, 0, FPROUND_ZERO, &v, &inexact);
     bool overflow = n.exp >= 32 || v > 0x7fffffffu + (u64)n.sign;
     if (overflow)
         fp_raise(fp, FPSR_IOC);
@@ -167,7 +167,7 @@ u64 fp_cvt64_32(u32 a, struct fp fp) { return convert(FMT_32, FMT_64, a, fp_rmod
 u16 fp_cvt16_32(u32 a, struct fp fp) { return (u16)convert(FMT_32, FMT_16, a, fp_rmode(fp), fp); }
 u16 fp_cvt16_64(u64 a, struct fp fp) { return (u16)convert(FMT_64, FMT_16, a, fp_rmode(fp), fp); }
 u32 fp_cvt32_64(u64 a, struct fp fp) { return (u32)convert(FMT_64, FMT_32, a, fp_rmode(fp), fp); }
-u32 fp_cvtx32_64(u64 a, struct fp fp) { return (u32)convert(FMT_64, FMT_32, a, FP_ODD, fp); }
+u32 fp_cvtx32_64(u64 a, struct fp fp) { return (u32)convert(FMT_64, FMT_32, a, FPROUND_ODD, fp); }
 
 u16 fp_cvtbf_32(u32 a, struct fp fp)
 {

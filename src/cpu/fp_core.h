@@ -92,12 +92,12 @@ FP_INLINE u64 fp_shift_jam(u64 x, unsigned n)
 FP_INLINE bool fp_rounds_up(enum fp_round r, bool sign, bool odd, u64 rest, u64 half)
 {
     switch (r) {
-    case FP_TIEEVEN: return rest > half || (rest == half && odd);
-    case FP_TIEAWAY: return rest >= half;
-    case FP_POSINF: return rest != 0 && !sign;
-    case FP_NEGINF: return rest != 0 && sign;
-    case FP_ZERO:
-    case FP_ODD: break;
+    case FPROUND_TIEEVEN: return rest > half || (rest == half && odd);
+    case FPROUND_TIEAWAY: return rest >= half;
+    case FPROUND_POSINF: return rest != 0 && !sign;
+    case FPROUND_NEGINF: return rest != 0 && sign;
+    case FPROUND_ZERO:
+    case FPROUND_ODD: break;
     }
     return false;
 }
@@ -105,7 +105,8 @@ FP_INLINE bool fp_rounds_up(enum fp_round r, bool sign, bool odd, u64 rest, u64 
 FP_INLINE u64 fp_overflow(struct fp_fmt f, bool sign, enum fp_round r, struct fp fp)
 {
     fp_raise(fp, FPSR_OFC | FPSR_IXC);
-    bool to_inf = r == FP_TIEEVEN || r == FP_TIEAWAY || (r == FP_POSINF && !sign) || (r == FP_NEGINF && sign);
+    bool to_inf =
+        r == FPROUND_TIEEVEN || r == FPROUND_TIEAWAY || (r == FPROUND_POSINF && !sign) || (r == FPROUND_NEGINF && sign);
     return to_inf ? fp_inf(f, sign) : fp_max_normal(f, sign);
 }
 
@@ -128,7 +129,7 @@ FP_INLINE u64 fp_round_base(struct fp_fmt f, bool sign, int exp, u64 man, enum f
     u64 rest = man & (2 * half - 1);
     u64 frac = man >> drop;
     frac += fp_rounds_up(r, sign, frac & 1, rest, half);
-    if (r == FP_ODD)
+    if (r == FPROUND_ODD)
         frac |= rest != 0;
     /* The leading bit adds one to the exponent field: e - 1 is right for normals, 0 for denormals. */
     u64 result = ((u64)(e - 1) << f.fbits) + frac;
@@ -208,4 +209,38 @@ FP_INLINE bool fp_equal(struct fp_num a, struct fp_num b)
     if (a.cls == FP_IS_ZERO)
         return true;
     return a.sign == b.sign && (a.cls == FP_IS_INF || (a.exp == b.exp && a.man == b.man));
+}
+
+/* The cases of a + b where an operand is zero or infinite. */
+FP_INLINE u64 fp_add_special(struct fp_fmt f, struct fp_num a, struct fp_num b, struct fp fp)
+{
+    if ((a.cls | b.cls) & FP_IS_INF) {
+        if ((a.cls & b.cls) != 0 && a.sign != b.sign)
+            return fp_invalid(f, fp);
+        return fp_inf(f, a.cls == FP_IS_INF ? a.sign : b.sign);
+    }
+    if (a.cls & b.cls) /* both zero */
+        return fp_sign_bit(f, a.sign == b.sign ? a.sign : fp_rmode(fp) == FPROUND_NEGINF);
+    if (a.cls == FP_IS_ZERO)
+        a = b;
+    return fp_round(f, a.sign, a.exp, a.man, fp);
+}
+
+/* a + b; neither is a NaN, and their significands end in at least three zeros. */
+FP_INLINE u64 fp_add_numbers(struct fp_fmt f, struct fp_num a, struct fp_num b, struct fp fp)
+{
+    if (UNLIKELY(a.cls | b.cls))
+        return fp_add_special(f, a, b, fp);
+    if (fp_mag_less(a, b)) {
+        struct fp_num t = a;
+        a = b;
+        b = t;
+    }
+    /* One bit of head room for the carry. */
+    u64 x = a.man >> 1, y = fp_shift_jam(b.man >> 1, (unsigned)(a.exp - b.exp));
+    u64 sum = a.sign == b.sign ? x + y : x - y;
+    if (UNLIKELY(sum == 0))
+        return fp_sign_bit(f, fp_rmode(fp) == FPROUND_NEGINF);
+    int shift = __builtin_clzll(sum);
+    return fp_round(f, a.sign, a.exp + 1 - shift, sum << shift, fp);
 }

@@ -41,7 +41,7 @@ FP_INLINE u64 fma_finite(struct fp_fmt f, struct fp_num a, struct fp_num n, stru
             sign = a.sign;
         }
         if (UNLIKELY(p == 0))
-            return fp_sign_bit(f, fp_rmode(fp) == FP_NEGINF);
+            return fp_sign_bit(f, fp_rmode(fp) == FPROUND_NEGINF);
         exp++;
         u64 hi = (u64)(p >> 64);
         int shift = hi ? __builtin_clzll(hi) : 64 + __builtin_clzll((u64)p);
@@ -62,7 +62,7 @@ FP_INLINE u64 fma_special(struct fp_fmt f, struct fp_num a, struct fp_num n, str
     }
     /* the product is zero */
     if (a.cls == FP_IS_ZERO)
-        return fp_sign_bit(f, a.sign == sign ? sign : fp_rmode(fp) == FP_NEGINF);
+        return fp_sign_bit(f, a.sign == sign ? sign : fp_rmode(fp) == FPROUND_NEGINF);
     return fp_round(f, a.sign, a.exp + scale, a.man, fp);
 }
 
