@@ -82,8 +82,6 @@ enum step sysreg_msr(struct cpu *c, const struct op *o);
 /* MSR (immediate): the PSTATE field op1:op2 becomes crm. */
 enum step sysreg_msr_imm(struct cpu *c, unsigned op1, unsigned op2, unsigned crm);
 
-/* MSR (immediate): op->x = op1, op->y = op2, op->imm = CRm. */
-enum step sysreg_msr_imm(struct cpu *c, const struct op *o);
 /* SYS is sysreg_msr() of a row with op0 = 1. SYSL: no row can be read, sysreg_mrs() makes it UNDEFINED. */
 
 /* What op->imm is for an encoding, SR_NONE: none on any CPU. The low 16 bits are the row; for rows that stand for many

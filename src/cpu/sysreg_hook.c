@@ -54,11 +54,10 @@ static enum step set_allint(struct cpu *c, bool on)
 }
 
 /* MSR (immediate): op1:op2 names the field (DDI0487 C5.2, C6.2 MSR (immediate)). */
-enum step sysreg_msr_imm(struct cpu *c, const struct op *o)
+enum step sysreg_msr_imm(struct cpu *c, unsigned op1, unsigned op2, unsigned imm)
 {
-    unsigned imm = (unsigned)o->imm;
     bool on = imm & 1;
-    switch (o->x << 3 | o->y) {
+    switch (op1 << 3 | op2) {
     case 0 << 3 | 3: /* UAO */ return c->ps.el && cpu_has(c, FEAT_UAO) ? set_uao(c, on) : exc_undefined(c);
     case 0 << 3 | 4: /* PAN */ return c->ps.el && cpu_has(c, FEAT_PAN) ? set_pan(c, on) : exc_undefined(c);
     case 0 << 3 | 5: /* SPSel */ return c->ps.el ? set_spsel(c, on) : exc_undefined(c);
@@ -88,8 +87,8 @@ enum step sysreg_msr_imm(struct cpu *c, const struct op *o)
     case 3 << 3 | 7: /* DAIFClr */
         if (c->ps.el == 0 &&
             ((c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE) || !(c->sys[SCTLR_EL1] & SCTLR_UMA)))
-            return exc_trap_el1(c, EC_SYS64, (u32)(o->y << 17 | 3 << 14 | 4 << 10 | 31 << 5 | imm << 1));
-        if (o->y == 6) {
+            return exc_trap_el1(c, EC_SYS64, (u32)(op2 << 17 | 3 << 14 | 4 << 10 | 31 << 5 | imm << 1));
+        if (op2 == 6) {
             c->ps.daif |= (u8)imm;
             return STEP_NEXT;
         }

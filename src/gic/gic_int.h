@@ -183,9 +183,50 @@ int gic_active_group(const struct gic_cpu *c);
 void gic_drop_priority(struct gic_cpu *c, unsigned group);
 void gic_deactivate(struct gic *g, struct gic_cpu *c, unsigned intid);
 
-/* ---- lr.c: list registers, shared by ICH/ICV and GICH/GICV ----------------------------------- */
+/* ---- lr.c: the virtual CPU interface, under ICH/ICV and GICH/GICV ----------------------------- */
 
+/* ICH_HCR_EL2, GICH_HCR */
+enum { HCR_EN = 1 << 0, HCR_EOICOUNT_SHIFT = 27 };
+#define HCR_EOICOUNT (0x1fu << HCR_EOICOUNT_SHIFT)
+
+/* List registers, in ICH_LR<n>_EL2's layout (GICH_LR<n> is converted):
+ *
+ *   63 62   61  60  59 56 55    48 47 45 44      32 31        0
+ *  +-----+----+----+-----+--------+-----+----------+-----------+
+ *  |State| HW | Grp|  0  |Priority|  0  |  pINTID  |  vINTID   |
+ *  +-----+----+----+-----+--------+-----+----------+-----------+
+ *  HW = 0: bit 41 asks for a maintenance interrupt at EOI; v2: bits 44:42 .. see GICH_LR */
+#define LR_PENDING (1ull << 62)
+#define LR_ACTIVE  (1ull << 63)
+#define LR_STATE   (LR_PENDING | LR_ACTIVE)
+#define LR_HW      (1ull << 61)
+#define LR_GROUP1  (1ull << 60)
+#define LR_EOI     (1ull << 41)
+#define LR_MASK    (LR_STATE | LR_HW | LR_GROUP1 | 0xf8ull << 48 | 0x1fffull << 32 | 0xffffffffull)
+
+static inline u32 lr_vintid(u64 lr) { return (u32)lr; }
+static inline u32 lr_pintid(u64 lr) { return (u32)bits(lr, 44, 32); }
+static inline u8 lr_prio(u64 lr) { return (u8)(lr >> 48); }
+static inline unsigned lr_group(u64 lr) { return lr & LR_GROUP1 ? 1 : 0; }
+
+/* Drives VIRQ, VFIQ and the maintenance interrupt. */
 void gic_vupdate(struct gic *g, struct gic_cpu *c);
+/* Index of the highest-priority pending list register, -1: none. */
+int gic_vbest(const struct gic_cpu *c);
+bool gic_vcan_preempt(const struct gic_cpu *c, int i);
+u8 gic_vrunning_priority(const struct gic_cpu *c);
+/* Acknowledges list register i. */
+void gic_vactivate(struct gic *g, struct gic_cpu *c, int i);
+/* End of interrupt. group: which register was written (v3), -1: either. */
+void gic_veoi(struct gic *g, struct gic_cpu *c, int group, u32 id);
+void gic_vdir(struct gic *g, struct gic_cpu *c, u32 id);
+u32 gic_misr(const struct gic_cpu *c);
+u32 gic_eisr(const struct gic_cpu *c);
+u32 gic_elrsr(const struct gic_cpu *c);
+void gic_write_vmcr(struct gic *g, struct gic_cpu *c, u32 v);
+/* The virtual BPR fields of VMCR, as ICV_BPR<n> and GICV_(A)BPR. */
+unsigned gic_read_vbpr(const struct gic_cpu *c, unsigned n);
+void gic_write_vbpr(struct gic *g, struct gic_cpu *c, unsigned n, unsigned v);
 
 /* ---- lpi.c: LPIs of a redistributor ----------------------------------------------------------- */
 
