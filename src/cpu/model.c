@@ -50,7 +50,7 @@ struct model {
     u8 extra[24];
 };
 
-#define A32 "AArch32 is absent until it lands"
+#define A32 "the real core without AArch32, which is shown absent until it lands"
 static const struct model models[] = {
     {.name = "cortex-a53",
      .compatible = "arm,cortex-a53",
@@ -130,33 +130,28 @@ static const struct model models[] = {
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
                FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_SSBS2}},
-#define GENERIC(n, v)                                                                                                  \
+#define GENERIC(n, v, s)                                                                                               \
     {                                                                                                                  \
-        .name = n, .compatible = "arm,armv8", .note = "", .midr = 0x000f0000 | 0x0510, .ctr = 0x8444c004,              \
+        .name = n, .compatible = "arm,armv8", .note = s, .midr = 0x000f0000 | 0x0510, .ctr = 0x8444c004,               \
         .clidr = 0x0a200023, .l1d = 0x701fe00a, .l1i = 0x201fe012, .l2 = 0x70ffe07a, .parange = 5, .brps = 6,          \
         .wrps = 4, .ctx_cmps = 2, .version = v, .extra = {                                                             \
             FEAT_DoubleLock                                                                                            \
         }                                                                                                              \
     }
-    GENERIC("v8.0", 80),
-    GENERIC("v8.1", 81),
-    GENERIC("v8.2", 82),
-    GENERIC("v8.3", 83),
-    GENERIC("v8.4", 84),
-    GENERIC("v8.5", 85),
-    GENERIC("v8.6", 86),
-    GENERIC("v8.7", 87),
-    GENERIC("max", 255),
+    GENERIC("v8.0", 80, "what Armv8.0 requires, as far as it works"),
+    GENERIC("v8.1", 81, "what Armv8.1 requires, as far as it works"),
+    GENERIC("v8.2", 82, "what Armv8.2 requires, as far as it works"),
+    GENERIC("v8.3", 83, "what Armv8.3 requires, as far as it works"),
+    GENERIC("v8.4", 84, "what Armv8.4 requires, as far as it works"),
+    GENERIC("v8.5", 85, "what Armv8.5 requires, as far as it works"),
+    GENERIC("v8.6", 86, "what Armv8.6 requires, as far as it works"),
+    GENERIC("v8.7", 87, "what Armv8.7 requires, as far as it works"),
+    GENERIC("max", 255, "every feature that works"),
 #undef GENERIC
 };
 
-const char *model_name(unsigned i, const char **note)
-{
-    if (i >= ARRAY_LEN(models))
-        return NULL;
-    *note = models[i].note;
-    return models[i].name;
-}
+const char *model_name(unsigned i) { return i < ARRAY_LEN(models) ? models[i].name : NULL; }
+const char *model_summary(unsigned i) { return i < ARRAY_LEN(models) ? models[i].note : ""; }
 
 static const struct model *find_model(const char *name, size_t len)
 {

@@ -13,8 +13,9 @@ struct model_request {
 bool model_lookup(const char *name, const struct model_request *want, struct cpu_config *out, char *err, size_t n);
 /* The "compatible" of the model's cpu nodes in a device tree. */
 const char *model_compatible(const char *name);
-/* The i-th model, NULL beyond the last; *note: a remark for listings, or "". */
-const char *model_name(unsigned i, const char **note);
+/* The i-th model, NULL beyond the last, and a few words about it. */
+const char *model_name(unsigned i);
+const char *model_summary(unsigned i);
 
 const char *feat_name(unsigned feat);
 /* Does Elara do what the feature says? Only such features are in any model. */
