@@ -1,0 +1,248 @@
+/* Every row of a64_fp.def against the reference emulator (qemu-aarch64): random operands of all classes,
+ * rounding modes and FPCR modes; results, NZCV and FPSR must be equal.  Skipped when the cross compiler
+ * or the emulator is missing. FP_ORACLE_ROUNDS and FP_ORACLE_SEED in the environment widen it. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cpu/cpu.h"
+#include "cpu/exec.h"
+#include "cpu/fp.h"
+#include "fp_oracle.h"
+
+struct row {
+    const char *name, *picture;
+    u16 feat;
+    a64_exec *fn;
+};
+static const struct row rows[] = {
+#define A64(name, picture, feat, imm, flags, fn) {#name, picture, feat, exec_##fn},
+#include "cpu/a64_fp.def"
+#undef A64
+};
+
+static u64 seed = 0x9e3779b97f4a7c15;
+static u64 rnd(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed * 0x2545f4914f6cdd1d >> 8 ^ seed;
+}
+static unsigned below(unsigned n) { return (unsigned)(rnd() >> 20) % n; }
+
+/* A floating-point number of the given size from all the classes that matter. */
+static u64 operand(unsigned size)
+{
+    unsigned f = size == 16 ? 10 : size == 32 ? 23 : 52, eb = size - 1 - f;
+    u64 emax = ones(eb), bias = emax / 2, sign = (u64)below(2) << (size - 1), frac = rnd() & ones(f), e;
+    switch (below(16)) {
+    case 0: return sign;
+    case 1: return sign | 1;
+    case 2: return sign | ones(f);
+    case 3: return sign | (frac >> below(f));
+    case 4: return sign | 1ull << f;
+    case 5: return sign | ((emax << f) - 1);
+    case 6: return sign | emax << f;
+    case 7: return sign | emax << f | 1ull << (f - 1) | frac;
+    case 8: return sign | emax << f | 1 | (frac & ones(f - 1));
+    case 9: return sign | bias << f;
+    case 10: /* a few significant bits: exact and halfway cases */
+        e = bias - 4 + below(eb < 8 ? 10 : 70);
+        return sign | e << f | (frac & ~ones(f - below(f)));
+    case 11: /* near the limits of integers */
+        e = bias + (below(2) ? 31 : below(2) ? 63 : 15) - below(3);
+        e = e >= emax ? emax - 1 : e;
+        return sign | e << f | (below(2) ? frac : below(2) ? ones(f) : ones(below(f)) << below(4));
+    case 12: return sign | ((bias - 3 + below(6)) << f) | frac;
+    case 13: return sign | (u64)(below(2) ? emax - 1 - below(3) : 1 + below(3)) << f | frac;
+    default: return rnd() & ones(size);
+    }
+}
+
+static void fill(uint64_t v[2], unsigned size)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        v[k] = 0;
+        for (unsigned b = 0; b < 64; b += size)
+            v[k] |= operand(size) << b;
+    }
+}
+
+/* A word of the row: d = 0, n = 1, m = 2, a = 3, the rest random. */
+static u32 word_of(const struct row *r)
+{
+    u32 w = 0;
+    unsigned b = 32;
+    for (const char *s = r->picture; *s; s++) {
+        if (*s == ' ')
+            continue;
+        b--;
+        unsigned low = 0;
+        if (strchr("nNmMa", *s)) { /* the two lowest bits of the field */
+            unsigned reg = *s == 'a' ? 3 : *s == 'm' || *s == 'M' ? 2 : 1;
+            const char *t = s + 1;
+            unsigned after = 0;
+            for (; *t && after < 2; t++)
+                if (*t == *s)
+                    after++;
+            low = after < 2 ? reg >> after & 1 : 0;
+        } else if (strchr("xyi", *s)) {
+            low = below(2);
+        }
+        if (*s == '1' || low)
+            w |= 1u << b;
+    }
+    return w;
+}
+
+static struct job job_of(const struct row *r, u32 row, u32 word)
+{
+    struct job j = {.word = word, .row = row};
+    char last = r->name[strlen(r->name) - 1];
+    unsigned size = last == 'H' ? 16 : last == 'S' ? 32 : last == 'D' ? 64 : 16u << below(3);
+    if (below(8) == 0)
+        size = 16u << below(3);
+    for (unsigned k = 0; k < 4; k++)
+        fill(j.v[k], size);
+    if (below(8) == 0)
+        memcpy(j.v[2], j.v[1], 16);
+    if (below(16) == 0) { /* cancellation */
+        memcpy(j.v[0], j.v[1], 16);
+        memcpy(j.v[3], j.v[1], 16);
+    }
+    for (unsigned k = 0; k < 2; k++)
+        j.x[k] = below(2) ? rnd() : below(2) ? rnd() >> below(64) : (1ull << below(64)) - below(3);
+    j.fpcr = (u64)below(4) << FPCR_RMODE_SHIFT;
+    j.fpcr |= (below(3) ? 0 : FPCR_FZ) | (below(3) ? 0 : FPCR_DN) | (below(3) ? 0 : FPCR_AHP);
+    j.fpcr |= below(3) ? 0 : FPCR_FZ16;
+    j.nzcv = (u64)below(16) << 28;
+    return j;
+}
+
+static struct result run(struct cpu *c, const struct decoder *d, const struct job *j)
+{
+    for (unsigned k = 0; k < 4; k++)
+        memcpy(&c->v[k], j->v[k], 16);
+    c->x[0] = j->x[0];
+    c->x[1] = j->x[1];
+    c->fpcr = (u32)j->fpcr;
+    c->fpsr = 0;
+    c->nzcv = (u32)j->nzcv;
+    struct op op = decode(d, j->word);
+    ck_assert_msg(strcmp(a64_rows[op.row].name, rows[j->row].name) == 0, "%08x decodes as %s, not %s", j->word,
+                  a64_rows[op.row].name, rows[j->row].name);
+    rows[j->row].fn(c, &op);
+    ck_assert_uint_eq(c->v[0].d[2] | c->v[0].d[3], 0);
+    return (struct result){{c->v[0].d[0], c->v[0].d[1]}, c->x[0], c->nzcv, c->fpsr};
+}
+
+static int command(char *buf, size_t n, const char *fmt, const char *a, const char *b)
+{
+    snprintf(buf, n, fmt, a, b);
+    return system(buf);
+}
+
+/* Runs the jobs on the reference; NULL: it cannot be had here. */
+static struct result *reference(const struct job *jobs, unsigned n)
+{
+    char dir[] = "/tmp/fp_oracle_XXXXXX", cmd[600], path[200], src[300];
+    if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null") != 0)
+        return NULL;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_uint_lt(strlen(__FILE__), 250);
+    strcpy(src, __FILE__);
+    strcpy(strrchr(src, '/') + 1, "fp_oracle_ref.c");
+    ck_assert_int_eq(command(cmd, sizeof cmd, "aarch64-linux-gnu-gcc -O1 -static -o %s/ref %s", dir, src), 0);
+    snprintf(path, sizeof path, "%s/in", dir);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert(fwrite(&n, 4, 1, f) == 1 && fwrite(jobs, sizeof *jobs, n, f) == n && fclose(f) == 0);
+    snprintf(cmd, sizeof cmd, "qemu-aarch64 -cpu max %s/ref <%s/in >%s/out", dir, dir, dir);
+    ck_assert_int_eq(system(cmd), 0);
+    snprintf(path, sizeof path, "%s/out", dir);
+    struct result *want = calloc(n, sizeof *want);
+    f = fopen(path, "rb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fread(want, sizeof *want, n, f), n);
+    fclose(f);
+    command(cmd, sizeof cmd, "rm -r %s%s", dir, "");
+    return want;
+}
+
+static void report(const struct job *j, const struct result *got, const struct result *want)
+{
+    fprintf(stderr, "%s %08x fpcr %08x nzcv %x", rows[j->row].name, j->word, (u32)j->fpcr, (u32)(j->nzcv >> 28));
+    for (unsigned k = 0; k < 4; k++)
+        fprintf(stderr, " v%u %016llx:%016llx", k, (unsigned long long)j->v[k][1], (unsigned long long)j->v[k][0]);
+    fprintf(stderr, " x0 %016llx x1 %016llx\n", (unsigned long long)j->x[0], (unsigned long long)j->x[1]);
+    const struct result *both[] = {got, want};
+    for (unsigned k = 0; k < 2; k++)
+        fprintf(stderr, "  %s v %016llx:%016llx x %016llx nzcv %x fpsr %02x\n", k ? "want" : "got ",
+                (unsigned long long)both[k]->v[1], (unsigned long long)both[k]->v[0], (unsigned long long)both[k]->x,
+                (u32)(both[k]->nzcv >> 28), (u32)both[k]->fpsr);
+}
+
+/* Where the reference is wrong (QEMU 7.2; DDI0487 is followed). */
+static void correct(const struct job *j, struct result *want)
+{
+    const char *name = rows[j->row].name;
+    /* the sign extension of a 32-bit helper stays above a half; the register is zero there */
+    if (strcmp(name, "FCVTZS_fix_scalar_H") == 0)
+        want->v[0] &= 0xffff;
+    /* a flushed denormal is not exact: FPToFixedJS */
+    if (strcmp(name, "FJCVTZS") == 0 && want->fpsr == FPSR_IDC)
+        want->nzcv = 0;
+}
+
+START_TEST(test_oracle)
+{
+    const char *e = getenv("FP_ORACLE_ROUNDS"), *s = getenv("FP_ORACLE_SEED"), *only = getenv("FP_ORACLE_ROW");
+    unsigned words = 4, each = e ? (unsigned)atoi(e) : 60, n = 0, bad = 0;
+    if (s)
+        seed += strtoull(s, NULL, 0) * 0x9e3779b97f4a7c15;
+    struct job *jobs = calloc(ARRAY_LEN(rows) * words * each, sizeof *jobs);
+    for (u32 r = 0; r < ARRAY_LEN(rows); r++)
+        for (unsigned w = 0; w < words && (!only || strcmp(only, rows[r].name) == 0); w++)
+            for (u32 k = 0, word = word_of(&rows[r]); k < each; k++)
+                jobs[n++] = job_of(&rows[r], r, word);
+    struct result *want = reference(jobs, n);
+    struct cpu *c = aligned_alloc(64, (sizeof *c + 63) / 64 * 64);
+    memset(c, 0, sizeof *c);
+    memset(&c->feat, 0xff, sizeof c->feat);
+    struct decoder *d = decoder_new(&c->feat);
+    u32 failed = ~0u;
+    for (unsigned k = 0; k < n; k++) {
+        struct result got = run(c, d, &jobs[k]);
+        if (want)
+            correct(&jobs[k], &want[k]);
+        if (!want || memcmp(&got, &want[k], sizeof got) == 0)
+            continue;
+        bad++;
+        if (jobs[k].row != failed || only) /* the first of each row */
+            report(&jobs[k], &got, &want[k]);
+        failed = jobs[k].row;
+    }
+    ck_assert_msg(bad == 0, "%u of %u differ", bad, n);
+    decoder_free(d);
+    free(c);
+    free(want);
+    free(jobs);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("fp_oracle");
+    TCase *t = tcase_create("fp_oracle");
+    tcase_set_timeout(t, 600);
+    tcase_add_test(t, test_oracle);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int bad = srunner_ntests_failed(r);
+    srunner_free(r);
+    return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
