@@ -218,6 +218,37 @@ static bool write_elems(struct cpu *c, u64 va, unsigned size, unsigned n, unsign
     return true;
 }
 
+/* A run of whole registers (LD1, ST1), common enough to be copied straight. */
+static inline bool load_run(struct cpu *c, const struct op *o, u64 va, unsigned rpt)
+{
+    unsigned each = simd_bytes(o->y);
+    u64 i = fast_index(c->ft, va);
+    if (((va ^ c->ft->rtag[i]) & (~0xfffull | ((1u << o->x) - 1))) || (va & 0xfff) + rpt * each > 0x1000)
+        return false;
+    const u8 *p = ft_host(c->ft, i, va);
+    for (unsigned k = 0; k < rpt; k++, p += each) {
+        u64 *d = c->v[(o->rd + k) & 31].d;
+        d[0] = mem_host_load(p, 8);
+        d[1] = o->y ? mem_host_load(p + 8, 8) : 0;
+    }
+    return true;
+}
+static inline bool store_run(struct cpu *c, const struct op *o, u64 va, unsigned rpt)
+{
+    unsigned each = simd_bytes(o->y);
+    u64 i = fast_index(c->ft, va);
+    if (((va ^ c->ft->wtag[i]) & (~0xfffull | ((1u << o->x) - 1))) || (va & 0xfff) + rpt * each > 0x1000)
+        return false;
+    u8 *p = ft_host(c->ft, i, va);
+    for (unsigned k = 0; k < rpt; k++, p += each) {
+        const u64 *d = c->v[(o->rd + k) & 31].d;
+        mem_host_store(p, 8, d[0]);
+        if (o->y)
+            mem_host_store(p + 8, 8, d[1]);
+    }
+    return true;
+}
+
 /* Post-index: the register, or for number 31 the bytes transferred. */
 static inline void write_back(struct cpu *c, const struct op *o, u64 base, unsigned bytes)
 {
@@ -234,6 +265,11 @@ static inline enum step load_multi(struct cpu *c, const struct op *o, unsigned r
     union v128 r[4] = {0};
     unsigned es = 1u << o->x, each = simd_bytes(o->y), regs = rpt * selem, total = regs * each;
     u64 base = c->x[o->rn];
+    if (selem == 1 && LIKELY(load_run(c, o, base, rpt))) {
+        if (wback)
+            write_back(c, o, base, total);
+        return STEP_NEXT;
+    }
     if (!read_elems(c, base, o->x, total >> o->x, kind_imm(o, wback), buf))
         return STEP_JUMP;
     if (selem == 1) {
@@ -259,6 +295,11 @@ static inline enum step store_multi(struct cpu *c, const struct op *o, unsigned 
     u8 buf[64];
     unsigned es = 1u << o->x, each = simd_bytes(o->y), total = rpt * selem * each;
     u64 base = c->x[o->rn];
+    if (selem == 1 && LIKELY(store_run(c, o, base, rpt))) {
+        if (wback)
+            write_back(c, o, base, total);
+        return STEP_NEXT;
+    }
     if (selem == 1) {
         for (unsigned k = 0; k < rpt; k++)
             memcpy(buf + k * each, c->v[(o->rd + k) & 31].b, each);

@@ -4,6 +4,7 @@
  *
  * Rows give x = size (of the narrow element where sizes differ), y = Q. */
 #include "cpu/exec_simd.h"
+#include "cpu/exec_simd_swar.h"
 
 /* ---- element by element --------------------------------------------------------------------- */
 
@@ -11,13 +12,7 @@
     static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 d SIMD_UNUSED,                       \
                                 unsigned es SIMD_UNUSED)
 
-EL(cmgt_z) { return (s64)n > 0 ? ~0ull : 0; }
-EL(cmge_z) { return (s64)n >= 0 ? ~0ull : 0; }
-EL(cmeq_z) { return n == 0 ? ~0ull : 0; }
-EL(cmle_z) { return (s64)n <= 0 ? ~0ull : 0; }
-EL(cmlt_z) { return (s64)n < 0 ? ~0ull : 0; }
 EL(abs) { return (s64)n < 0 ? 0 - n : n; }
-EL(neg) { return 0 - n; }
 EL(sqabs) { return simd_sat_s(c, (s64)n < 0 ? -(s128)(s64)n : (s128)(s64)n, es); }
 EL(sqneg) { return simd_sat_s(c, -(s128)(s64)n, es); }
 EL(suqadd) { return simd_sat_s(c, (s128)(s64)sext(d, es) + n, es); } /* n unsigned */
@@ -67,13 +62,7 @@ EL(cls) { return (u64)__builtin_clrsbll((long long)n) - (64 - es); } /* n sign-e
 #define MISC_VS(name, sign) MISC(name, sign) V(name) S(name)
 
 // clang-format off
-MISC_VD(cmgt_z, s)
-MISC_VD(cmge_z, s)
-MISC_VD(cmeq_z, u)
-MISC_VD(cmle_z, s)
-MISC_VD(cmlt_z, s)
 MISC_VD(abs, s)
-MISC_VD(neg, u)
 MISC_VS(sqabs, s)
 MISC_VS(sqneg, s)
 MISC_VS(suqadd, u)
@@ -110,6 +99,21 @@ static inline u64 do_cnt(u64 v, unsigned size SIMD_UNUSED)
     return (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full;
 }
 
+static inline u64 do_cmgt_z(u64 v, unsigned size) { return swar_cmgt(v, 0, size); }
+static inline u64 do_cmge_z(u64 v, unsigned size) { return swar_cmge(v, 0, size); }
+static inline u64 do_cmeq_z(u64 v, unsigned size) { return ~swar_nonzero(v, size); }
+static inline u64 do_cmle_z(u64 v, unsigned size) { return swar_cmge(0, v, size); }
+static inline u64 do_cmlt_z(u64 v, unsigned size) { return swar_fill(v & swar_high(size), size); }
+static inline u64 do_neg(u64 v, unsigned size) { return swar_sub(0, v, size); }
+
+#define WORDWISE_D(name)                                                                                               \
+    enum step exec_##name##_d(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = do_##name(c->v[o->rn].d[0], 3);                                                                        \
+        simd_set(c, o->rd, (union v128){.ud = {v, 0}});                                                                \
+        return STEP_NEXT;                                                                                              \
+    }
 #define WORDWISE(name)                                                                                                 \
     enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
     {                                                                                                                  \
@@ -121,16 +125,23 @@ static inline u64 do_cnt(u64 v, unsigned size SIMD_UNUSED)
         return STEP_NEXT;                                                                                              \
     }
 // clang-format off
-WORDWISE(rev16) WORDWISE(rev32) WORDWISE(rev64) WORDWISE(not) WORDWISE(rbit) WORDWISE(cnt)
+WORDWISE(rev16)
+WORDWISE(rev32)
+WORDWISE(rev64)
+WORDWISE(not)
+WORDWISE(rbit)
+WORDWISE(cnt)
+WORDWISE(cmgt_z) WORDWISE_D(cmgt_z)
+WORDWISE(cmge_z) WORDWISE_D(cmge_z)
+WORDWISE(cmeq_z) WORDWISE_D(cmeq_z)
+WORDWISE(cmle_z) WORDWISE_D(cmle_z)
+WORDWISE(cmlt_z) WORDWISE_D(cmlt_z)
+WORDWISE(neg) WORDWISE_D(neg)
     // clang-format on
 
     /* ---- narrowing moves ------------------------------------------------------------------------ */
 
-    static inline u64 nar_xtn(struct cpu *c SIMD_UNUSED, u64 n, unsigned es SIMD_UNUSED)
-{
-    return n;
-}
-static inline u64 nar_sqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_s(c, (s64)n, es); }
+    static inline u64 nar_sqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_s(c, (s64)n, es); }
 static inline u64 nar_uqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, n, es); }
 static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, (s64)n, es); }
 
@@ -171,14 +182,25 @@ static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sa
         return STEP_NEXT;                                                                                              \
     }
 // clang-format off
-NARROW(xtn, u)
 NARROW(sqxtn, s) NARROW_S(sqxtn)
 NARROW(uqxtn, u) NARROW_S(uqxtn)
 NARROW(sqxtun, s) NARROW_S(sqxtun)
     // clang-format on
 
-    /* SHLL: widens and shifts by the element size. */
-    enum step exec_shll_v(struct cpu *c, const struct op *o)
+    /* XTN. */
+    enum step exec_xtn_v(struct cpu *c, const struct op *o)
+{
+    SIMD_CHECK(c);
+    const u64 *n = c->v[o->rn].d;
+    u64 v = swar_even(n[0], o->x) | swar_even(n[1], o->x) << 32, *d = c->v[o->rd].d;
+    d[o->y] = v;
+    if (!o->y)
+        d[1] = 0;
+    return STEP_NEXT;
+}
+
+/* SHLL: widens and shifts by the element size. */
+enum step exec_shll_v(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     union v128 r = {0};
@@ -281,11 +303,25 @@ ESTIMATE(ursqrte, rsqrt_estimate)
         return STEP_NEXT;                                                                                              \
     }
 // clang-format off
-ACROSS(addv, u, u64, 0, r + n)
 ACROSS(saddlv, s, s64, 1, r + n)
 ACROSS(uaddlv, u, u64, 1, r + n)
-ACROSS(smaxv, s, s64, 0, n > r ? n : r)
-ACROSS(sminv, s, s64, 0, n < r ? n : r)
-ACROSS(umaxv, u, u64, 0, n > r ? n : r)
-ACROSS(uminv, u, u64, 0, n < r ? n : r)
 // clang-format on
+
+/* Folds the lanes of a word into its lowest. */
+#define FOLD(insn, name)                                                                                               \
+    enum step exec_##insn##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = c->v[o->rn].d[0];                                                                                      \
+        if (o->y)                                                                                                      \
+            v = swar_##name(v, c->v[o->rn].d[1], o->x);                                                                \
+        for (unsigned s = 32; s >= 8u << o->x; s /= 2)                                                                 \
+            v = swar_##name(v, v >> s, o->x);                                                                          \
+        simd_set(c, o->rd, (union v128){.ud = {v & ones(8u << o->x), 0}});                                             \
+        return STEP_NEXT;                                                                                              \
+    }
+FOLD(addv, add)
+FOLD(smaxv, smax)
+FOLD(sminv, smin)
+FOLD(umaxv, umax)
+FOLD(uminv, umin)

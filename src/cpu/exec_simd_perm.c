@@ -3,6 +3,7 @@
  *
  * x and y are said at each group; where an element index is i, the row's size is fixed by its name. */
 #include "cpu/exec_simd.h"
+#include "cpu/exec_simd_swar.h"
 
 /* ---- copy ----------------------------------------------------------------------------------- */
 
@@ -144,35 +145,60 @@ LOGIC_IMM(bic_imm_h, &, ~imm_h(o))
 
 /* ---- permute: x = size, y = Q --------------------------------------------------------------- */
 
-/* Element i of the result is N(k) or M(k), elements k of Vn and Vm. */
-#define PERMUTE_LOOP(T, f, EXPR)                                                                                       \
-    do {                                                                                                               \
-        T *r = out.f;                                                                                                  \
-        const T *n = vn.f, *m = vm.f;                                                                                  \
-        for (unsigned i = 0; i < count; i++)                                                                           \
-            r[i] = EXPR;                                                                                               \
-    } while (0)
-#define PERMUTE(name, EXPR)                                                                                            \
+/* Each result word from the four (two) words of the operands; words of 64-bit lanes only move. */
+static inline u64 uzp(u64 a, u64 b, unsigned size, unsigned part)
+{
+    unsigned s = part ? 8u << size : 0;
+    return swar_even(a >> s, size) | swar_even(b >> s, size) << 32;
+}
+static inline u64 trn(u64 n, u64 m, unsigned size, unsigned part)
+{
+    unsigned s = 8u << size;
+    u64 even = swar_low(size + 1) * ones(s);
+    return part ? (n >> s & even) | (m & ~even) : (n & even) | (m & even) << s;
+}
+/* n and m: the halves to interleave, in the low 32 bits */
+static inline u64 zip(u64 n, u64 m, unsigned size)
+{
+    return swar_spread(n, size) | swar_spread(m, size) << (8u << size);
+}
+
+static inline union v128 do_uzp(const u64 n[2], const u64 m[2], const struct op *o, unsigned part)
+{
+    if (o->x == 3)
+        return (union v128){.ud = {n[part], m[part]}};
+    if (!o->y)
+        return (union v128){.ud = {uzp(n[0], m[0], o->x, part), 0}};
+    return (union v128){.ud = {uzp(n[0], n[1], o->x, part), uzp(m[0], m[1], o->x, part)}};
+}
+static inline union v128 do_trn(const u64 n[2], const u64 m[2], const struct op *o, unsigned part)
+{
+    if (o->x == 3)
+        return (union v128){.ud = {n[part], m[part]}};
+    return (union v128){.ud = {trn(n[0], m[0], o->x, part), o->y ? trn(n[1], m[1], o->x, part) : 0}};
+}
+static inline union v128 do_zip(const u64 n[2], const u64 m[2], const struct op *o, unsigned part)
+{
+    if (o->x == 3)
+        return (union v128){.ud = {n[part], m[part]}};
+    if (!o->y)
+        return (union v128){.ud = {zip(n[0] >> 32 * part, m[0] >> 32 * part, o->x), 0}};
+    u64 a = n[part], b = m[part];
+    return (union v128){.ud = {zip(a, b, o->x), zip(a >> 32, b >> 32, o->x)}};
+}
+#define PERMUTE(name, what, part)                                                                                      \
     enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
     {                                                                                                                  \
         SIMD_CHECK(c);                                                                                                 \
-        union v128 out = {0}, vn = simd_get(c, o->rn), vm = simd_get(c, o->rm);                                        \
-        unsigned count = simd_bytes(o->y) >> o->x, half SIMD_UNUSED = count / 2;                                       \
-        switch (o->x) {                                                                                                \
-        case 0: PERMUTE_LOOP(u8, ub, EXPR); break;                                                                     \
-        case 1: PERMUTE_LOOP(u16, uh, EXPR); break;                                                                    \
-        case 2: PERMUTE_LOOP(u32, uw, EXPR); break;                                                                    \
-        default: PERMUTE_LOOP(u64, ud, EXPR); break;                                                                   \
-        }                                                                                                              \
-        simd_set(c, o->rd, out);                                                                                       \
+        simd_set(c, o->rd, what(c->v[o->rn].d, c->v[o->rm].d, o, part));                                               \
         return STEP_NEXT;                                                                                              \
     }
-PERMUTE(uzp1, i < half ? n[2 * i] : m[2 * (i - half)])
-PERMUTE(uzp2, i < half ? n[2 * i + 1] : m[2 * (i - half) + 1])
-PERMUTE(trn1, i & 1 ? m[i - 1] : n[i])
-PERMUTE(trn2, i & 1 ? m[i] : n[i + 1])
-PERMUTE(zip1, i & 1 ? m[i / 2] : n[i / 2])
-PERMUTE(zip2, i & 1 ? m[half + i / 2] : n[half + i / 2])
+PERMUTE(uzp1, do_uzp, 0)
+PERMUTE(uzp2, do_uzp, 1)
+PERMUTE(trn1, do_trn, 0)
+PERMUTE(trn2, do_trn, 1)
+PERMUTE(zip1, do_zip, 0)
+PERMUTE(zip2, do_zip, 1)
 
 /* EXT: imm = first byte, y = Q. */
 enum step exec_ext_v(struct cpu *c, const struct op *o)

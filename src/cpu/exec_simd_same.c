@@ -6,6 +6,7 @@
  * el_<name>(c, n, m, d, esize) of extended operands; the result's low bits are stored. */
 #include "cpu/exec_simd.h"
 #include "cpu/exec_simd_mul.h"
+#include "cpu/exec_simd_swar.h"
 
 /* ---- element functions ---------------------------------------------------------------------- */
 
@@ -13,8 +14,6 @@
     static inline u64 el_##name(struct cpu *c SIMD_UNUSED, u64 n SIMD_UNUSED, u64 m SIMD_UNUSED, u64 d SIMD_UNUSED,    \
                                 unsigned es SIMD_UNUSED)
 
-EL(add) { return n + m; }
-EL(sub) { return n - m; }
 EL(shadd) { return (u64)(((s64)n + (s64)m) >> 1); }
 EL(uhadd) { return (n + m) >> 1; }
 EL(srhadd) { return (u64)(((s64)n + (s64)m + 1) >> 1); }
@@ -26,17 +25,6 @@ EL(uqadd) { return simd_sat_u(c, (s128)n + m, es); }
 EL(sqsub) { return simd_sat_s(c, (s128)(s64)n - (s64)m, es); }
 EL(uqsub) { return simd_sat_u(c, (s128)n - m, es); }
 
-EL(cmgt) { return (s64)n > (s64)m ? ~0ull : 0; }
-EL(cmge) { return (s64)n >= (s64)m ? ~0ull : 0; }
-EL(cmhi) { return n > m ? ~0ull : 0; }
-EL(cmhs) { return n >= m ? ~0ull : 0; }
-EL(cmeq) { return n == m ? ~0ull : 0; }
-EL(cmtst) { return n & m ? ~0ull : 0; }
-
-EL(smax) { return (s64)n > (s64)m ? n : m; }
-EL(smin) { return (s64)n < (s64)m ? n : m; }
-EL(umax) { return n > m ? n : m; }
-EL(umin) { return n < m ? n : m; }
 EL(sabd) { return (s64)n > (s64)m ? n - m : m - n; }
 EL(uabd) { return n > m ? n - m : m - n; }
 EL(saba) { return d + ((s64)n > (s64)m ? n - m : m - n); }
@@ -143,8 +131,6 @@ EL(uqrshl) { return shift_reg(c, n, m, es, false, true, true); }
 #define SAME_VS(name, sign) SAME(name, sign) V(name) S(name)
 
 // clang-format off
-SAME_VD(add, u)
-SAME_VD(sub, u)
 SAME_V(shadd, s)
 SAME_V(uhadd, u)
 SAME_V(srhadd, s)
@@ -155,16 +141,6 @@ SAME_VS(sqadd, s)
 SAME_VS(uqadd, u)
 SAME_VS(sqsub, s)
 SAME_VS(uqsub, u)
-SAME_VD(cmgt, s)
-SAME_VD(cmge, s)
-SAME_VD(cmhi, u)
-SAME_VD(cmhs, u)
-SAME_VD(cmeq, u)
-SAME_VD(cmtst, u)
-SAME_V(smax, s)
-SAME_V(smin, s)
-SAME_V(umax, u)
-SAME_V(umin, u)
 SAME_V(sabd, s)
 SAME_V(uabd, u)
 SAME_V(saba, s)
@@ -187,35 +163,65 @@ SAME_VS(sqrshl, s)
 SAME_VS(uqrshl, u)
 // clang-format on
 
-/* ---- pairwise ------------------------------------------------------------------------------- */
+/* ---- word at a time ------------------------------------------------------------------------- */
 
-/* Element i of the result comes from elements 2i and 2i + 1 of m:n. */
-#define PAIR_LOOP(name, T, f, S, es)                                                                                   \
-    for (unsigned i = 0; i < count / 2; i++) {                                                                         \
-        r.u##f[i] = (T)el_##name(c, (u64)n.S##f[2 * i], (u64)n.S##f[2 * i + 1], 0, es);                                \
-        r.u##f[count / 2 + i] = (T)el_##name(c, (u64)m.S##f[2 * i], (u64)m.S##f[2 * i + 1], 0, es);                    \
+/* Vector, and scalar of 64 bits. */
+#define WORDS(name)                                                                                                    \
+    enum step exec_##name##_v(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        const u64 *n = c->v[o->rn].d, *m = c->v[o->rm].d;                                                              \
+        u64 *d = c->v[o->rd].d, low = swar_##name(n[0], m[0], o->x);                                                   \
+        d[1] = o->y ? swar_##name(n[1], m[1], o->x) : 0;                                                               \
+        d[0] = low;                                                                                                    \
+        return STEP_NEXT;                                                                                              \
     }
-#define PAIR(insn, name, S)                                                                                            \
+#define WORD_D(name)                                                                                                   \
+    enum step exec_##name##_d(struct cpu *c, const struct op *o)                                                       \
+    {                                                                                                                  \
+        SIMD_CHECK(c);                                                                                                 \
+        u64 v = swar_##name(c->v[o->rn].d[0], c->v[o->rm].d[0], 3);                                                    \
+        simd_set(c, o->rd, (union v128){.ud = {v, 0}});                                                                \
+        return STEP_NEXT;                                                                                              \
+    }
+/* Pairwise: element i of the result comes from elements 2i and 2i + 1 of m:n. */
+#define PAIRWISE(insn, name)                                                                                           \
     enum step exec_##insn##_v(struct cpu *c, const struct op *o)                                                       \
     {                                                                                                                  \
         SIMD_CHECK(c);                                                                                                 \
-        union v128 r = {0}, n = simd_get(c, o->rn), m = simd_get(c, o->rm);                                            \
-        unsigned count = simd_bytes(o->y) >> o->x;                                                                     \
-        switch (o->x) {                                                                                                \
-        case 0: PAIR_LOOP(name, u8, b, S, 8) break;                                                                    \
-        case 1: PAIR_LOOP(name, u16, h, S, 16) break;                                                                  \
-        case 2: PAIR_LOOP(name, u32, w, S, 32) break;                                                                  \
-        default: PAIR_LOOP(name, u64, d, S, 64) break;                                                                 \
+        const u64 *n = c->v[o->rn].d, *m = c->v[o->rm].d;                                                              \
+        u64 lo, hi = 0;                                                                                                \
+        if (!o->y) {                                                                                                   \
+            lo = swar_##name(evens(n[0], m[0], o->x), odds(n[0], m[0], o->x), o->x);                                   \
+        } else {                                                                                                       \
+            lo = swar_##name(evens(n[0], n[1], o->x), odds(n[0], n[1], o->x), o->x);                                   \
+            hi = swar_##name(evens(m[0], m[1], o->x), odds(m[0], m[1], o->x), o->x);                                   \
         }                                                                                                              \
-        simd_set(c, o->rd, r);                                                                                         \
+        simd_set(c, o->rd, (union v128){.ud = {lo, hi}});                                                              \
         return STEP_NEXT;                                                                                              \
     }
-    // clang-format off
-PAIR(addp, add, u)
-PAIR(smaxp, smax, s)
-PAIR(sminp, smin, s)
-PAIR(umaxp, umax, u)
-PAIR(uminp, umin, u)
+                static inline u64 evens(u64 a, u64 b, unsigned size)
+{
+    return size == 3 ? a : swar_even(a, size) | swar_even(b, size) << 32;
+}
+static inline u64 odds(u64 a, u64 b, unsigned size)
+{
+    return size == 3 ? b : swar_even(a >> (8 << size), size) | swar_even(b >> (8 << size), size) << 32;
+}
+
+// clang-format off
+WORDS(add) WORD_D(add) PAIRWISE(addp, add)
+WORDS(sub) WORD_D(sub)
+WORDS(cmgt) WORD_D(cmgt)
+WORDS(cmge) WORD_D(cmge)
+WORDS(cmhi) WORD_D(cmhi)
+WORDS(cmhs) WORD_D(cmhs)
+WORDS(cmeq) WORD_D(cmeq)
+WORDS(cmtst) WORD_D(cmtst)
+WORDS(smax) PAIRWISE(smaxp, smax)
+WORDS(smin) PAIRWISE(sminp, smin)
+WORDS(umax) PAIRWISE(umaxp, umax)
+WORDS(umin) PAIRWISE(uminp, umin)
     // clang-format on
 
     /* ADDP (scalar). */
