@@ -13,7 +13,9 @@
 
 #include "core/bus.h"
 #include "core/check.h"
+#include "cpu/code.h"
 #include "cpu/fields.h"
+#include "cpu/mem.h"
 #include "mmu/fast.h"
 #include "mmu/tlb.h"
 
@@ -43,6 +45,29 @@ static void monitor_written(void *arg, u32 page, u32 off, u32 len)
     }
 }
 
+static void remapped(void *arg)
+{
+    const struct cpu_env *e = arg;
+    for (unsigned i = 0; i < e->count; i++)
+        if (e->cpus[i])
+            context_flush(e->cpus[i]);
+}
+
+/* The decoded-code cache of the machine. */
+static void share_code(struct cpu *c)
+{
+    struct cpu_env *e = c->env;
+    if (!e->code) {
+        e->code = code_cache_new(e->bus);
+        e->code->page_became_code = mem_page_became_code;
+        e->code->flush = mem_drop_code;
+        e->code->arg = e;
+        bus_on_remap(e->bus, remapped, e);
+    }
+    e->code_users++;
+    c->code = e->code;
+}
+
 void context_init(struct cpu *c)
 {
     struct context *x = calloc(1, sizeof *x);
@@ -53,6 +78,7 @@ void context_init(struct cpu *c)
     c->fast_pool = fast_pool_new(&c->fetch_page, bus_ram_base(c->env->bus), bus_page_count(c->env->bus));
     tlb_attach(c->tlb, c->fast_pool);
     bus_listen(c->env->bus, &x->listener);
+    share_code(c);
     c->ctx_dirty = true;
     const struct fast_key none = {.kind = REGIME_EL3, .big = true};
     c->ft = c->ft_unpriv = c->ft_el2 = &fast_get(c->fast_pool, &none)->t;
@@ -60,6 +86,11 @@ void context_init(struct cpu *c)
 
 void context_free(struct cpu *c)
 {
+    if (--c->env->code_users == 0) {
+        code_cache_free(c->env->code);
+        c->env->code = NULL;
+    }
+    c->code = NULL;
     tlb_free(c->tlb);
     fast_pool_free(c->fast_pool);
     free(c->context);

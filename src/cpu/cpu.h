@@ -58,6 +58,8 @@ struct cpu_env {
     struct log *log;
     struct cpu **cpus;     /* all PEs, for broadcasts */
     unsigned count;
+    struct code_cache *code; /* shared by all PEs: made with the first, freed with the last */
+    unsigned code_users;
     u64 entropy;           /* seed for RNDR and friends */
     void *hook_arg;
     /* An exception was taken (state is already that of the target EL). NULL: nobody listens. */
