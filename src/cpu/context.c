@@ -68,7 +68,7 @@ static void share_code(struct cpu *c)
     c->code = e->code;
 }
 
-void context_init(struct cpu *c)
+static void init(struct cpu *c)
 {
     struct context *x = calloc(1, sizeof *x);
     CHECK(x);
@@ -109,6 +109,8 @@ void context_flush(struct cpu *c)
 
 void context_reset(struct cpu *c)
 {
+    if (!c->context)
+        init(c);
     context_flush(c);
     context_resolve(c);
 }

@@ -4,12 +4,10 @@
 
 struct snap;
 
-/* Allocates the TLB and the fast-table pool (c->tlb, c->fast_pool) and makes c->ft* valid; cpu_new()
- * calls it once c->feat and c->env are set. */
-void context_init(struct cpu *c);
-void context_free(struct cpu *c);
-/* Cold reset: empty TLB, contexts resolved afresh. After sysreg_reset(). */
+/* Cold reset: empty TLB, contexts resolved afresh. After sysreg_reset(). The first one allocates TLB,
+ * fast tables and the machine's decoded-code cache: the bus must be sealed. */
 void context_reset(struct cpu *c);
+void context_free(struct cpu *c);
 /* Visits the architectural TLB; after SNAP_LOAD everything derived is recomputed (the system registers
  * must have been loaded before). */
 void context_state(struct cpu *c, struct snap *s);

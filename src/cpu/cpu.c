@@ -29,8 +29,6 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
     c->decoder = decoder_new(&c->feat);
     c->wake = (struct event){ .fire = wake_fire, .arg = c, .name = "cpu-wake" };
     c->fetch_page = ~0ull;
-    if (env->bus)
-        context_init(c);
     return c;
 }
 
@@ -66,7 +64,7 @@ void cpu_reset(struct cpu *c)
     sysreg_refresh(c);
     c->fetch_page = ~0ull;
     context_touch(c);
-    if (c->context)
+    if (c->env->bus)
         context_reset(c);
 }
 
