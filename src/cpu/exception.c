@@ -138,13 +138,11 @@ enum step exc_smc(struct cpu *c, u16 imm)
         return exc_undefined(c);
     if (c->ps.el == 1 && (c->hcr & HCR_TSC))
         return take_sync(c, 2, EC_SMC64, imm);
-    if (!cpu_has_el3(c)) {
+    if (!cpu_has_el3(c) || (c->sys[SCR_EL3] & SCR_SMD)) {
         if (c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, false))
             return STEP_SYNC;
         return exc_undefined(c);
     }
-    if (c->sys[SCR_EL3] & SCR_SMD)
-        return exc_undefined(c);
     return take(c, EXC_SYNC, 3, syndrome(EC_SMC64, imm), c->pc + cpu_insn_length(c));
 }
 
