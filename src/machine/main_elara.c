@@ -48,13 +48,15 @@ static int list(const char *what)
 {
     static const char *const topics[] = {"cpus", "features", "devices"};
     if (what && strcmp(what, "cpus") == 0) {
-        for (unsigned i = 0; model_name(i); i++)
-            printf("%-16s %s\n", model_name(i), model_summary(i));
+        const char *note, *name;
+        for (unsigned i = 0; (name = model_name(i, &note)); i++)
+            printf("%-16s %s\n", name, note);
         return 0;
     }
     if (what && strcmp(what, "features") == 0) {
         for (unsigned i = 1; i < FEAT_COUNT; i++)
-            printf("FEAT_%s\n", feat_name(i));
+            if (feat_works(i))
+                printf("FEAT_%s\n", feat_name(i));
         return 0;
     }
     if (what && strcmp(what, "devices") == 0)

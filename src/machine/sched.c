@@ -28,7 +28,7 @@ void machine_stop(struct machine *m, enum stop why)
     if (m->stop == STOP_NONE)
         m->stop = (u8)why;
     if (m->clock.run)
-        slice_kick(m->clock.run);
+        slice_end(m->clock.run);
 }
 
 /* What the host wants: input, quitting, signals. */
