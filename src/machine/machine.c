@@ -31,10 +31,29 @@ static void log_line(void *arg, const char *line)
     fprintf(stderr, "%s%s: %s\n", fresh ? "" : "\n", m->config->program, line);
 }
 
+enum { LOOP_LIMIT = 100000 };
+
+/* Counts exceptions taken by the very first instruction of a vector. */
+static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *x)
+{
+    struct loop *l = &m->loop;
+    if (x->kind != EXC_SYNC)
+        return;
+    if (l->cpu == c->index && l->vector == x->pc) {
+        l->vector = x->vector;
+        if (++l->count == LOOP_LIMIT && !m->wait_when_stuck)
+            machine_stop(m, STOP_LOOP);
+    } else {
+        *l = (struct loop){ .first = *x, .vector = x->vector, .cpu = c->index };
+    }
+}
+
 static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
 {
     struct machine *m = arg;
-    traplog_exception(m->traplog, c, x);
+    watch_loop(m, c, x);
+    if (m->traplog)
+        traplog_exception(m->traplog, c, x);
 }
 
 /* ---- CPUs ----------------------------------------------------------------------------------- */
@@ -93,7 +112,7 @@ static bool make_cpus(struct machine *m, struct err *e)
                               .entropy = cfg->seed,
                               .hook_arg = m,
                               .firmware_call = m->psci ? psci_call : NULL,
-                              .on_exception = m->traplog ? on_exception : NULL};
+                              .on_exception = on_exception};
     for (unsigned i = 0; i < m->ncpus; i++) {
         cc.index = i;
         cc.mpidr = 1ull << 31 | board_affinity(cfg, i);

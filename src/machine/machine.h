@@ -29,6 +29,14 @@ enum stop {
     STOP_BUDGET, /* machine_run()'s instruction budget is used up */
 };
 
+/* A CPU whose exception vector's first instruction faults takes the same exception for ever. */
+struct loop {
+    struct exc_info first; /* the exception that led there */
+    u64 vector;            /* where the last exception went */
+    u64 count;
+    unsigned cpu;
+};
+
 struct machine {
     const struct config *config;
     struct log log;
@@ -61,6 +69,8 @@ struct machine {
     u64 resets;
     bool paced;
     u64 host_ns; /* host time of the last look at the host */
+    bool wait_when_stuck; /* do not end when nothing can wake the guest */
+    struct loop loop;
 };
 
 /* Builds everything the configuration asks for and loads the images; the CPUs stand at their first

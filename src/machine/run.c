@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu/exception.h"
 #include "machine/console.h"
 #include "machine/machine.h"
 
@@ -80,6 +81,24 @@ static void where(const struct machine *m)
     }
 }
 
+static void explain_loop(const struct machine *m, const char *nl)
+{
+    const struct loop *l = &m->loop;
+    const struct cpu *c = m->cpus[l->cpu];
+    char words[160];
+    esr_describe(c->sys[c->ps.el == 3 ? ESR_EL3 : c->ps.el == 2 ? ESR_EL2 : ESR_EL1], words, sizeof words);
+    fprintf(stderr, "%s%s: guest is stuck: CPU%u re-takes \"%s\" at 0x%llx, EL%u (%llu times)\n", nl, m->config->program,
+            l->cpu, words, (unsigned long long)l->vector, c->ps.el, (unsigned long long)l->count);
+    esr_describe(l->first.esr, words, sizeof words);
+    fprintf(stderr, "  first: EL%u at 0x%llx: %s, esr 0x%llx, far 0x%llx\n", l->first.from_el,
+            (unsigned long long)l->first.pc, words, (unsigned long long)l->first.esr, (unsigned long long)l->first.far);
+    u64 vbar = c->sys[c->ps.el == 3 ? VBAR_EL3 : c->ps.el == 2 ? VBAR_EL2 : VBAR_EL1];
+    fprintf(stderr, "  VBAR_EL%u=0x%llx%s\n", c->ps.el, (unsigned long long)vbar,
+            vbar ? "" : ": no exception vectors were installed");
+    if (!m->config->el2 && bits(l->first.esr, 31, 26) == EC_UNKNOWN)
+        fprintf(stderr, "  likely: this image needs EL2, and the machine has none (--el 2 gives it)\n");
+}
+
 static int finish(struct machine *m, enum stop why)
 {
     const struct config *c = m->config;
@@ -133,6 +152,7 @@ int run_config(struct config *c)
         memory_map(m);
         status = 0;
     } else {
+        m->wait_when_stuck = c->qemu_status || (!c->exit_on_stuck && console_is_tty(console));
         m->paced = c->pace == PACE_ON || (c->pace == PACE_AUTO && console_is_tty(console));
         if (!c->quiet)
             banner(m);

@@ -80,7 +80,7 @@ static void idle(struct machine *m, int signals)
 {
     u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
     if (next == ~0ull) {
-        if (!m->console || !console_alive(m->console)) {
+        if (!m->console || (!console_alive(m->console) && !m->wait_when_stuck)) {
             machine_stop(m, STOP_STUCK);
             return;
         }
