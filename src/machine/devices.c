@@ -17,7 +17,7 @@ enum { RTC_START = 1704067200 };
 
 void machine_make_rtc(struct machine *m, const struct board_row *r)
 {
-    struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .base = RTC_START};
+    struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .start = RTC_START};
     struct pl031 *d = pl031_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     bus_map_device(m->bus, 1 << PAS_NS | 1 << PAS_S, r->base, r->size, &d->dev);

@@ -25,6 +25,7 @@ enum stop {
     STOP_SIGNAL,   /* signal_number */
     STOP_TIMEOUT,
     STOP_STUCK,  /* every CPU sleeps and nothing can wake one */
+    STOP_LOOP,     /* a CPU re-takes one exception for ever, see struct loop */
     STOP_OUTPUT, /* standard output went away */
     STOP_BUDGET, /* machine_run()'s instruction budget is used up */
 };
