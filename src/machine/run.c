@@ -127,6 +127,9 @@ static int finish(struct machine *m, enum stop why)
                 c->program);
         where(m);
         return STATUS_STUCK;
+    case STOP_LOOP:
+        explain_loop(m, nl);
+        return STATUS_STUCK;
     case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
     return STATUS_BUG;
