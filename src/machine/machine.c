@@ -8,7 +8,10 @@
 
 #include "core/check.h"
 #include "core/snap.h"
+#include "cpu/code.h"
+#include "cpu/context.h"
 #include "cpu/fields.h"
+#include "cpu/mem.h"
 #include "cpu/model.h"
 #include "devices/pl011.h"
 #include "gic/gic.h"
@@ -67,6 +70,14 @@ static unsigned timer_context(void *arg)
 
 static void event_stream(void *arg) { cpu_send_event(arg); }
 
+/* The map changed under the CPUs (flash left or entered its read mode). */
+static void remapped(void *arg)
+{
+    struct machine *m = arg;
+    for (unsigned i = 0; i < m->ncpus; i++)
+        context_flush(m->cpus[i]);
+}
+
 static void cpu_wire(void *sink, unsigned n, bool level) { cpu_set_input(sink, n, level); }
 
 static void connect_cpu(struct machine *m, unsigned i)
@@ -92,15 +103,20 @@ static void connect_cpu(struct machine *m, unsigned i)
     }
 }
 
-static bool make_cpus(struct machine *m, struct err *e)
+static bool choose_cpu(struct machine *m, struct cpu_config *cc, struct err *e)
 {
-    const struct config *cfg = m->config;
-    struct cpu_config cc = {.cntfrq = BOARD_CNTFRQ};
-    struct model_request want = {.el2 = cfg->el2, .el3 = cfg->el3, .gicv3 = cfg->gic == 3};
+    const struct config *c = m->config;
+    struct model_request want = {.el2 = c->el2, .el3 = c->el3, .gicv3 = c->gic == 3};
     char why[256];
-    if (!model_lookup(cfg->cpu, &want, &cc, why, sizeof why))
-        return err_set(e, STATUS_USAGE, "%s", why);
-    m->ncpus = cfg->cpus;
+    *cc = (struct cpu_config){.cntfrq = BOARD_CNTFRQ};
+    return model_lookup(c->cpu, &want, cc, why, sizeof why) || err_set(e, STATUS_USAGE, "%s", why);
+}
+
+/* After bus_seal(): CPUs keep pointers into RAM. */
+static void make_cpus(struct machine *m, struct cpu_config *cc)
+{
+    const struct config *c = m->config;
+    m->ncpus = c->cpus;
     m->cpus = calloc(m->ncpus, sizeof(struct cpu *));
     m->timers = calloc(m->ncpus, sizeof(struct timer *));
     CHECK(m->cpus && m->timers);
@@ -109,16 +125,22 @@ static bool make_cpus(struct machine *m, struct err *e)
                               .log = &m->log,
                               .cpus = m->cpus,
                               .count = m->ncpus,
-                              .entropy = cfg->seed,
+                              .entropy = c->seed,
                               .hook_arg = m,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .on_exception = on_exception};
+    m->code = code_cache_new(m->bus);
+    m->code->page_became_code = mem_page_became_code;
+    m->code->flush = mem_drop_code;
+    m->code->arg = &m->env;
+    bus_on_remap(m->bus, remapped, m);
     for (unsigned i = 0; i < m->ncpus; i++) {
-        cc.index = i;
-        cc.mpidr = 1ull << 31 | board_affinity(cfg, i);
-        m->cpus[i] = cpu_new(&m->env, &cc);
+        cc->index = i;
+        cc->mpidr = 1ull << 31 | board_affinity(c, i);
+        m->cpus[i] = cpu_new(&m->env, cc);
+        m->cpus[i]->code = m->code;
+        connect_cpu(m, i);
     }
-    return true;
 }
 
 void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0)
@@ -162,8 +184,6 @@ static void make_gic(struct machine *m)
                             .mpidr = mpidr,
                             .maintenance = PPI_MAINTENANCE};
     m->gic = gic_new(&gc, &m->log);
-    for (unsigned i = 0; i < c->cpus; i++)
-        connect_cpu(m, i);
 }
 
 static void map_frame(struct machine *m, const struct board_row *r, enum gic_frame f)
@@ -219,20 +239,22 @@ static const struct engine *find_engine(const char *name, struct err *e)
 static bool build(struct machine *m, struct err *e)
 {
     const struct config *c = m->config;
+    struct cpu_config cc;
     m->psci = c->el2 ? "smc" : "hvc";
+    if (!choose_cpu(m, &cc, e))
+        return false;
     if (!(m->engine = find_engine(c->engine, e)) || !boot_plan(&m->boot, c, e))
         return false;
     if (c->trap_log && !(m->traplog = traplog_new(c->trap_log, e)))
         return false;
     m->bus = bus_new(&m->log);
     counter_init(&m->counter, &m->clock, BOARD_CNTFRQ);
-    if (!make_cpus(m, e))
-        return false;
     make_gic(m);
     for (unsigned i = 0; i < board_virt_rows; i++)
         if (board_has(&board_virt[i], c) && !make_row(m, &board_virt[i], e))
             return false;
     bus_seal(m->bus);
+    make_cpus(m, &cc);
     bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3);
     return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);
 }
@@ -270,6 +292,8 @@ void machine_free(struct machine *m)
     }
     free(m->timers);
     free(m->cpus);
+    if (m->code)
+        code_cache_free(m->code);
     if (m->gic)
         gic_free(m->gic);
     bus_free(m->bus);

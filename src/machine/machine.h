@@ -10,6 +10,7 @@
 
 struct console;
 struct gic;
+struct code_cache;
 struct machine;
 struct pl011;
 struct traplog;
@@ -46,6 +47,7 @@ struct machine {
     struct cpu_env env;
     struct cpu **cpus;
     unsigned ncpus;
+    struct code_cache *code;
     struct counter counter;
     struct timer **timers;
     struct gic *gic;

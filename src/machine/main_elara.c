@@ -48,9 +48,8 @@ static int list(const char *what)
 {
     static const char *const topics[] = {"cpus", "features", "devices"};
     if (what && strcmp(what, "cpus") == 0) {
-        const char *note, *name;
-        for (unsigned i = 0; (name = model_name(i, &note)); i++)
-            printf("%-16s %s\n", name, note);
+        for (unsigned i = 0; model_name(i); i++)
+            printf("%-16s %s\n", model_name(i), model_summary(i));
         return 0;
     }
     if (what && strcmp(what, "features") == 0) {
