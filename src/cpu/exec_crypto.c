@@ -100,9 +100,9 @@ static inline u32 sha_maj(u32 x, u32 y, u32 z) { return (x & y) | ((x | y) & z);
         simd_set(c, o->rd, x);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-SHA1_HASH(sha1c, sha_ch)
-SHA1_HASH(sha1p, sha_parity)
-SHA1_HASH(sha1m, sha_maj)
+SHA1_HASH(sha1c, sha_ch);
+SHA1_HASH(sha1p, sha_parity);
+SHA1_HASH(sha1m, sha_maj);
 
 enum step exec_sha1h(struct cpu *c, const struct op *o)
 {
@@ -253,7 +253,7 @@ enum step exec_sha512su1(struct cpu *c, const struct op *o)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-SHA3_OP(eor3, n ^ m ^ a)
+SHA3_OP(eor3, n ^ m ^ a);
 SHA3_OP(bcax, n ^ (m & ~a))
 SHA3_OP(rax1, n ^ ror64(m, 63))
 SHA3_OP(xar, ror64(n ^ m, (unsigned)o->imm))

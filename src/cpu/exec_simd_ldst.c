@@ -85,16 +85,16 @@ static inline u64 reg_offset(const struct cpu *c, const struct op *o, unsigned s
         return access(c, o->rd, va, size, MEM_TAGCHK) ? STEP_NEXT : STEP_JUMP;                                         \
     }
 
-SIMD_LDST(ldr_vb, load_v, 1, 0)
-SIMD_LDST(ldr_vh, load_v, 2, 1)
-SIMD_LDST(ldr_vs, load_v, 4, 2)
-SIMD_LDST(ldr_vd, load_v, 8, 3)
-SIMD_LDST(ldr_vq, load_v, 16, 4)
-SIMD_LDST(str_vb, store_v, 1, 0)
-SIMD_LDST(str_vh, store_v, 2, 1)
-SIMD_LDST(str_vs, store_v, 4, 2)
-SIMD_LDST(str_vd, store_v, 8, 3)
-SIMD_LDST(str_vq, store_v, 16, 4)
+SIMD_LDST(ldr_vb, load_v, 1, 0);
+SIMD_LDST(ldr_vh, load_v, 2, 1);
+SIMD_LDST(ldr_vs, load_v, 4, 2);
+SIMD_LDST(ldr_vd, load_v, 8, 3);
+SIMD_LDST(ldr_vq, load_v, 16, 4);
+SIMD_LDST(str_vb, store_v, 1, 0);
+SIMD_LDST(str_vh, store_v, 2, 1);
+SIMD_LDST(str_vs, store_v, 4, 2);
+SIMD_LDST(str_vd, store_v, 8, 3);
+SIMD_LDST(str_vq, store_v, 16, 4);
 
 #define SIMD_LITERAL(name, size)                                                                                       \
     enum step exec_##name(struct cpu *c, const struct op *o)                                                           \
@@ -102,9 +102,9 @@ SIMD_LDST(str_vq, store_v, 16, 4)
         SIMD_CHECK(c);                                                                                                 \
         return load_v(c, o->rd, c->pc + o->imm, size, MEM_NORMAL) ? STEP_NEXT : STEP_JUMP;                             \
     }
-SIMD_LITERAL(ldr_vs_lit, 4)
-SIMD_LITERAL(ldr_vd_lit, 8)
-SIMD_LITERAL(ldr_vq_lit, 16)
+SIMD_LITERAL(ldr_vs_lit, 4);
+SIMD_LITERAL(ldr_vd_lit, 8);
+SIMD_LITERAL(ldr_vq_lit, 16);
 
 /* ---- two registers -------------------------------------------------------------------------- */
 
@@ -173,12 +173,12 @@ static inline bool store_pair(struct cpu *c, const struct op *o, u64 va, unsigne
         return STEP_NEXT;                                                                                              \
     }
 
-SIMD_PAIR(ldp_vs, load_pair, 4)
-SIMD_PAIR(ldp_vd, load_pair, 8)
-SIMD_PAIR(ldp_vq, load_pair, 16)
-SIMD_PAIR(stp_vs, store_pair, 4)
-SIMD_PAIR(stp_vd, store_pair, 8)
-SIMD_PAIR(stp_vq, store_pair, 16)
+SIMD_PAIR(ldp_vs, load_pair, 4);
+SIMD_PAIR(ldp_vd, load_pair, 8);
+SIMD_PAIR(ldp_vq, load_pair, 16);
+SIMD_PAIR(stp_vs, store_pair, 4);
+SIMD_PAIR(stp_vd, store_pair, 8);
+SIMD_PAIR(stp_vq, store_pair, 16);
 
 /* ---- structures ----------------------------------------------------------------------------- */
 
@@ -319,20 +319,20 @@ static inline enum step store_multi(struct cpu *c, const struct op *o, unsigned 
     enum step exec_##name(struct cpu *c, const struct op *o) { return what(c, o, rpt, selem, false); }                 \
     enum step exec_##name##_post(struct cpu *c, const struct op *o) { return what(c, o, rpt, selem, true); }
 
-SIMD_MULTI(ld1x1, load_multi, 1, 1)
-SIMD_MULTI(ld1x2, load_multi, 2, 1)
-SIMD_MULTI(ld1x3, load_multi, 3, 1)
-SIMD_MULTI(ld1x4, load_multi, 4, 1)
-SIMD_MULTI(ld2, load_multi, 1, 2)
-SIMD_MULTI(ld3, load_multi, 1, 3)
-SIMD_MULTI(ld4, load_multi, 1, 4)
-SIMD_MULTI(st1x1, store_multi, 1, 1)
-SIMD_MULTI(st1x2, store_multi, 2, 1)
-SIMD_MULTI(st1x3, store_multi, 3, 1)
-SIMD_MULTI(st1x4, store_multi, 4, 1)
-SIMD_MULTI(st2, store_multi, 1, 2)
-SIMD_MULTI(st3, store_multi, 1, 3)
-SIMD_MULTI(st4, store_multi, 1, 4)
+SIMD_MULTI(ld1x1, load_multi, 1, 1);
+SIMD_MULTI(ld1x2, load_multi, 2, 1);
+SIMD_MULTI(ld1x3, load_multi, 3, 1);
+SIMD_MULTI(ld1x4, load_multi, 4, 1);
+SIMD_MULTI(ld2, load_multi, 1, 2);
+SIMD_MULTI(ld3, load_multi, 1, 3);
+SIMD_MULTI(ld4, load_multi, 1, 4);
+SIMD_MULTI(st1x1, store_multi, 1, 1);
+SIMD_MULTI(st1x2, store_multi, 2, 1);
+SIMD_MULTI(st1x3, store_multi, 3, 1);
+SIMD_MULTI(st1x4, store_multi, 4, 1);
+SIMD_MULTI(st2, store_multi, 1, 2);
+SIMD_MULTI(st3, store_multi, 1, 3);
+SIMD_MULTI(st4, store_multi, 1, 4);
 
 /* Single structures and replication: x = R:opcode<0>, which together are the number of registers - 1. */
 static inline unsigned single_regs(const struct op *o) { return (unsigned)((o->x & 1) << 1 | o->x >> 1) + 1; }
@@ -376,14 +376,14 @@ static inline enum step store_single(struct cpu *c, const struct op *o, unsigned
     enum step exec_##name(struct cpu *c, const struct op *o) { return what(c, o, size, false); }                       \
     enum step exec_##name##_post(struct cpu *c, const struct op *o) { return what(c, o, size, true); }
 
-SIMD_SINGLE(ldn_b, load_single, 0)
-SIMD_SINGLE(ldn_h, load_single, 1)
-SIMD_SINGLE(ldn_s, load_single, 2)
-SIMD_SINGLE(ldn_d, load_single, 3)
-SIMD_SINGLE(stn_b, store_single, 0)
-SIMD_SINGLE(stn_h, store_single, 1)
-SIMD_SINGLE(stn_s, store_single, 2)
-SIMD_SINGLE(stn_d, store_single, 3)
+SIMD_SINGLE(ldn_b, load_single, 0);
+SIMD_SINGLE(ldn_h, load_single, 1);
+SIMD_SINGLE(ldn_s, load_single, 2);
+SIMD_SINGLE(ldn_d, load_single, 3);
+SIMD_SINGLE(stn_b, store_single, 0);
+SIMD_SINGLE(stn_h, store_single, 1);
+SIMD_SINGLE(stn_s, store_single, 2);
+SIMD_SINGLE(stn_d, store_single, 3);
 
 /* y = Q:size. */
 static inline enum step load_replicate(struct cpu *c, const struct op *o, bool wback)

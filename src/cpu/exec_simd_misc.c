@@ -61,15 +61,13 @@ EL(cls) { return (u64)__builtin_clrsbll((long long)n) - (64 - es); } /* n sign-e
 #define MISC_VD(name, sign) MISC(name, sign) V(name) D(name)
 #define MISC_VS(name, sign) MISC(name, sign) V(name) S(name)
 
-// clang-format off
-MISC_VD(abs, s)
-MISC_VS(sqabs, s)
-MISC_VS(sqneg, s)
-MISC_VS(suqadd, u)
-MISC_VS(usqadd, s)
-MISC_V(clz, u)
-MISC_V(cls, s)
-// clang-format on
+MISC_VD(abs, s);
+MISC_VS(sqabs, s);
+MISC_VS(sqneg, s);
+MISC_VS(suqadd, u);
+MISC_VS(usqadd, s);
+MISC_V(clz, u);
+MISC_V(cls, s);
 
 /* ---- whole words: y = Q --------------------------------------------------------------------- */
 
@@ -124,24 +122,28 @@ static inline u64 do_neg(u64 v, unsigned size) { return swar_sub(0, v, size); }
         d[1] = o->y ? do_##name(n[1], o->x) : 0;                                                                       \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-WORDWISE(rev16)
-WORDWISE(rev32)
-WORDWISE(rev64)
-WORDWISE(not)
-WORDWISE(rbit)
-WORDWISE(cnt)
-WORDWISE(cmgt_z) WORDWISE_D(cmgt_z)
-WORDWISE(cmge_z) WORDWISE_D(cmge_z)
-WORDWISE(cmeq_z) WORDWISE_D(cmeq_z)
-WORDWISE(cmle_z) WORDWISE_D(cmle_z)
-WORDWISE(cmlt_z) WORDWISE_D(cmlt_z)
-WORDWISE(neg) WORDWISE_D(neg)
-    // clang-format on
+WORDWISE(rev16);
+WORDWISE(rev32);
+WORDWISE(rev64);
+WORDWISE(not );
+WORDWISE(rbit);
+WORDWISE(cnt);
+WORDWISE(cmgt_z);
+WORDWISE_D(cmgt_z);
+WORDWISE(cmge_z);
+WORDWISE_D(cmge_z);
+WORDWISE(cmeq_z);
+WORDWISE_D(cmeq_z);
+WORDWISE(cmle_z);
+WORDWISE_D(cmle_z);
+WORDWISE(cmlt_z);
+WORDWISE_D(cmlt_z);
+WORDWISE(neg);
+WORDWISE_D(neg);
 
-    /* ---- narrowing moves ------------------------------------------------------------------------ */
+/* ---- narrowing moves ------------------------------------------------------------------------ */
 
-    static inline u64 nar_sqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_s(c, (s64)n, es); }
+static inline u64 nar_sqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_s(c, (s64)n, es); }
 static inline u64 nar_uqxtn(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, n, es); }
 static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sat_u(c, (s64)n, es); }
 
@@ -181,14 +183,15 @@ static inline u64 nar_sqxtun(struct cpu *c, u64 n, unsigned es) { return simd_sa
         simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, o->x, 1), 0}});                                    \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-NARROW(sqxtn, s) NARROW_S(sqxtn)
-NARROW(uqxtn, u) NARROW_S(uqxtn)
-NARROW(sqxtun, s) NARROW_S(sqxtun)
-    // clang-format on
+NARROW(sqxtn, s);
+NARROW_S(sqxtn);
+NARROW(uqxtn, u);
+NARROW_S(uqxtn);
+NARROW(sqxtun, s);
+NARROW_S(sqxtun);
 
-    /* XTN. */
-    enum step exec_xtn_v(struct cpu *c, const struct op *o)
+/* XTN. */
+enum step exec_xtn_v(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     const u64 *n = c->v[o->rn].d;
@@ -234,12 +237,10 @@ enum step exec_shll_v(struct cpu *c, const struct op *o)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-ADDLP(saddlp, s, 0)
-ADDLP(uaddlp, u, 0)
-ADDLP(sadalp, s, 1)
-ADDLP(uadalp, u, 1)
-// clang-format on
+ADDLP(saddlp, s, 0);
+ADDLP(uaddlp, u, 0);
+ADDLP(sadalp, s, 1);
+ADDLP(uadalp, u, 1);
 
 /* ---- integer estimates: URECPE, URSQRTE (y = Q) --------------------------------------------- */
 
@@ -280,10 +281,8 @@ static u32 rsqrt_estimate(u32 v)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-ESTIMATE(urecpe, recip_estimate)
-ESTIMATE(ursqrte, rsqrt_estimate)
-// clang-format on
+ESTIMATE(urecpe, recip_estimate);
+ESTIMATE(ursqrte, rsqrt_estimate);
 
 /* ---- across lanes --------------------------------------------------------------------------- */
 
@@ -302,10 +301,8 @@ ESTIMATE(ursqrte, rsqrt_estimate)
         simd_set(c, o->rd, (union v128){.ud = {out, 0}});                                                              \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-ACROSS(saddlv, s, s64, 1, r + n)
-ACROSS(uaddlv, u, u64, 1, r + n)
-// clang-format on
+ACROSS(saddlv, s, s64, 1, r + n);
+ACROSS(uaddlv, u, u64, 1, r + n);
 
 /* Folds the lanes of a word into its lowest. */
 #define FOLD(insn, name)                                                                                               \
@@ -320,8 +317,8 @@ ACROSS(uaddlv, u, u64, 1, r + n)
         simd_set(c, o->rd, (union v128){.ud = {v & ones(8u << o->x), 0}});                                             \
         return STEP_NEXT;                                                                                              \
     }
-FOLD(addv, add)
-FOLD(smaxv, smax)
-FOLD(sminv, smin)
-FOLD(umaxv, umax)
-FOLD(uminv, umin)
+FOLD(addv, add);
+FOLD(smaxv, smax);
+FOLD(sminv, smin);
+FOLD(umaxv, umax);
+FOLD(uminv, umin);

@@ -34,10 +34,10 @@
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-DUP(b, 0)
-DUP(h, 1)
-DUP(s, 2)
-DUP(d, 3)
+DUP(b, 0);
+DUP(h, 1);
+DUP(s, 2);
+DUP(d, 3);
 
 /* INS from a general register (x = index) and from an element (x to, y from); UMOV and SMOV. */
 #define INS(name, f, size, T)                                                                                          \
@@ -59,10 +59,10 @@ DUP(d, 3)
         c->x[o->rd] = c->v[o->rn].f[o->x];                                                                             \
         return STEP_NEXT;                                                                                              \
     }
-INS(b, b, 0, u8)
-INS(h, h, 1, u16)
-INS(s, s, 2, u32)
-INS(d, d, 3, u64)
+INS(b, b, 0, u8);
+INS(h, h, 1, u16);
+INS(s, s, 2, u32);
+INS(d, d, 3, u64);
 
 #define SMOV(name, f, bits, mask)                                                                                      \
     enum step exec_smov_##name(struct cpu *c, const struct op *o)                                                      \
@@ -71,11 +71,11 @@ INS(d, d, 3, u64)
         c->x[o->rd] = sext(c->v[o->rn].f[o->x], bits) & mask;                                                          \
         return STEP_NEXT;                                                                                              \
     }
-SMOV(wb, b, 8, 0xffffffff)
-SMOV(wh, h, 16, 0xffffffff)
-SMOV(xb, b, 8, ~0ull)
-SMOV(xh, h, 16, ~0ull)
-SMOV(xs, s, 32, ~0ull)
+SMOV(wb, b, 8, 0xffffffff);
+SMOV(wh, h, 16, 0xffffffff);
+SMOV(xb, b, 8, ~0ull);
+SMOV(xh, h, 16, ~0ull);
+SMOV(xs, s, 32, ~0ull);
 
 /* ---- modified immediate --------------------------------------------------------------------- */
 
@@ -106,8 +106,8 @@ MOVE_IMM(mvni_s, ~imm_s(o))
 MOVE_IMM(mvni_h, ~imm_h(o))
 MOVE_IMM(mvni_msl, ~imm_msl(o))
 /* FMOV (vector, immediate): the row's rule expands it. */
-MOVE_IMM(fmov_vimm_h, o->imm * 0x0001000100010001ull)
-MOVE_IMM(fmov_vimm_s, o->imm * 0x0000000100000001ull)
+MOVE_IMM(fmov_vimm_h, o->imm * 0x0001000100010001ull);
+MOVE_IMM(fmov_vimm_s, o->imm * 0x0000000100000001ull);
 
 enum step exec_fmov_vimm_d(struct cpu *c, const struct op *o)
 {
@@ -193,12 +193,12 @@ static inline union v128 do_zip(const u64 n[2], const u64 m[2], const struct op 
         simd_set(c, o->rd, what(c->v[o->rn].d, c->v[o->rm].d, o, part));                                               \
         return STEP_NEXT;                                                                                              \
     }
-PERMUTE(uzp1, do_uzp, 0)
-PERMUTE(uzp2, do_uzp, 1)
-PERMUTE(trn1, do_trn, 0)
-PERMUTE(trn2, do_trn, 1)
-PERMUTE(zip1, do_zip, 0)
-PERMUTE(zip2, do_zip, 1)
+PERMUTE(uzp1, do_uzp, 0);
+PERMUTE(uzp2, do_uzp, 1);
+PERMUTE(trn1, do_trn, 0);
+PERMUTE(trn2, do_trn, 1);
+PERMUTE(zip1, do_zip, 0);
+PERMUTE(zip2, do_zip, 1);
 
 /* EXT: imm = first byte, y = Q. */
 enum step exec_ext_v(struct cpu *c, const struct op *o)

@@ -130,38 +130,47 @@ EL(uqrshl) { return shift_reg(c, n, m, es, false, true, true); }
 #define SAME_VD(name, sign) SAME(name, sign) V(name) D(name)
 #define SAME_VS(name, sign) SAME(name, sign) V(name) S(name)
 
-// clang-format off
-SAME_V(shadd, s)
-SAME_V(uhadd, u)
-SAME_V(srhadd, s)
-SAME_V(urhadd, u)
-SAME_V(shsub, s)
-SAME_V(uhsub, u)
-SAME_VS(sqadd, s)
-SAME_VS(uqadd, u)
-SAME_VS(sqsub, s)
-SAME_VS(uqsub, u)
-SAME_V(sabd, s)
-SAME_V(uabd, u)
-SAME_V(saba, s)
-SAME_V(uaba, u)
-SAME_V(mul, u) E(mul)
-SAME_V(mla, u) E(mla)
-SAME_V(mls, u) E(mls)
-SAME_V(pmul, u)
-SAME_VS(sqdmulh, s) E(sqdmulh) ES(sqdmulh)
-SAME_VS(sqrdmulh, s) E(sqrdmulh) ES(sqrdmulh)
-SAME_VS(sqrdmlah, s) E(sqrdmlah) ES(sqrdmlah)
-SAME_VS(sqrdmlsh, s) E(sqrdmlsh) ES(sqrdmlsh)
-SAME_VD(sshl, s)
-SAME_VD(ushl, u)
-SAME_VD(srshl, s)
-SAME_VD(urshl, u)
-SAME_VS(sqshl, s)
-SAME_VS(uqshl, u)
-SAME_VS(sqrshl, s)
-SAME_VS(uqrshl, u)
-// clang-format on
+SAME_V(shadd, s);
+SAME_V(uhadd, u);
+SAME_V(srhadd, s);
+SAME_V(urhadd, u);
+SAME_V(shsub, s);
+SAME_V(uhsub, u);
+SAME_VS(sqadd, s);
+SAME_VS(uqadd, u);
+SAME_VS(sqsub, s);
+SAME_VS(uqsub, u);
+SAME_V(sabd, s);
+SAME_V(uabd, u);
+SAME_V(saba, s);
+SAME_V(uaba, u);
+SAME_V(mul, u);
+E(mul);
+SAME_V(mla, u);
+E(mla);
+SAME_V(mls, u);
+E(mls);
+SAME_V(pmul, u);
+SAME_VS(sqdmulh, s);
+E(sqdmulh);
+ES(sqdmulh);
+SAME_VS(sqrdmulh, s);
+E(sqrdmulh);
+ES(sqrdmulh);
+SAME_VS(sqrdmlah, s);
+E(sqrdmlah);
+ES(sqrdmlah);
+SAME_VS(sqrdmlsh, s);
+E(sqrdmlsh);
+ES(sqrdmlsh);
+SAME_VD(sshl, s);
+SAME_VD(ushl, u);
+SAME_VD(srshl, s);
+SAME_VD(urshl, u);
+SAME_VS(sqshl, s);
+SAME_VS(uqshl, u);
+SAME_VS(sqrshl, s);
+SAME_VS(uqrshl, u);
 
 /* ---- word at a time ------------------------------------------------------------------------- */
 
@@ -200,7 +209,7 @@ SAME_VS(uqrshl, u)
         simd_set(c, o->rd, (union v128){.ud = {lo, hi}});                                                              \
         return STEP_NEXT;                                                                                              \
     }
-                static inline u64 evens(u64 a, u64 b, unsigned size)
+static inline u64 evens(u64 a, u64 b, unsigned size)
 {
     return size == 3 ? a : swar_even(a, size) | swar_even(b, size) << 32;
 }
@@ -209,23 +218,34 @@ static inline u64 odds(u64 a, u64 b, unsigned size)
     return size == 3 ? b : swar_even(a >> (8 << size), size) | swar_even(b >> (8 << size), size) << 32;
 }
 
-// clang-format off
-WORDS(add) WORD_D(add) PAIRWISE(addp, add)
-WORDS(sub) WORD_D(sub)
-WORDS(cmgt) WORD_D(cmgt)
-WORDS(cmge) WORD_D(cmge)
-WORDS(cmhi) WORD_D(cmhi)
-WORDS(cmhs) WORD_D(cmhs)
-WORDS(cmeq) WORD_D(cmeq)
-WORDS(cmtst) WORD_D(cmtst)
-WORDS(smax) PAIRWISE(smaxp, smax)
-WORDS(smin) PAIRWISE(sminp, smin)
-WORDS(umax) PAIRWISE(umaxp, umax)
-WORDS(umin) PAIRWISE(uminp, umin)
-    // clang-format on
+WORDS(add);
+WORD_D(add);
+PAIRWISE(addp, add);
+WORDS(sub);
+WORD_D(sub);
+WORDS(cmgt);
+WORD_D(cmgt);
+WORDS(cmge);
+WORD_D(cmge);
+WORDS(cmhi);
+WORD_D(cmhi);
+WORDS(cmhs);
+WORD_D(cmhs);
+WORDS(cmeq);
+WORD_D(cmeq);
+WORDS(cmtst);
+WORD_D(cmtst);
+WORDS(smax);
+PAIRWISE(smaxp, smax);
+WORDS(smin);
+PAIRWISE(sminp, smin);
+WORDS(umax);
+PAIRWISE(umaxp, umax);
+WORDS(umin);
+PAIRWISE(uminp, umin);
 
-    /* ADDP (scalar). */
-    enum step exec_addp_d(struct cpu *c, const struct op *o)
+/* ADDP (scalar). */
+enum step exec_addp_d(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     union v128 n = simd_get(c, o->rn);
@@ -247,13 +267,11 @@ WORDS(umin) PAIRWISE(uminp, umin)
         vd[1] = o->y ? expr : 0;                                                                                       \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-BITWISE(and, n &m)
-BITWISE(bic, n & ~m)
-BITWISE(orr, n | m)
-BITWISE(orn, n | ~m)
-BITWISE(eor, n ^ m)
-// clang-format on
+BITWISE(and, n &m);
+BITWISE(bic, n & ~m);
+BITWISE(orr, n | m);
+BITWISE(orn, n | ~m);
+BITWISE(eor, n ^ m);
 BITWISE(bsl, (n & d) | (m & ~d))
 BITWISE(bit, (n & m) | (d & ~m))
 BITWISE(bif, (n & ~m) | (d & m))
@@ -277,15 +295,13 @@ BITWISE(bif, (n & ~m) | (d & m))
         simd_set(c, o->rd, simd_dot(c, o->rd, o->rn, &m, simd_bytes(o->y), n_signed, m_signed));                       \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-DOT(sdot, true, true)
-DOT(udot, false, false)
-DOT(usdot, false, true)
-DOT_E(sdot, true, true)
-DOT_E(udot, false, false)
-DOT_E(usdot, false, true)
-DOT_E(sudot, true, false)
-// clang-format on
+DOT(sdot, true, true);
+DOT(udot, false, false);
+DOT(usdot, false, true);
+DOT_E(sdot, true, true);
+DOT_E(udot, false, false);
+DOT_E(usdot, false, true);
+DOT_E(sudot, true, false);
 
 /* MatMulAdd: 2x2 sums of 8-element products of n's and m's rows. */
 static enum step matmul(struct cpu *c, const struct op *o, bool n_signed, bool m_signed)

@@ -77,28 +77,54 @@ EL(sqshlu) { return simd_sat_u(c, (s128)(s64)n * ((s128)1 << sh), es); }
 #define ID(name) SHIFT_EXEC(name, id, o->imm | 64, 3, 8)
 #define IS(name) SHIFT_EXEC(name, is, o->imm, shift_size(o), 1u << shift_size(o))
 
-// clang-format off
-SHIFT(sshr, s, RIGHT) I(sshr) ID(sshr)
-SHIFT(ushr, u, RIGHT) I(ushr) ID(ushr)
-SHIFT(srshr, s, RIGHT) I(srshr) ID(srshr)
-SHIFT(urshr, u, RIGHT) I(urshr) ID(urshr)
-SHIFT(ssra, s, RIGHT) I(ssra) ID(ssra)
-SHIFT(usra, u, RIGHT) I(usra) ID(usra)
-SHIFT(srsra, s, RIGHT) I(srsra) ID(srsra)
-SHIFT(ursra, u, RIGHT) I(ursra) ID(ursra)
-SHIFT(sri, u, RIGHT) I(sri) ID(sri)
-SHIFT(shl, u, LEFT) I(shl) ID(shl)
-SHIFT(sli, u, LEFT) I(sli) ID(sli)
-SHIFT(sqshl, s, LEFT) I(sqshl) IS(sqshl)
-SHIFT(uqshl, u, LEFT) I(uqshl) IS(uqshl)
-SHIFT(sqshlu, s, LEFT) I(sqshlu) IS(sqshlu)
-// clang-format on
+SHIFT(sshr, s, RIGHT);
+I(sshr);
+ID(sshr);
+SHIFT(ushr, u, RIGHT);
+I(ushr);
+ID(ushr);
+SHIFT(srshr, s, RIGHT);
+I(srshr);
+ID(srshr);
+SHIFT(urshr, u, RIGHT);
+I(urshr);
+ID(urshr);
+SHIFT(ssra, s, RIGHT);
+I(ssra);
+ID(ssra);
+SHIFT(usra, u, RIGHT);
+I(usra);
+ID(usra);
+SHIFT(srsra, s, RIGHT);
+I(srsra);
+ID(srsra);
+SHIFT(ursra, u, RIGHT);
+I(ursra);
+ID(ursra);
+SHIFT(sri, u, RIGHT);
+I(sri);
+ID(sri);
+SHIFT(shl, u, LEFT);
+I(shl);
+ID(shl);
+SHIFT(sli, u, LEFT);
+I(sli);
+ID(sli);
+SHIFT(sqshl, s, LEFT);
+I(sqshl);
+IS(sqshl);
+SHIFT(uqshl, u, LEFT);
+I(uqshl);
+IS(uqshl);
+SHIFT(sqshlu, s, LEFT);
+I(sqshlu);
+IS(sqshlu);
 
 /* ---- narrowing ------------------------------------------------------------------------------ */
 
 #define NAR(name) static inline u64 nar_##name(struct cpu *c SIMD_UNUSED, u64 n, unsigned sh, unsigned es SIMD_UNUSED)
 
-                    NAR(rshrn) { return lsr_round(n, sh); }
+NAR(rshrn) { return lsr_round(n, sh); }
 NAR(sqshrn) { return simd_sat_s(c, (s64)asr(n, sh), es); }
 NAR(sqrshrn) { return simd_sat_s(c, (s64)asr_round(n, sh), es); }
 NAR(uqshrn) { return simd_sat_u(c, lsr(n, sh), es); }
@@ -143,18 +169,22 @@ NAR(sqrshrun) { return simd_sat_u(c, (s64)asr_round(n, sh), es); }
         simd_set(c, o->rd, (union v128){.ud = {narrow_##name(c, &n, (unsigned)o->imm, 1), 0}});                        \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-NARROW(rshrn, u)
-NARROW(sqshrn, s) NARROW_S(sqshrn)
-NARROW(sqrshrn, s) NARROW_S(sqrshrn)
-NARROW(uqshrn, u) NARROW_S(uqshrn)
-NARROW(uqrshrn, u) NARROW_S(uqrshrn)
-NARROW(sqshrun, s) NARROW_S(sqshrun)
-NARROW(sqrshrun, s) NARROW_S(sqrshrun)
-    // clang-format on
+NARROW(rshrn, u);
+NARROW(sqshrn, s);
+NARROW_S(sqshrn);
+NARROW(sqrshrn, s);
+NARROW_S(sqrshrn);
+NARROW(uqshrn, u);
+NARROW_S(uqshrn);
+NARROW(uqrshrn, u);
+NARROW_S(uqrshrn);
+NARROW(sqshrun, s);
+NARROW_S(sqshrun);
+NARROW(sqrshrun, s);
+NARROW_S(sqrshrun);
 
-    /* SHRN: the wanted bits of each wide lane are within it. */
-    enum step exec_shrn_i(struct cpu *c, const struct op *o)
+/* SHRN: the wanted bits of each wide lane are within it. */
+enum step exec_shrn_i(struct cpu *c, const struct op *o)
 {
     SIMD_CHECK(c);
     unsigned size = shift_size(o), sh = (16u << size) - (unsigned)o->imm;
@@ -187,7 +217,5 @@ NARROW(sqrshrun, s) NARROW_S(sqrshrun)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-// clang-format off
-WIDEN(sshll, s)
-WIDEN(ushll, u)
-// clang-format on
+WIDEN(sshll, s);
+WIDEN(ushll, u);

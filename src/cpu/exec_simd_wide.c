@@ -71,26 +71,57 @@ static inline union v128 half(const struct cpu *c, unsigned r, bool upper)
 #define E(name)  LONG_EXEC(name, e, simd_by_element(c, o), o->y, 8u >> o->x)
 #define ES(name) LONG_EXEC(name, es, simd_by_element(c, o), false, 1)
 
-// clang-format off
-LONG(saddl, s) V(saddl)
-LONG(uaddl, u) V(uaddl)
-LONG(ssubl, s) V(ssubl)
-LONG(usubl, u) V(usubl)
-LONG(sabdl, s) V(sabdl)
-LONG(uabdl, u) V(uabdl)
-LONG(sabal, s) V(sabal)
-LONG(uabal, u) V(uabal)
-LONG(smull, s) V(smull) E(smull)
-LONG(umull, u) V(umull) E(umull)
-LONG(smlal, s) V(smlal) E(smlal)
-LONG(umlal, u) V(umlal) E(umlal)
-LONG(smlsl, s) V(smlsl) E(smlsl)
-LONG(umlsl, u) V(umlsl) E(umlsl)
-LONG(sqdmull, s) V(sqdmull) S(sqdmull) E(sqdmull) ES(sqdmull)
-LONG(sqdmlal, s) V(sqdmlal) S(sqdmlal) E(sqdmlal) ES(sqdmlal)
-LONG(sqdmlsl, s) V(sqdmlsl) S(sqdmlsl) E(sqdmlsl) ES(sqdmlsl)
-LONG(pmull8, u) V(pmull8)
-// clang-format on
+LONG(saddl, s);
+V(saddl);
+LONG(uaddl, u);
+V(uaddl);
+LONG(ssubl, s);
+V(ssubl);
+LONG(usubl, u);
+V(usubl);
+LONG(sabdl, s);
+V(sabdl);
+LONG(uabdl, u);
+V(uabdl);
+LONG(sabal, s);
+V(sabal);
+LONG(uabal, u);
+V(uabal);
+LONG(smull, s);
+V(smull);
+E(smull);
+LONG(umull, u);
+V(umull);
+E(umull);
+LONG(smlal, s);
+V(smlal);
+E(smlal);
+LONG(umlal, u);
+V(umlal);
+E(umlal);
+LONG(smlsl, s);
+V(smlsl);
+E(smlsl);
+LONG(umlsl, u);
+V(umlsl);
+E(umlsl);
+LONG(sqdmull, s);
+V(sqdmull);
+S(sqdmull);
+E(sqdmull);
+ES(sqdmull);
+LONG(sqdmlal, s);
+V(sqdmlal);
+S(sqdmlal);
+E(sqdmlal);
+ES(sqdmlal);
+LONG(sqdmlsl, s);
+V(sqdmlsl);
+S(sqdmlsl);
+E(sqdmlsl);
+ES(sqdmlsl);
+LONG(pmull8, u);
+V(pmull8);
 
 /* ---- wide: Vd and Vn of twice the width of Vm ----------------------------------------------- */
 
@@ -109,12 +140,10 @@ LONG(pmull8, u) V(pmull8)
         simd_set(c, o->rd, r);                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-    // clang-format off
-WIDE(saddw, s, +)
-WIDE(uaddw, u, +)
-WIDE(ssubw, s, -)
-WIDE(usubw, u, -)
-// clang-format on
+WIDE(saddw, s, +);
+WIDE(uaddw, u, +);
+WIDE(ssubw, s, -);
+WIDE(usubw, u, -);
 
 /* ---- high half: the upper half of each sum or difference ------------------------------------ */
 
@@ -136,9 +165,7 @@ WIDE(usubw, u, -)
             d[1] = 0;                                                                                                  \
         return STEP_NEXT;                                                                                              \
     }
-    // clang-format off
-HIGH(addhn, +, 0)
-HIGH(raddhn, +, 1)
-HIGH(subhn, -, 0)
-HIGH(rsubhn, -, 1)
-    // clang-format on
+HIGH(addhn, +, 0);
+HIGH(raddhn, +, 1);
+HIGH(subhn, -, 0);
+HIGH(rsubhn, -, 1);
