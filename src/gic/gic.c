@@ -22,6 +22,8 @@ static void reset_cpu(struct gic *g, struct gic_cpu *c)
     c->rctlr = 0;
     c->propbaser = c->pendbaser = 0;
     c->lpi = (struct gic_pending){.intid = INTID_SPURIOUS, .prio = PRIO_IDLE};
+    if (c->lpis)
+        memset(c->lpis, 0, sizeof *c->lpis);
     c->grpen = c->ctl = 0;
     c->pmr = 0;
     c->bpr[GRP_0] = c->bpr[GRP_1S] = BPR_MIN;
@@ -91,6 +93,10 @@ static void cpu_state_visit(struct gic_cpu *c, struct snap *s)
     SNAP(s, c, lpi.intid);
     SNAP(s, c, lpi.prio);
     SNAP(s, c, lpi.group);
+    if (c->lpis) {
+        SNAP(s, c, lpis->pending);
+        SNAP(s, c, lpis->any);
+    }
     SNAP(s, c, grpen);
     SNAP(s, c, ctl);
     SNAP(s, c, pmr);
@@ -167,6 +173,10 @@ struct gic *gic_new(const struct gic_config *cfg, struct log *log)
         c->gic = g;
         c->index = i;
         c->affinity = cfg->mpidr ? cfg->mpidr[i] & IROUTER_AFF : i;
+        if (g->lpis) {
+            c->lpis = calloc(1, sizeof *c->lpis);
+            CHECK(c->lpis);
+        }
         c->maint = gic_ppi_input(g, i, cfg->maintenance ? cfg->maintenance : 25);
     }
     gic_reset(g);
@@ -175,8 +185,11 @@ struct gic *gic_new(const struct gic_config *cfg, struct log *log)
 
 void gic_free(struct gic *g)
 {
-    if (g)
-        free(g->cpu);
+    if (!g)
+        return;
+    for (unsigned i = 0; i < g->ncpu; i++)
+        free(g->cpu[i].lpis);
+    free(g->cpu);
     free(g);
 }
 

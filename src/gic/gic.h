@@ -59,6 +59,10 @@ struct port gic_vport(struct gic *g, unsigned cpu);
  * as firmware would (all interrupts Non-secure Group 1, redistributors awake). Call after reset. */
 void gic_boot_nonsecure(struct gic *g);
 
+/* v3 with LPIs: an Interrupt Translation Service, 128 KiB (control and translation frames). The DeviceID of an MSI is
+ * its txn's stream. */
+struct device *gic_its_new(struct gic *g, const char *id, struct log *log);
+
 /* GICv2m: turns MSI writes into edges of SPIs [base, base + count) (INTIDs, base >= 32). A device of its
  * own, 4 KiB; the pulses go to wires the machine gets from gic_spi_input(). */
 struct device *gicv2m_new(struct gic *g, unsigned base, unsigned count, const char *id, struct log *log);

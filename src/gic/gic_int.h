@@ -75,7 +75,7 @@ enum {
 
 /* GICR_WAKER, GICR_CTLR */
 enum { WAKER_PROCESSOR_SLEEP = 2, WAKER_CHILDREN_ASLEEP = 4 };
-enum { GICR_CTLR_ENABLE_LPIS = 1, GICR_CTLR_DPG = 7 << 24, GICR_CTLR_DPG0_SHIFT = 24 };
+enum { GICR_CTLR_ENABLE_LPIS = 1, GICR_CTLR_CES = 2, GICR_CTLR_DPG = 7 << 24, GICR_CTLR_DPG0_SHIFT = 24 };
 
 #define IROUTER_IRM (1ull << 31)
 #define IROUTER_AFF 0xff00ffffffull
@@ -84,6 +84,12 @@ struct gic_pending {
     u32 intid; /* INTID_SPURIOUS: none */
     u8 prio;
     u8 group; /* enum gic_group */
+};
+
+/* Pending LPIs of a redistributor by INTID. */
+struct gic_lpis {
+    u64 pending[1024];
+    u64 any[16]; /* which words of pending are not zero */
 };
 
 struct gic_cpu {
@@ -98,6 +104,7 @@ struct gic_cpu {
     /* Redistributor */
     u32 waker, rctlr;
     u64 propbaser, pendbaser;
+    struct gic_lpis *lpis;  /* NULL: none */
     struct gic_pending lpi; /* best pending LPI */
 
     /* CPU interface */
@@ -235,6 +242,12 @@ void gic_lpi_ctlr(struct gic *g, struct gic_cpu *c, u32 v, bool ns);
 void gic_lpi_propbaser(struct gic *g, struct gic_cpu *c, u64 v);
 void gic_lpi_pendbaser(struct gic *g, struct gic_cpu *c, u64 v);
 void gic_lpi_ack(struct gic *g, struct gic_cpu *c, unsigned intid);
+/* Makes an LPI pending or not on a redistributor; ignored when that has no such LPI. */
+void gic_lpi_set(struct gic *g, struct gic_cpu *c, u32 intid, bool pending);
+bool gic_lpi_pending(const struct gic_cpu *c, u32 intid);
+/* Looks at all pending LPIs and their configuration again. */
+void gic_lpi_rescan(struct gic *g, struct gic_cpu *c);
+void gic_lpi_move_all(struct gic *g, struct gic_cpu *from, struct gic_cpu *to);
 
 /* ---- front ends ------------------------------------------------------------------------------ */
 

@@ -175,7 +175,7 @@ static u64 redist_typer(const struct gic *g, const struct gic_cpu *c)
 static u64 rd_read(struct gic *g, struct gic_cpu *c, const struct txn *t, u32 off, bool *known)
 {
     switch (off & ~7u) {
-    case 0x0000: return c->rctlr | (u64)IIDR_ARM << 32;
+    case 0x0000: return c->rctlr | (g->lpis ? GICR_CTLR_CES : 0u) | (u64)IIDR_ARM << 32;
     case 0x0008: return redist_typer(g, c);
     case 0x0010: return txn_ns_view(g, t) ? 0 : (u64)c->waker << 32;
     case 0x0070: return g->lpis ? c->propbaser : 0;
