@@ -116,7 +116,7 @@ void cpu_set_spsr(struct cpu *c, u64 spsr)
     p->btype = cpu_has(c, FEAT_BTI) ? (u8)bits(spsr, 11, 10) : 0;
     p->daif = (u8)bits(spsr, 9, 6);
     cpu_set_el(c, (unsigned)bits(spsr, 3, 2), (unsigned)(spsr & 1));
-    cpu_attend(c);
+    cpu_recheck(c);
 }
 
 void cpu_set_input(struct cpu *c, unsigned input, bool level)

@@ -188,6 +188,13 @@ static inline void cpu_attend(struct cpu *c)
     c->irq_check = true;
     slice_kick(&c->slice);
 }
+/* The same from within an instruction that ends with STEP_SYNC or STEP_JUMP, without ending the slice:
+ * exceptions, returns and PSTATE writes. */
+static inline void cpu_recheck(struct cpu *c)
+{
+    c->irq_check = true;
+    c->fetch_page = ~0ull;
+}
 /* SEV, exception return and monitor events: sets the event register, wakes WFE. */
 void cpu_send_event(struct cpu *c);
 /* True when WFI (or WFE) would have a reason not to sleep. */

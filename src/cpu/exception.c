@@ -64,7 +64,7 @@ static u64 enter(struct cpu *c, unsigned el, u64 ret, unsigned offset)
     c->ps.tco = cpu_has(c, FEAT_MTE2);
     c->pc = vector + offset;
     c->exceptions++;
-    cpu_attend(c);
+    cpu_recheck(c);
     return c->pc;
 }
 

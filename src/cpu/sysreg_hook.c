@@ -21,7 +21,7 @@ enum { P_DAIF = 6, P_SSBS = 12, P_ALLINT = 13, P_PAN = 22, P_UAO = 23, P_DIT = 2
 static enum step set_daif(struct cpu *c, unsigned daif)
 {
     c->ps.daif = (u8)daif;
-    cpu_attend(c);
+    cpu_recheck(c);
     return STEP_SYNC;
 }
 
@@ -49,7 +49,7 @@ static enum step set_spsel(struct cpu *c, unsigned sp)
 static enum step set_allint(struct cpu *c, bool on)
 {
     c->ps.allint = on;
-    cpu_attend(c);
+    cpu_recheck(c);
     return STEP_SYNC;
 }
 
@@ -249,13 +249,13 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     case HCRX_EL2:
         sysreg_refresh(c);
         context_touch(c);
-        cpu_attend(c);
+        cpu_recheck(c);
         return STEP_SYNC;
     case SCR_EL3:
         sysreg_refresh(c);
         context_touch(c);
         port_write(c, PORT_GIC, SR_SCR_EL3, c->sys[SCR_EL3]);
-        cpu_attend(c);
+        cpu_recheck(c);
         return STEP_SYNC;
     case SCTLR_EL1:
     case SCTLR_EL2:
@@ -282,7 +282,7 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     case MDSCR_EL1:
     case MDCR_EL2:
     case MDCR_EL3:
-    case OSDLR_EL1: cpu_attend(c); return STEP_SYNC;
+    case OSDLR_EL1: cpu_recheck(c); return STEP_SYNC;
     default: return STEP_NEXT;
     }
 }
