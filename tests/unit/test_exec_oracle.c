@@ -20,7 +20,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "cpu/a64.h"
-#include "cpu/code.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/fields.h"
@@ -328,7 +327,6 @@ static void run_elara(const struct image *im, u8 *out, const struct features *fe
     struct cpu_config cfg = {.feat = *feat};
     struct cpu *c = cpu_new(&env, &cfg);
     env.cpus = &c;
-    c->code = code_cache_new(bus);
     cpu_reset(c);
 
     /* Identity map: one 1 GiB block, Normal memory, EL0 may do everything. */
@@ -355,7 +353,6 @@ static void run_elara(const struct image *im, u8 *out, const struct features *fe
                   (unsigned long long)last.far, (unsigned long long)last.pc);
     struct txn t = {.space = PAS_NS};
     bus_read(bus, &t, im->results, out, BASE + im->size - im->results);
-    code_cache_free(c->code);
     cpu_free(c);
     bus_free(bus);
     clock_free(&clock);
