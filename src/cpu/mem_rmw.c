@@ -103,7 +103,7 @@ bool mem_zero_block(struct cpu *c, u64 va)
         e = NULL;
     }
     if (!e) {
-        exc_cm_abort(c, &fault);
+        exc_data_abort(c, &fault); /* DC ZVA is no cache maintenance: CM = 0 */
         return false;
     }
     struct bus *b = c->env->bus;
