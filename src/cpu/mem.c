@@ -113,9 +113,10 @@ struct span {
     unsigned len;
 };
 
-static bool data_abort(struct cpu *c, const struct fault *f)
+static bool data_abort(struct cpu *c, const struct access *a, struct fault f)
 {
-    exc_data_abort(c, f);
+    f.vncr = a->kind & MEM_EL2;
+    exc_data_abort(c, &f);
     return false;
 }
 
@@ -124,15 +125,14 @@ static bool translate_span(struct cpu *c, const struct access *a, struct span *s
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, a->f, s->va, a->write ? NEED_W : NEED_R, &fault);
     if (!e)
-        return data_abort(c, &fault);
+        return data_abort(c, a, fault);
     s->e = *e;
     return true;
 }
 
-static bool external_abort(struct cpu *c, u64 va, bool write)
+static bool external_abort(struct cpu *c, const struct access *a, u64 va)
 {
-    const struct fault f = {.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = write};
-    return data_abort(c, &f);
+    return data_abort(c, a, (struct fault){.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = a->write});
 }
 
 /* Translates the whole access and checks alignment; n spans. */
@@ -140,10 +140,8 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
 {
     unsigned align = natural(a->size, a->kind);
     bool unaligned = a->va & (align - 1);
-    if (unaligned && mem_unaligned_faults(c, a->va, a->size, a->kind)) {
-        const struct fault f = mem_alignment_fault(a->va, a->write);
-        return data_abort(c, &f);
-    }
+    if (unaligned && mem_unaligned_faults(c, a->va, a->size, a->kind))
+        return data_abort(c, a, mem_alignment_fault(a->va, a->write));
     unsigned room = 0x1000 - (unsigned)(a->va & 0xfff);
     s[0].va = a->va;
     s[0].len = a->size < room ? a->size : room;
@@ -158,10 +156,8 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
             return false;
     }
     for (unsigned i = 0; unaligned && i < *n; i++)
-        if (attr_is_device(s[i].e.attr)) {
-            const struct fault f = mem_alignment_fault(s[i].va, a->write);
-            return data_abort(c, &f);
-        }
+        if (attr_is_device(s[i].e.attr))
+            return data_abort(c, a, mem_alignment_fault(s[i].va, a->write));
     return true;
 }
 
@@ -183,7 +179,7 @@ static bool span_read(struct cpu *c, const struct access *a, const struct span *
     const struct txn x = cpu_txn(c, s, a->f);
     u64 val[2] = {0, 0};
     if (t.kind != PAGE_DEV || bus_dev_read(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
-        return external_abort(c, s->va, false);
+        return external_abort(c, a, s->va);
     memcpy(buf, val, s->len);
     return true;
 }
@@ -203,7 +199,7 @@ static bool span_write(struct cpu *c, const struct access *a, const struct span 
     u64 val[2] = {0, 0};
     memcpy(val, buf, s->len);
     if ((t.kind != PAGE_DEV && t.kind != PAGE_ROM) || bus_dev_write(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
-        return external_abort(c, s->va, true);
+        return external_abort(c, a, s->va);
     return true;
 }
 
