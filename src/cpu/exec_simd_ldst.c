@@ -20,10 +20,25 @@ static inline unsigned kind_imm(const struct op *o, bool wback)
     return wback || o->rn != REG_SP ? MEM_TAGCHK : MEM_NORMAL;
 }
 
+/* Q accesses are single accesses of 16 bytes: where alignment is checked, eight will not do, which is
+ * all that the inline path looks at. */
+static inline bool q_read(struct cpu *c, u64 va, unsigned kind, u64 v[2])
+{
+    if (UNLIKELY(va & 15) && c->strict_align)
+        return mem_read16_slow(c, va, kind, v);
+    return mem_read16(c, va, kind, v);
+}
+static inline bool q_write(struct cpu *c, u64 va, unsigned kind, const u64 v[2])
+{
+    if (UNLIKELY(va & 15) && c->strict_align)
+        return mem_write16_slow(c, va, kind, v);
+    return mem_write16(c, va, kind, v);
+}
+
 static inline bool load_v(struct cpu *c, unsigned rd, u64 va, unsigned size, unsigned kind)
 {
     u64 v[2] = {0, 0};
-    if (size == 16 ? !mem_read16(c, va, kind, v) : !mem_read(c, va, size, kind, v))
+    if (size == 16 ? !q_read(c, va, kind, v) : !mem_read(c, va, size, kind, v))
         return false;
     c->v[rd].d[0] = v[0];
     c->v[rd].d[1] = v[1];
@@ -33,7 +48,7 @@ static inline bool load_v(struct cpu *c, unsigned rd, u64 va, unsigned size, uns
 static inline bool store_v(struct cpu *c, unsigned rt, u64 va, unsigned size, unsigned kind)
 {
     if (size == 16)
-        return mem_write16(c, va, kind, c->v[rt].d);
+        return q_write(c, va, kind, c->v[rt].d);
     return mem_write(c, va, size, kind, c->v[rt].d[0] & ones(8 * size));
 }
 
@@ -112,7 +127,7 @@ static inline bool load_pair(struct cpu *c, const struct op *o, u64 va, unsigned
 {
     u64 v[2], w[2];
     if (size == 16) {
-        if (!mem_read16(c, va, kind, v) || !mem_read16(c, va + 16, kind, w))
+        if (!q_read(c, va, kind, v) || !q_read(c, va + 16, kind, w))
             return false;
     } else if (size == 8) {
         if (!mem_read16(c, va, kind | MEM_PAIR, v))
@@ -137,7 +152,7 @@ static inline bool store_pair(struct cpu *c, const struct op *o, u64 va, unsigne
 {
     const u64 *v = c->v[o->rd].d, *w = c->v[o->ra].d;
     if (size == 16)
-        return mem_write16(c, va, kind, v) && mem_write16(c, va + 16, kind, w);
+        return q_write(c, va, kind, v) && q_write(c, va + 16, kind, w);
     if (size == 8)
         return mem_write16(c, va, kind | MEM_PAIR, (const u64[2]){v[0], w[0]});
     return mem_write(c, va, 8, kind | MEM_PAIR, (u32)v[0] | w[0] << 32);
