@@ -30,6 +30,10 @@ struct txn {
 };
 enum { TXN_DMA = 0xff };
 
+/* A device that starts DMA itself refuses accesses that come from DMA: what a guest programs can then never
+ * make a device enter itself. */
+static inline bool bus_from_dma(const struct txn *t) { return t->cpu == TXN_DMA && !t->debug; }
+
 /* ---- devices -------------------------------------------------------------------------------- */
 
 struct device;

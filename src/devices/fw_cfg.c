@@ -41,7 +41,6 @@ struct fw_cfg {
     u16 key;
     u32 at; /* offset in the item */
     u64 dma_addr;
-    bool in_dma;
 };
 
 static struct fw_cfg *self(struct device *d) { return container_of(d, struct fw_cfg, dev); }
@@ -128,10 +127,7 @@ static bool dma_bytes(struct fw_cfg *f, u64 addr, void *buf, size_t n, bool to_g
 {
     if (addr >= 1ull << 56)
         return false;
-    f->in_dma = true;
-    enum bus_result r = to_guest ? dma_write(&f->dma, addr, buf, n) : dma_read(&f->dma, addr, buf, n);
-    f->in_dma = false;
-    return r == BUS_OK;
+    return (to_guest ? dma_write(&f->dma, addr, buf, n) : dma_read(&f->dma, addr, buf, n)) == BUS_OK;
 }
 
 static bool transfer_out(struct fw_cfg *f, u64 addr, u32 n)
@@ -194,7 +190,7 @@ static enum bus_result fw_cfg_read(struct device *d, const struct txn *t, u64 of
 {
     struct fw_cfg *f = self(d);
     *val = 0;
-    if (f->in_dma)
+    if (bus_from_dma(t))
         return BUS_SLVERR;
     if (off < R_SELECTOR) {
         *val = read_data(f, size, t->debug);
@@ -213,7 +209,7 @@ static enum bus_result fw_cfg_write(struct device *d, const struct txn *t, u64 o
     struct fw_cfg *f = self(d);
     if (t->debug)
         return BUS_OK;
-    if (f->in_dma)
+    if (bus_from_dma(t))
         return BUS_SLVERR;
     if (off == R_SELECTOR && size == 2) {
         select_item(f, bswap16((u16)val));

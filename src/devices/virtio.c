@@ -76,9 +76,7 @@ static bool access_ok(u64 addr, u64 n) { return addr < 1ull << 56 && n <= (1ull 
 
 static bool mem_read(struct virtio *v, u64 addr, void *buf, size_t n)
 {
-    v->in_dma = true;
     bool ok = access_ok(addr, n) && dma_read(&v->dma, addr, buf, n) == BUS_OK;
-    v->in_dma = false;
     if (!ok)
         virtio_broken(v, "no memory to read %zu bytes at 0x%llx", n, (unsigned long long)addr);
     return ok;
@@ -86,9 +84,7 @@ static bool mem_read(struct virtio *v, u64 addr, void *buf, size_t n)
 
 static bool mem_write(struct virtio *v, u64 addr, const void *buf, size_t n)
 {
-    v->in_dma = true;
     bool ok = access_ok(addr, n) && dma_write(&v->dma, addr, buf, n) == BUS_OK;
-    v->in_dma = false;
     if (!ok)
         virtio_broken(v, "no memory to write %zu bytes at 0x%llx", n, (unsigned long long)addr);
     return ok;

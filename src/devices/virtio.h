@@ -69,7 +69,6 @@ struct virtio {
     u8 status;
     u32 generation;
     struct virtq q[VIRTIO_MAX_QUEUES];
-    bool in_dma; /* the device accesses memory: a register access now is its own DMA hitting itself */
 };
 enum { VIRTIO_CONFIG_CHANGED = 0xffff };
 

@@ -228,15 +228,19 @@ static void fill_config(struct blk *b)
     c[C_MAY_UNMAP] = 1;
 }
 
-static void reset(struct virtio *v)
+static void drop_requests(struct blk *b)
 {
-    struct blk *b = self(v);
     for (u32 i = 0; i < b->count; i++) {
         free(nth(b, i)->chain);
         nth(b, i)->chain = NULL;
     }
     b->first = b->count = 0;
     clock_cancel(b->clock, &b->done);
+}
+
+static void reset(struct virtio *v)
+{
+    drop_requests(self(v));
     v->config[C_WRITEBACK] = 1;
 }
 
@@ -245,7 +249,7 @@ static void state(struct virtio *v, struct snap *s)
     struct blk *b = self(v);
     u32 count = b->count;
     if (s->mode == SNAP_LOAD)
-        reset(v);
+        drop_requests(b);
     snap_bytes(s, "in flight", &count, sizeof count);
     if (s->mode == SNAP_LOAD) {
         if (s->failed || count > QUEUE_SIZE)

@@ -128,7 +128,7 @@ static enum bus_result mmio_read(struct device *d, const struct txn *t, u64 off,
 {
     struct virtio_mmio *m = self(d);
     *val = 0;
-    if (m->v && m->v->in_dma)
+    if (bus_from_dma(t))
         return BUS_SLVERR;
     if (off >= CONFIG) {
         if (m->v)
@@ -244,7 +244,7 @@ static enum bus_result mmio_write(struct device *d, const struct txn *t, u64 off
         bad(m, t, "empty slot: write of", off);
         return BUS_OK;
     }
-    if (m->v->in_dma)
+    if (bus_from_dma(t))
         return BUS_SLVERR;
     if (off >= CONFIG)
         virtio_config_write(m->v, off - CONFIG, size, val);

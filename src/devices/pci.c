@@ -1,0 +1,196 @@
+/* PCI functions: configuration space, BARs, capabilities, INTx and bus-master DMA (PCI Local Bus 3.0
+ * chapter 6, PCI Express Base 4.0 chapter 7).
+ *
+ * A configuration write changes the bits that wmask allows; sizing a BAR works by that alone.  DMA and
+ * MSI leave a function only while it may master the bus.
+ *
+ * Not modelled: bridges and buses behind the root bus, functions 1-7, extended configuration space (reads
+ * 0: no extended capabilities), expansion ROMs, power management, accesses from one function to another. */
+#include "devices/pci.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "core/check.h"
+#include "core/log.h"
+#include "core/snap.h"
+#include "devices/le.h"
+#include "devices/pci_internal.h"
+
+enum { STATUS_INTX = 1 << 3, STATUS_CAPS = 1 << 4 };
+
+/* ---- bus mastering -------------------------------------------------------------------------- */
+
+static bool master(const struct pci_fn *f) { return f->config[PCI_COMMAND] & PCI_CMD_MASTER; }
+
+static enum bus_result fn_read(void *arg, const struct txn *t, u64 addr, void *buf, size_t n)
+{
+    const struct pci_fn *f = arg;
+    (void)t;
+    return master(f) ? dma_read(&f->upstream, addr, buf, n) : BUS_DECERR;
+}
+
+static enum bus_result fn_write(void *arg, const struct txn *t, u64 addr, const void *buf, size_t n)
+{
+    const struct pci_fn *f = arg;
+    (void)t;
+    return master(f) ? dma_write(&f->upstream, addr, buf, n) : BUS_DECERR;
+}
+
+/* ---- building a function -------------------------------------------------------------------- */
+
+void pci_init(struct pci_fn *f, const struct pci_ops *ops, const char *id, struct log *log, const struct pci_ids *ids,
+              bool interrupt)
+{
+    f->ops = ops;
+    f->id = id;
+    f->log = log;
+    f->dma = (struct dma){.read = fn_read, .write = fn_write, .arg = f};
+    f->caps_end = PCI_CAPS;
+    u8 *c = f->initial;
+    put_le16(c + PCI_VENDOR, ids->vendor);
+    put_le16(c + PCI_DEVICE, ids->device);
+    c[PCI_REVISION] = ids->revision;
+    put_le16(c + PCI_CLASS, (u16)ids->class_code);
+    c[PCI_CLASS + 2] = (u8)(ids->class_code >> 16);
+    put_le16(c + PCI_SUBSYS_VENDOR, ids->subsys_vendor);
+    put_le16(c + PCI_SUBSYS, ids->subsys);
+    c[PCI_INT_PIN] = interrupt;
+    put_le16(f->wmask + PCI_COMMAND, PCI_CMD_MASTER | (interrupt ? PCI_CMD_INTX_OFF : 0));
+    f->wmask[PCI_INT_LINE] = interrupt ? 0xff : 0;
+    memcpy(f->config, f->initial, PCI_CONFIG);
+}
+
+void pci_add_bar(struct pci_fn *f, unsigned bar, enum pci_bar_kind kind, u64 size)
+{
+    CHECK(bar < PCI_BARS && is_pow2(size) && size >= (kind == PCI_BAR_IO ? 4 : 16));
+    f->bar[bar].size = size;
+    f->bar[bar].kind = (u8)kind;
+    unsigned at = PCI_BAR0 + 4 * bar;
+    put_le32(f->wmask + at, (u32) ~(size - 1));
+    f->initial[at] = kind == PCI_BAR_IO ? 1 : kind == PCI_BAR_MEM64 ? 0xc : 0; /* 64-bit: prefetchable too */
+    if (kind == PCI_BAR_MEM64) {
+        CHECK(bar + 1 < PCI_BARS);
+        put_le32(f->wmask + at + 4, (u32)(~(size - 1) >> 32));
+    }
+    f->wmask[PCI_COMMAND] |= kind == PCI_BAR_IO ? PCI_CMD_IO : PCI_CMD_MEM;
+    memcpy(f->config, f->initial, PCI_CONFIG);
+}
+
+unsigned pci_add_cap(struct pci_fn *f, u8 cap_id, const u8 *body, const u8 *wmask, unsigned n)
+{
+    unsigned at = f->caps_end;
+    CHECK(n >= 2 && at + n <= PCI_CONFIG);
+    memcpy(f->initial + at, body, n);
+    if (wmask)
+        memcpy(f->wmask + at, wmask, n);
+    f->initial[at] = cap_id;
+    f->initial[at + 1] = f->initial[PCI_CAP_POINTER];
+    f->wmask[at] = f->wmask[at + 1] = 0;
+    f->initial[PCI_CAP_POINTER] = (u8)at;
+    f->initial[PCI_STATUS] |= STATUS_CAPS;
+    f->caps_end = (unsigned)align_up(at + n, 4);
+    memcpy(f->config, f->initial, PCI_CONFIG);
+    return at;
+}
+
+/* ---- INTx ----------------------------------------------------------------------------------- */
+
+/* The four lines are shared by wired-or; slot s turns INTA into line s mod 4. */
+static void update_intx(struct pci_host *h)
+{
+    bool level[4] = {0};
+    for (unsigned i = 0; i < PCI_SLOTS; i++) {
+        const struct pci_fn *f = h->fn[i];
+        if (f && f->intx && !(get_le16(f->config + PCI_COMMAND) & PCI_CMD_INTX_OFF))
+            level[i % 4] = true;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        irq_set(&h->intx[i], level[i]);
+}
+
+void pci_set_intx(struct pci_fn *f, bool level)
+{
+    if (f->intx == level)
+        return;
+    f->intx = level;
+    f->config[PCI_STATUS] = (u8)((f->config[PCI_STATUS] & ~STATUS_INTX) | (level ? STATUS_INTX : 0));
+    if (f->host)
+        update_intx(f->host);
+}
+
+/* ---- configuration -------------------------------------------------------------------------- */
+
+u32 pci_config_read(struct pci_fn *f, const struct txn *t, unsigned off, unsigned size)
+{
+    if (off + size > PCI_CONFIG)
+        return 0;
+    if (f->ops->config_read && !t->debug)
+        f->ops->config_read(f, off, size);
+    return (u32)get_bytes(f->config, PCI_CONFIG, off, size);
+}
+
+void pci_config_write(struct pci_fn *f, unsigned off, unsigned size, u32 val)
+{
+    if (off + size > PCI_CONFIG)
+        return;
+    for (unsigned i = 0; i < size; i++) {
+        u8 m = f->wmask[off + i];
+        f->config[off + i] = (u8)((f->config[off + i] & ~m) | (val >> (8 * i) & m));
+    }
+    if (f->host)
+        update_intx(f->host);
+    pci_msix_config_wrote(f);
+    if (f->ops->config_wrote)
+        f->ops->config_wrote(f, off, size);
+}
+
+/* The PCI address of a BAR. */
+static u64 bar_addr(const struct pci_fn *f, unsigned bar)
+{
+    unsigned at = PCI_BAR0 + 4 * bar;
+    u64 a = get_le32(f->config + at);
+    if (f->bar[bar].kind == PCI_BAR_MEM64)
+        a |= (u64)get_le32(f->config + at + 4) << 32;
+    return a & ~(f->bar[bar].size - 1);
+}
+
+bool pci_bar_claims(const struct pci_fn *f, unsigned bar, bool io, u64 addr, u64 *off)
+{
+    u64 size = f->bar[bar].size;
+    if (!size || (f->bar[bar].kind == PCI_BAR_IO) != io || !(f->config[PCI_COMMAND] & (io ? PCI_CMD_IO : PCI_CMD_MEM)))
+        return false;
+    *off = addr - bar_addr(f, bar);
+    return *off < size;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void pci_fn_reset(struct pci_fn *f)
+{
+    memcpy(f->config, f->initial, PCI_CONFIG);
+    f->intx = false;
+    pci_msix_reset(f);
+    if (f->ops->reset)
+        f->ops->reset(f);
+    if (f->host)
+        update_intx(f->host);
+}
+
+void pci_fn_state(struct pci_fn *f, struct snap *s)
+{
+    snap_section(s, f->id);
+    SNAP(s, f, config);
+    SNAP_BOOL(s, f, intx);
+    pci_msix_state(f, s);
+    if (f->ops->state)
+        f->ops->state(f, s);
+}
+
+void pci_fn_destroy(struct pci_fn *f)
+{
+    pci_msix_free(f);
+    if (f->ops->destroy)
+        f->ops->destroy(f);
+}

@@ -1,0 +1,137 @@
+/* PCI: a host bridge with ECAM (PCI Express 4.0, 7.2.2), one root bus, functions with BARs, INTx and MSI-X. */
+#pragma once
+#include "core/bus.h"
+#include "core/irq.h"
+
+struct pci_host;
+struct pci_fn;
+struct snap;
+
+enum { PCI_SLOTS = 32, PCI_BARS = 6, PCI_CONFIG = 256, PCI_ECAM_BUS = 1 << 20 };
+
+/* Configuration header (PCI 3.0, 6.1) */
+enum pci_reg {
+    PCI_VENDOR = 0x00,
+    PCI_DEVICE = 0x02,
+    PCI_COMMAND = 0x04,
+    PCI_STATUS = 0x06,
+    PCI_REVISION = 0x08,
+    PCI_CLASS = 0x09, /* interface, subclass, base class */
+    PCI_HEADER_TYPE = 0x0e,
+    PCI_BAR0 = 0x10,
+    PCI_SUBSYS_VENDOR = 0x2c,
+    PCI_SUBSYS = 0x2e,
+    PCI_CAP_POINTER = 0x34,
+    PCI_INT_LINE = 0x3c,
+    PCI_INT_PIN = 0x3d,
+    PCI_CAPS = 0x40, /* first byte free for capabilities */
+};
+enum { PCI_CMD_IO = 1, PCI_CMD_MEM = 2, PCI_CMD_MASTER = 4, PCI_CMD_INTX_OFF = 1 << 10 };
+
+enum pci_bar_kind { PCI_BAR_MEM32, PCI_BAR_MEM64, PCI_BAR_IO };
+
+struct pci_ops {
+    const char *name;
+    u64 (*bar_read)(struct pci_fn *, const struct txn *, unsigned bar, u64 off, unsigned size);
+    void (*bar_write)(struct pci_fn *, const struct txn *, unsigned bar, u64 off, unsigned size, u64 val);
+    /* Before a configuration read and after a write of [off, off + size), which have taken place in
+     * config; NULL: no interest. Not called for debug accesses. */
+    void (*config_read)(struct pci_fn *, unsigned off, unsigned size);
+    void (*config_wrote)(struct pci_fn *, unsigned off, unsigned size);
+    void (*reset)(struct pci_fn *);
+    void (*state)(struct pci_fn *, struct snap *);
+    void (*destroy)(struct pci_fn *);
+};
+
+struct pci_msix_entry {
+    u32 addr_lo, addr_hi, data, control; /* control bit 0: masked */
+};
+
+/* First member of every function's private struct. */
+struct pci_fn {
+    const struct pci_ops *ops;
+    const char *id;
+    struct log *log;
+    struct pci_host *host;
+    unsigned slot;
+    u8 config[PCI_CONFIG], initial[PCI_CONFIG], wmask[PCI_CONFIG];
+    struct {
+        u64 size; /* 0: none */
+        u8 kind;  /* enum pci_bar_kind */
+    } bar[PCI_BARS];
+    unsigned caps_end;
+    struct dma upstream; /* the host's, with this function's requester ID as StreamID */
+    struct dma dma;      /* what the function uses: upstream while bus mastering is enabled */
+    bool intx;
+    struct {
+        unsigned cap, count; /* count 0: no MSI-X */
+        u8 bar;
+        u32 table, pba; /* offsets in the BAR */
+        struct pci_msix_entry *entry;
+        u8 *pending;
+    } msix;
+};
+
+/* ---- for functions -------------------------------------------------------------------------- */
+
+struct pci_ids {
+    u16 vendor, device, subsys_vendor, subsys;
+    u32 class_code; /* base class, subclass, interface */
+    u8 revision;
+};
+
+/* Fills in the base. interrupt: the function has an INTA pin. */
+void pci_init(struct pci_fn *f, const struct pci_ops *ops, const char *id, struct log *log, const struct pci_ids *ids,
+              bool interrupt);
+/* size: a power of two, at least 16 (memory) or 4 (I/O). A 64-bit BAR takes the next one too. */
+void pci_add_bar(struct pci_fn *f, unsigned bar, enum pci_bar_kind kind, u64 size);
+/* Appends a capability of n bytes (the first two are filled in); returns its offset. wmask may be NULL. */
+unsigned pci_add_cap(struct pci_fn *f, u8 cap_id, const u8 *body, const u8 *wmask, unsigned n);
+/* Adds the MSI-X capability, its table and pending bits in the BAR at the offsets. The function passes
+ * accesses inside them on to pci_msix_read/write. */
+void pci_add_msix(struct pci_fn *f, unsigned bar, u32 table, u32 pba, unsigned count);
+bool pci_msix_inside(const struct pci_fn *f, unsigned bar, u64 off);
+u64 pci_msix_read(struct pci_fn *f, u64 off, unsigned size);
+void pci_msix_write(struct pci_fn *f, u64 off, unsigned size, u64 val);
+bool pci_msix_enabled(const struct pci_fn *f);
+/* Sends the message of a vector, or keeps it pending while masked. */
+void pci_msix_send(struct pci_fn *f, unsigned vector);
+/* The level of the function's INTA. */
+void pci_set_intx(struct pci_fn *f, bool level);
+
+/* ---- the host bridge ------------------------------------------------------------------------ */
+
+/* A range of host addresses that reach PCI addresses. */
+struct pci_window {
+    struct device dev; /* the machine maps it */
+    struct pci_host *host;
+    u64 base; /* PCI address of its first byte */
+    bool io;
+    struct pci_fn *hit; /* the BAR found last */
+    unsigned hit_bar;
+};
+
+struct pci_host_config {
+    const char *id;
+    struct log *log;
+    unsigned buses; /* that ECAM reaches: 1 to 256 */
+    u64 mmio_base;  /* PCI addresses of the three windows */
+    u64 mmio64_base;
+    u64 io_base;
+    struct dma dma; /* of the root complex; StreamID 0 is that of requester 00:00.0 */
+};
+
+struct pci_host {
+    struct device ecam; /* buses << 20 bytes; resets, visits and destroys everything behind the bridge */
+    struct pci_window mmio, mmio64, io;
+    struct irq intx[4]; /* INTA..INTD after the swizzle */
+    /* private */
+    struct pci_host_config cfg;
+    struct pci_fn bridge;
+    struct pci_fn *fn[PCI_SLOTS];
+};
+
+struct pci_host *pci_host_new(const struct pci_host_config *cfg);
+/* Puts a function into a slot (1 to 31; 0: the first free one); the host owns it then. false: no such
+ * free slot. */
+bool pci_plug(struct pci_host *h, struct pci_fn *f, unsigned slot);
