@@ -1,5 +1,4 @@
 /* PCI host, configuration space, BARs, INTx, MSI-X, and virtio-blk behind it by both interfaces. */
-
 #include "devices/le.h"
 #include "devices/pci.h"
 #include "devices/virtio_blk.h"
