@@ -49,7 +49,7 @@ static struct gic_pending find_best(struct gic *g, struct gic_cpu *c)
         for (m &= in_groups(g, w, en); m; m &= m - 1) {
             unsigned b = (unsigned)__builtin_ctz(m);
             if (w->prio[b] < best.prio)
-                best = (struct gic_pending){.intid = i * 32 + b, .prio = w->prio[b], .group = word_group(g, w, b)};
+                best = (struct gic_pending){.intid = i * 32 + b, .prio = w->prio[b], .group = (u8)word_group(g, w, b)};
         }
     }
     if (c->lpi.intid != INTID_SPURIOUS && (en & 1u << GRP_1NS) && c->lpi.prio < best.prio)

@@ -136,9 +136,9 @@ static enum bus_result dist_write(struct device *d, const struct txn *t, u64 off
         return BUS_OK;
     if (off == 0 && size == 4) {
         if (txn_ns_view(g, t))
-            g->ctlr = (g->ctlr & ~2u) | (val & 1) << 1;
+            g->ctlr = (g->ctlr & ~2u) | (u32)(val & 1) << 1;
         else
-            g->ctlr = val & 3;
+            g->ctlr = (u32)val & 3;
         gic_update_all(g);
     } else if ((off >= 0x800 && off < 0xc00) || (off >= 0xf10 && off < 0xf30)) {
         for (unsigned b = 0; b < size; b++)
