@@ -83,11 +83,14 @@ void cpu_set_sp(struct cpu *c, unsigned n, u64 val)
 
 void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
 {
-    c->sp_el[c->ps.sp ? c->ps.el : 0] = c->x[REG_SP];
+    unsigned was = c->ps.el;
+    c->sp_el[c->ps.sp ? was : 0] = c->x[REG_SP];
     c->ps.el = (u8)el;
     c->ps.sp = (u8)spsel;
     c->x[REG_SP] = c->sp_el[spsel ? el : 0];
     context_touch(c);
+    if ((was == 3) != (el == 3))
+        sysreg_security_changed(c);
 }
 
 /* GetPSRFromPSTATE:

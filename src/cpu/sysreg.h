@@ -96,5 +96,7 @@ u64 sysreg_peek(struct cpu *c, unsigned id);
 
 /* Sets all cells to their reset values (cold reset, highest implemented EL). */
 void sysreg_reset(struct cpu *c);
+/* The PE entered or left EL3, or SCR_EL3 changed: tells the interrupt controller (struct port). */
+void sysreg_security_changed(struct cpu *c);
 /* Recomputes c->hcr and all other derived state after HCR_EL2/SCR_EL3/... changed or were loaded. */
 void sysreg_refresh(struct cpu *c);

@@ -241,6 +241,8 @@ static void port_write(struct cpu *c, unsigned port, unsigned sr, u64 val)
         p->write(p->arg, sr, &x, val);
 }
 
+void sysreg_security_changed(struct cpu *c) { port_write(c, PORT_GIC, SR_SCR_EL3, c->sys[SCR_EL3]); }
+
 /* After a cell changed: what must be recomputed or looked at. */
 static enum step cell_changed(struct cpu *c, unsigned cell)
 {
@@ -254,7 +256,7 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     case SCR_EL3:
         sysreg_refresh(c);
         context_touch(c);
-        port_write(c, PORT_GIC, SR_SCR_EL3, c->sys[SCR_EL3]);
+        sysreg_security_changed(c);
         cpu_recheck(c);
         return STEP_SYNC;
     case SCTLR_EL1:
