@@ -19,11 +19,29 @@
 
 static inline struct fp exec_fp_env(struct cpu *c) { return (struct fp){c->fpcr, &c->fpsr}; }
 
+/* For the estimates: says whether they are the precise ones of FEAT_RPRES. */
+static inline struct fp exec_fp_env_estimate(struct cpu *c)
+{
+    return (struct fp){c->fpcr | (cpu_has(c, FEAT_RPRES) ? FP_RPRES : 0), &c->fpsr};
+}
+
 /* Writes a scalar; the rest of the register becomes zero. */
 static inline void exec_fp_set(struct cpu *c, unsigned rd, u64 value)
 {
     c->v[rd].d[0] = value;
     c->v[rd].d[1] = 0;
+}
+
+/* The same for arithmetic: with FPCR.NEP the rest comes from register from (IsMerging). */
+static inline void exec_fp_result(struct cpu *c, unsigned rd, unsigned from, unsigned size, u64 value)
+{
+    u64 hi = 0;
+    if (UNLIKELY(c->fpcr & FPCR_NEP)) {
+        value |= c->v[from].d[0] & ~ones(size);
+        hi = c->v[from].d[1];
+    }
+    c->v[rd].d[0] = value;
+    c->v[rd].d[1] = hi;
 }
 
 #define FP_LANES(op, N) (N == 64 ? 2u : ((op)->x ? 128u : 64u) / N)

@@ -38,7 +38,7 @@ TO_GENERALS(fcvtau, true, FPROUND_TIEAWAY)
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
         struct fp fp = exec_fp_env(c);                                                                                 \
-        exec_fp_set(c, op->rd, fp_from_fixed##N(v, fbits, uns, fp_rmode(fp), fp));                                     \
+        exec_fp_result(c, op->rd, op->rd, N, fp_from_fixed##N(v, fbits, uns, fp_rmode(fp), fp));                       \
         return STEP_NEXT;                                                                                              \
     }                                                                                                                  \
     enum step exec_scvtf_w##N(struct cpu *c, const struct op *op)                                                      \
@@ -99,12 +99,17 @@ enum step exec_fjcvtzs(struct cpu *c, const struct op *op)
 
 /* ---- vector registers ----------------------------------------------------------------------- */
 
+static union vreg simd_start(const struct cpu *c, unsigned rd, unsigned lanes)
+{
+    return lanes == 1 && (c->fpcr & FPCR_NEP) ? c->v[rd] : (union vreg){.d = {0}};
+}
+
 /* y: the bits of immh:immb below its leading one; fbits = 2 * esize - immh:immb = esize - y. */
 #define SIMD_FIXED(name, T, N, EL)                                                                                     \
     static enum step simd_to##N(struct cpu *c, const struct op *op, unsigned lanes, bool uns)                          \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
+        union vreg r = simd_start(c, op->rd, lanes);                                                                   \
         for (unsigned e = 0; e < lanes; e++)                                                                           \
             r.EL[e] = (T)fp_to_fixed##N(c->v[op->rn].EL[e], N - op->y, uns, FPROUND_ZERO, N, exec_fp_env(c));          \
         c->v[op->rd] = r;                                                                                              \
@@ -113,7 +118,7 @@ enum step exec_fjcvtzs(struct cpu *c, const struct op *op)
     static enum step simd_from##N(struct cpu *c, const struct op *op, unsigned lanes, bool uns)                        \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
+        union vreg r = simd_start(c, op->rd, lanes);                                                                   \
         struct fp fp = exec_fp_env(c);                                                                                 \
         for (unsigned e = 0; e < lanes; e++) {                                                                         \
             u64 v = uns ? c->v[op->rn].EL[e] : sext(c->v[op->rn].EL[e], N);                                            \

@@ -108,9 +108,8 @@ static enum step bfmlal(struct cpu *c, const struct op *op, unsigned index)
     union vreg r = {.d = {0}};
     const union vreg m = c->v[op->rm];
     for (unsigned e = 0; e < 4; e++) {
-        u32 n = (u32)c->v[op->rn].h[2 * e + op->x] << 16;
-        u32 w = (u32)m.h[index == ~0u ? 2 * e + op->x : index] << 16;
-        r.s[e] = fp_fma32(c->v[op->rd].s[e], n, w, exec_fp_env(c));
+        u16 w = m.h[index == ~0u ? 2 * e + op->x : index];
+        r.s[e] = fp_fma_bf(c->v[op->rd].s[e], c->v[op->rn].h[2 * e + op->x], w, exec_fp_env(c));
     }
     c->v[op->rd] = r;
     return STEP_NEXT;

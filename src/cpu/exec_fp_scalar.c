@@ -5,42 +5,55 @@
 
 /* ---- two operands --------------------------------------------------------------------------- */
 
-#define BINARY(name, T, N, EL)                                                                                         \
+#define BINARY(name, T, N, EL, from)                                                                                   \
     enum step exec_f##name##N(struct cpu *c, const struct op *op)                                                      \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        exec_fp_set(c, op->rd, fp_##name##N(c->v[op->rn].EL[0], c->v[op->rm].EL[0], exec_fp_env(c)));                  \
+        T r = fp_##name##N(c->v[op->rn].EL[0], c->v[op->rm].EL[0], exec_fp_env(c));                                    \
+        exec_fp_result(c, op->rd, op->from, N, r);                                                                     \
         return STEP_NEXT;                                                                                              \
     }
-FP_SIZES(BINARY, add)
-FP_SIZES(BINARY, sub)
-FP_SIZES(BINARY, mul)
-FP_SIZES(BINARY, nmul)
-FP_SIZES(BINARY, div)
-FP_SIZES(BINARY, max)
-FP_SIZES(BINARY, min)
-FP_SIZES(BINARY, maxnm)
-FP_SIZES(BINARY, minnm)
-FP_SIZES(BINARY, mulx)
-FP_SIZES(BINARY, recps)
-FP_SIZES(BINARY, rsqrts)
-FP_SIZES(BINARY, abd)
-FP_SIZES(BINARY, cmeq)
-FP_SIZES(BINARY, cmge)
-FP_SIZES(BINARY, cmgt)
-FP_SIZES(BINARY, acge)
-FP_SIZES(BINARY, acgt)
+#define BINARY_N(name, T, N, EL) BINARY(name, T, N, EL, rn)
+#define BINARY_M(name, T, N, EL) BINARY(name, T, N, EL, rm)
+FP_SIZES(BINARY_N, add)
+FP_SIZES(BINARY_N, sub)
+FP_SIZES(BINARY_N, mul)
+FP_SIZES(BINARY_N, nmul)
+FP_SIZES(BINARY_N, div)
+FP_SIZES(BINARY_N, max)
+FP_SIZES(BINARY_N, min)
+FP_SIZES(BINARY_N, maxnm)
+FP_SIZES(BINARY_N, minnm)
+FP_SIZES(BINARY_N, mulx)
+FP_SIZES(BINARY_N, recps)
+FP_SIZES(BINARY_N, rsqrts)
+FP_SIZES(BINARY_N, abd)
+FP_SIZES(BINARY_M, cmeq)
+FP_SIZES(BINARY_M, cmge)
+FP_SIZES(BINARY_M, cmgt)
+FP_SIZES(BINARY_M, acge)
+FP_SIZES(BINARY_M, acgt)
 
 /* ---- one operand ---------------------------------------------------------------------------- */
 
-#define UNARY(name, T, N, EL)                                                                                          \
+#define UNARY_ENV(name, T, N, EL, env)                                                                                 \
+    enum step exec_f##name##N(struct cpu *c, const struct op *op)                                                      \
+    {                                                                                                                  \
+        FP_ENABLED(c);                                                                                                 \
+        exec_fp_result(c, op->rd, op->rd, N, fp_##name##N(c->v[op->rn].EL[0], env(c)));                                \
+        return STEP_NEXT;                                                                                              \
+    }
+#define UNARY(name, T, N, EL)    UNARY_ENV(name, T, N, EL, exec_fp_env)
+#define ESTIMATE(name, T, N, EL) UNARY_ENV(name, T, N, EL, exec_fp_env_estimate)
+/* Without merging */
+#define UNARY_ZERO(name, T, N, EL)                                                                                     \
     enum step exec_f##name##N(struct cpu *c, const struct op *op)                                                      \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
         exec_fp_set(c, op->rd, fp_##name##N(c->v[op->rn].EL[0], exec_fp_env(c)));                                      \
         return STEP_NEXT;                                                                                              \
     }
-FP_SIZES(UNARY, mov)
+FP_SIZES(UNARY_ZERO, mov)
 FP_SIZES(UNARY, abs)
 FP_SIZES(UNARY, neg)
 FP_SIZES(UNARY, sqrt)
@@ -59,14 +72,14 @@ UNARY(rint64z, u32, 32, s)
 UNARY(rint64z, u64, 64, d)
 UNARY(rint64x, u32, 32, s)
 UNARY(rint64x, u64, 64, d)
-FP_SIZES(UNARY, recpe)
-FP_SIZES(UNARY, rsqrte)
+FP_SIZES(ESTIMATE, recpe)
+FP_SIZES(ESTIMATE, rsqrte)
 FP_SIZES(UNARY, recpx)
-FP_SIZES(UNARY, cmeq0)
-FP_SIZES(UNARY, cmge0)
-FP_SIZES(UNARY, cmgt0)
-FP_SIZES(UNARY, cmle0)
-FP_SIZES(UNARY, cmlt0)
+FP_SIZES(UNARY_ZERO, cmeq0)
+FP_SIZES(UNARY_ZERO, cmge0)
+FP_SIZES(UNARY_ZERO, cmgt0)
+FP_SIZES(UNARY_ZERO, cmle0)
+FP_SIZES(UNARY_ZERO, cmlt0)
 FP_SIZES(UNARY, cvtns)
 FP_SIZES(UNARY, cvtnu)
 FP_SIZES(UNARY, cvtps)
@@ -81,21 +94,21 @@ FP_SIZES(UNARY, scvtf)
 FP_SIZES(UNARY, ucvtf)
 
 /* FCVT, FCVTXN, BFCVT: the destination has another size. */
-#define CONVERT(name, fn, EL)                                                                                          \
+#define CONVERT(name, fn, EL, N)                                                                                       \
     enum step exec_##name(struct cpu *c, const struct op *op)                                                          \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        exec_fp_set(c, op->rd, fn(c->v[op->rn].EL[0], exec_fp_env(c)));                                                \
+        exec_fp_result(c, op->rd, op->rd, N, fn(c->v[op->rn].EL[0], exec_fp_env(c)));                                  \
         return STEP_NEXT;                                                                                              \
     }
-CONVERT(fcvt32_16, fp_cvt32_16, h)
-CONVERT(fcvt64_16, fp_cvt64_16, h)
-CONVERT(fcvt16_32, fp_cvt16_32, s)
-CONVERT(fcvt64_32, fp_cvt64_32, s)
-CONVERT(fcvt16_64, fp_cvt16_64, d)
-CONVERT(fcvt32_64, fp_cvt32_64, d)
-CONVERT(fcvtxn, fp_cvtx32_64, d)
-CONVERT(bfcvt, fp_cvtbf_32, s)
+CONVERT(fcvt32_16, fp_cvt32_16, h, 32)
+CONVERT(fcvt64_16, fp_cvt64_16, h, 64)
+CONVERT(fcvt16_32, fp_cvt16_32, s, 16)
+CONVERT(fcvt64_32, fp_cvt64_32, s, 64)
+CONVERT(fcvt16_64, fp_cvt16_64, d, 16)
+CONVERT(fcvt32_64, fp_cvt32_64, d, 32)
+CONVERT(fcvtxn, fp_cvtx32_64, d, 32)
+CONVERT(bfcvt, fp_cvtbf_32, s, 16)
 
 /* ---- three operands ------------------------------------------------------------------------- */
 
@@ -105,7 +118,7 @@ CONVERT(bfcvt, fp_cvtbf_32, s)
         FP_ENABLED(c);                                                                                                 \
         struct fp fp = exec_fp_env(c);                                                                                 \
         T a = A##N(c->v[op->ra].EL[0], fp), n = X##N(c->v[op->rn].EL[0], fp);                                          \
-        exec_fp_set(c, op->rd, fp_fma##N(a, n, c->v[op->rm].EL[0], fp));                                               \
+        exec_fp_result(c, op->rd, op->ra, N, fp_fma##N(a, n, c->v[op->rm].EL[0], fp));                                 \
         return STEP_NEXT;                                                                                              \
     }
 #define MADD(name, T, N, EL)  TERNARY(name, T, N, EL, fp_mov, fp_mov)
@@ -243,7 +256,7 @@ FP_SIZES(PAIR, minnm)
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
         T m = c->v[op->rm].EL[FP_INDEX(op, N)];                                                                        \
-        exec_fp_set(c, op->rd, fp_##name##N(c->v[op->rn].EL[0], m, exec_fp_env(c)));                                   \
+        exec_fp_result(c, op->rd, op->rn, N, fp_##name##N(c->v[op->rn].EL[0], m, exec_fp_env(c)));                     \
         return STEP_NEXT;                                                                                              \
     }
 FP_SIZES(BY_ELEMENT, mul)
@@ -254,7 +267,8 @@ FP_SIZES(BY_ELEMENT, mulx)
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
         T m = c->v[op->rm].EL[FP_INDEX(op, N)];                                                                        \
-        exec_fp_set(c, op->rd, fp_##name##N(c->v[op->rd].EL[0], c->v[op->rn].EL[0], m, exec_fp_env(c)));               \
+        T r = fp_##name##N(c->v[op->rd].EL[0], c->v[op->rn].EL[0], m, exec_fp_env(c));                                 \
+        exec_fp_result(c, op->rd, op->rd, N, r);                                                                       \
         return STEP_NEXT;                                                                                              \
     }
 FP_SIZES(MLA_BY_ELEMENT, mla)

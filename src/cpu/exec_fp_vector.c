@@ -33,17 +33,19 @@ FP_SIZES(BINARY, cmgt)
 FP_SIZES(BINARY, acge)
 FP_SIZES(BINARY, acgt)
 
-#define UNARY(name, T, N, EL)                                                                                          \
+#define UNARY_ENV(name, T, N, EL, env)                                                                                 \
     enum step exec_vf##name##N(struct cpu *c, const struct op *op)                                                     \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
         union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn];                                                                           \
         for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(n->EL[e], exec_fp_env(c));                                                          \
+            r.EL[e] = fp_##name##N(n->EL[e], env(c));                                                                  \
         c->v[op->rd] = r;                                                                                              \
         return STEP_NEXT;                                                                                              \
     }
+#define UNARY(name, T, N, EL)    UNARY_ENV(name, T, N, EL, exec_fp_env)
+#define ESTIMATE(name, T, N, EL) UNARY_ENV(name, T, N, EL, exec_fp_env_estimate)
 FP_SIZES(UNARY, abs)
 FP_SIZES(UNARY, neg)
 FP_SIZES(UNARY, sqrt)
@@ -62,8 +64,8 @@ UNARY(rint64z, u32, 32, s)
 UNARY(rint64z, u64, 64, d)
 UNARY(rint64x, u32, 32, s)
 UNARY(rint64x, u64, 64, d)
-FP_SIZES(UNARY, recpe)
-FP_SIZES(UNARY, rsqrte)
+FP_SIZES(ESTIMATE, recpe)
+FP_SIZES(ESTIMATE, rsqrte)
 FP_SIZES(UNARY, cmeq0)
 FP_SIZES(UNARY, cmge0)
 FP_SIZES(UNARY, cmgt0)

@@ -29,6 +29,9 @@
 /* FPRounding; the first four have the values of FPCR.RMode. */
 enum fp_round { FPROUND_TIEEVEN, FPROUND_POSINF, FPROUND_NEGINF, FPROUND_ZERO, FPROUND_TIEAWAY, FPROUND_ODD };
 
+/* In struct fp's fpcr only: the CPU has FEAT_RPRES (a reserved bit of FPCR). */
+#define FP_RPRES (1u << 31)
+
 struct fp {
     u32 fpcr;
     u32 *fpsr;
@@ -69,13 +72,20 @@ static inline enum fp_round fp_rmode(struct fp fp) { return (enum fp_round)(fp.f
 FP_EACH(FP_DECL)
 #undef FP_DECL
 
-/* FPAbs, FPNeg: no exceptions. */
-static inline u16 fp_abs16(u16 a, struct fp fp) { return (void)fp, (u16)(a & 0x7fff); }
-static inline u32 fp_abs32(u32 a, struct fp fp) { return (void)fp, a & 0x7fffffffu; }
-static inline u64 fp_abs64(u64 a, struct fp fp) { return (void)fp, a & ~(1ull << 63); }
-static inline u16 fp_neg16(u16 a, struct fp fp) { return (void)fp, (u16)(a ^ 0x8000); }
-static inline u32 fp_neg32(u32 a, struct fp fp) { return (void)fp, a ^ 0x80000000u; }
-static inline u64 fp_neg64(u64 a, struct fp fp) { return (void)fp, a ^ 1ull << 63; }
+/* FPAbs, FPNeg: no exceptions; with FPCR.AH they leave NaNs alone. */
+#define FP_DECL(T, N)                                                                                                  \
+    T fp_abs_alt##N(T a);                                                                                              \
+    T fp_neg_alt##N(T a);                                                                                              \
+    static inline T fp_abs##N(T a, struct fp fp)                                                                       \
+    {                                                                                                                  \
+        return UNLIKELY(fp.fpcr & FPCR_AH) ? fp_abs_alt##N(a) : (T)(a & ~((T)1 << (N - 1)));                           \
+    }                                                                                                                  \
+    static inline T fp_neg##N(T a, struct fp fp)                                                                       \
+    {                                                                                                                  \
+        return UNLIKELY(fp.fpcr & FPCR_AH) ? fp_neg_alt##N(a) : (T)(a ^ (T)1 << (N - 1));                              \
+    }
+FP_EACH(FP_DECL)
+#undef FP_DECL
 
 /* FPConvert. fp_cvtx32_64 rounds to odd (FCVTXN). */
 u32 fp_cvt32_16(u16 a, struct fp fp);
@@ -90,6 +100,8 @@ u16 fp_cvtbf_32(u32 a, struct fp fp);
 
 /* FPMulAddH: a + n * m, the product of two halves exact. */
 u32 fp_fma_half(u32 a, u16 n, u16 m, struct fp fp);
+/* BFMulAddH: a + n * m of BFloat16 operands. */
+u32 fp_fma_bf(u32 a, u16 n, u16 m, struct fp fp);
 /* BFDotAdd: a + (n0 * m0 + n1 * m1) of BFloat16 elements; element 0 is the low half.  No exceptions. */
 u32 fp_bfdot(u32 a, u32 n, u32 m, u32 fpcr);
 

@@ -8,8 +8,12 @@
 FP_INLINE u64 add(struct fp_fmt f, u64 a, u64 b, bool subtract, struct fp fp)
 {
     struct fp_num na = fp_unpack(f, a, fp), nb = fp_unpack(f, b, fp);
-    if (UNLIKELY((na.cls | nb.cls) & FP_IS_NAN))
-        return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
+    if (UNLIKELY(na.cls | nb.cls)) {
+        if ((na.cls | nb.cls) & FP_IS_NAN)
+            return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
+        fp_denormal(&na, fp);
+        fp_denormal(&nb, fp);
+    }
     nb.sign ^= subtract;
     return fp_add_numbers(f, na, nb, fp);
 }
@@ -19,13 +23,16 @@ FP_INLINE u64 mul(struct fp_fmt f, u64 a, u64 b, bool extended, struct fp fp)
 {
     struct fp_num na = fp_unpack(f, a, fp), nb = fp_unpack(f, b, fp);
     bool sign = na.sign ^ nb.sign;
-    u8 cls = na.cls | nb.cls;
-    if (UNLIKELY(cls)) {
-        if (cls & FP_IS_NAN)
+    if (UNLIKELY(na.cls | nb.cls)) {
+        if ((na.cls | nb.cls) & FP_IS_NAN)
             return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
+        fp_denormal(&na, fp);
+        fp_denormal(&nb, fp);
+        u8 cls = na.cls | nb.cls;
         if (cls == (FP_IS_INF | FP_IS_ZERO))
             return extended ? fp_sign_bit(f, sign) | (u64)(f.bias + 1) << f.fbits : fp_invalid(f, fp);
-        return cls == FP_IS_INF ? fp_inf(f, sign) : fp_sign_bit(f, sign);
+        if (cls)
+            return cls == FP_IS_INF ? fp_inf(f, sign) : fp_sign_bit(f, sign);
     }
     u128 p = (u128)na.man * nb.man;
     u64 hi = (u64)(p >> 64) | ((u64)p != 0);
@@ -61,14 +68,19 @@ FP_INLINE u64 div(struct fp_fmt f, u64 a, u64 b, struct fp fp)
     if (UNLIKELY(na.cls | nb.cls)) {
         if ((na.cls | nb.cls) & FP_IS_NAN)
             return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
-        if (na.cls & nb.cls) /* 0/0, inf/inf */
+        if (na.cls & nb.cls & (FP_IS_ZERO | FP_IS_INF)) /* 0/0, inf/inf */
             return fp_invalid(f, fp);
-        if (na.cls == FP_IS_INF || nb.cls == FP_IS_ZERO) {
+        if (nb.cls == FP_IS_ZERO) {
             if (na.cls != FP_IS_INF)
                 fp_raise(fp, FPSR_DZC);
             return fp_inf(f, sign);
         }
-        return fp_sign_bit(f, sign);
+        fp_denormal(&na, fp);
+        fp_denormal(&nb, fp);
+        if (na.cls == FP_IS_INF)
+            return fp_inf(f, sign);
+        if (na.cls | nb.cls)
+            return fp_sign_bit(f, sign);
     }
     int exp = na.exp - nb.exp;
     u64 q = quotient(f, na.man, nb.man, &exp);
@@ -119,6 +131,7 @@ FP_INLINE u64 square_root(struct fp_fmt f, u64 a, struct fp fp)
         return fp_invalid(f, fp);
     if (n.cls == FP_IS_INF)
         return fp_inf(f, false);
+    fp_denormal(&n, fp);
     /* man * 2^(exp - 63) = x * 2^(2h - 62) with x in [2^62, 2^64) and the low bit of man zero */
     bool odd = n.exp & 1;
     int half = (n.exp - odd) / 2;

@@ -1,8 +1,9 @@
-/* BFloat16 dot product (DDI0487 BFDotAdd, BFMulH, FPAdd_BF16, BFRound; with FPCR.EBF: FPDot).
+/* BFloat16 dot product and multiply-add (DDI0487 BFDotAdd, BFMulH, FPAdd_BF16, BFRound; with FPCR.EBF: FPDot;
+ * BFMulAddH).
  *
  * Without FPCR.EBF each operation rounds to odd, denormals are zeros on both sides, every NaN is the
- * default NaN.  With it the sum of the two products is rounded once, by FPCR.  Neither raises
- * exceptions. */
+ * default NaN.  With it the sum of the two products is rounded once, by FPCR.  Dot products raise
+ * no exceptions. */
 #include "cpu/fp_core.h"
 
 /* Rounds to odd, to single precision: BFRound. */
@@ -43,14 +44,14 @@ static u32 mul_odd(u16 n, u16 m, struct fp quiet)
     case FP_IS_ZERO: return (u32)fp_sign_bit(FMT_32, p.sign);
     case FP_IS_INF: return (u32)fp_inf(FMT_32, p.sign);
     }
-    return (u32)fp_default_nan(FMT_32);
+    return (u32)fp_default_nan(FMT_32, quiet);
 }
 
 static u32 add_odd(u32 x, u32 y, struct fp quiet)
 {
     struct fp_num a = fp_unpack_base(FMT_32, x, false, true, quiet), b = fp_unpack_base(FMT_32, y, false, true, quiet);
     if ((a.cls | b.cls) & FP_IS_NAN)
-        return (u32)fp_default_nan(FMT_32);
+        return (u32)fp_default_nan(FMT_32, quiet);
     if ((a.cls | b.cls) & FP_IS_INF)
         return (u32)fp_add_special(FMT_32, a, b, quiet);
     if (a.cls || b.cls) {
@@ -73,13 +74,13 @@ static u32 add_odd(u32 x, u32 y, struct fp quiet)
 
 static u32 dot_extended(u32 a, u32 n, u32 m, struct fp quiet)
 {
-    bool flush = fp_flushes(FMT_32, quiet.fpcr);
+    bool flush = fp_flushes_inputs(FMT_32, quiet.fpcr);
     struct fp_num p[2];
     for (unsigned k = 0; k < 2; k++)
         p[k] = product(fp_unpack_base(FMT_BF, n >> 16 * k & 0xffff, false, flush, quiet),
                        fp_unpack_base(FMT_BF, m >> 16 * k & 0xffff, false, flush, quiet));
-    u32 sum =
-        (u32)((p[0].cls | p[1].cls) & FP_IS_NAN ? fp_default_nan(FMT_32) : fp_add_numbers(FMT_32, p[0], p[1], quiet));
+    u32 sum = (u32)((p[0].cls | p[1].cls) & FP_IS_NAN ? fp_default_nan(FMT_32, quiet)
+                                                      : fp_add_numbers(FMT_32, p[0], p[1], quiet));
     return fp_add32(a, sum, quiet);
 }
 
@@ -91,4 +92,10 @@ u32 fp_bfdot(u32 a, u32 n, u32 m, u32 fpcr)
         return dot_extended(a, n, m, quiet);
     u32 sum = add_odd(mul_odd((u16)n, (u16)m, quiet), mul_odd((u16)(n >> 16), (u16)(m >> 16), quiet), quiet);
     return add_odd(a, sum, quiet);
+}
+
+u32 fp_fma_bf(u32 a, u16 n, u16 m, struct fp fp)
+{
+    u32 ignored = 0;
+    return fp_fma32(a, (u32)n << 16, (u32)m << 16, fp_estimate_mode(fp, &ignored));
 }

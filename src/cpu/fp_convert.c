@@ -26,7 +26,7 @@ FP_INLINE bool integral(struct fp_num n, int fbits, enum fp_round r, u64 *value,
 
 FP_INLINE u64 to_fixed(struct fp_fmt f, u64 a, unsigned fbits, bool uns, enum fp_round r, unsigned size, struct fp fp)
 {
-    struct fp_num n = fp_unpack(f, a, fp);
+    struct fp_num n = fp_unpack_plain(f, a, fp);
     if (n.cls == FP_IS_ZERO)
         return 0;
     if (n.cls & FP_IS_NAN) {
@@ -58,7 +58,7 @@ FP_INLINE u64 from_fixed(struct fp_fmt f, u64 v, unsigned fbits, bool uns, enum 
 
 u32 fp_to_js(u64 a, bool *exact, struct fp fp)
 {
-    struct fp_num n = fp_unpack(FMT_64, a, fp);
+    struct fp_num n = fp_unpack_plain(FMT_64, a, fp);
     *exact = false;
     if (n.cls == FP_IS_ZERO) {
         *exact = a == 0; /* neither -0 nor a flushed denormal */
@@ -100,7 +100,7 @@ FP_INLINE u64 rint_num(struct fp_fmt f, u64 a, struct fp_num n, u64 v, bool inex
 
 FP_INLINE u64 rint_any(struct fp_fmt f, u64 a, enum fp_round r, bool exact, struct fp fp)
 {
-    struct fp_num n = fp_unpack(f, a, fp);
+    struct fp_num n = fp_unpack_plain(f, a, fp);
     if (n.cls & FP_IS_NAN)
         return fp_process_nan(f, n.cls, a, fp);
     if (n.cls == FP_IS_INF)
@@ -118,7 +118,7 @@ FP_INLINE u64 rint_any(struct fp_fmt f, u64 a, enum fp_round r, bool exact, stru
 
 FP_INLINE u64 rint_sized(struct fp_fmt f, u64 a, enum fp_round r, unsigned intsize, struct fp fp)
 {
-    struct fp_num n = fp_unpack(f, a, fp);
+    struct fp_num n = fp_unpack_plain(f, a, fp);
     if (n.cls == FP_IS_ZERO)
         return fp_sign_bit(f, n.sign);
     u64 v = 0;
@@ -139,14 +139,14 @@ FP_INLINE u64 convert(struct fp_fmt from, struct fp_fmt to, u64 a, enum fp_round
 {
     bool alt = (fp.fpcr & FPCR_AHP) != 0, alt_from = from.size == 16 && alt, alt_to = to.size == 16 && alt;
     bool flush = (fp.fpcr & FPCR_FZ) != 0;
-    struct fp_num n = fp_unpack_base(from, a, alt_from, from.size != 16 && flush, fp);
+    struct fp_num n = fp_unpack_base(from, a, alt_from, from.size != 16 && fp_flushes_inputs(from, fp.fpcr), fp);
     if (UNLIKELY(n.cls & FP_IS_NAN)) {
         if (n.cls == FP_IS_SNAN || alt_to)
             fp_raise(fp, FPSR_IOC);
         if (alt_to)
             return fp_sign_bit(to, n.sign);
         if (fp.fpcr & FPCR_DN)
-            return fp_default_nan(to);
+            return fp_default_nan(to, fp);
         u64 frac = (a & ones((unsigned)from.fbits)) << (63 - from.fbits); /* top of the fraction at bit 62 */
         return fp_inf(to, n.sign) | fp_quiet_bit(to) | frac >> (63 - to.fbits);
     }
@@ -158,6 +158,7 @@ FP_INLINE u64 convert(struct fp_fmt from, struct fp_fmt to, u64 a, enum fp_round
     }
     if (n.cls == FP_IS_ZERO)
         return fp_sign_bit(to, n.sign);
+    fp_denormal(&n, fp);
     return fp_round_base(to, n.sign, n.exp, n.man, r, alt_to, to.size != 16 && flush, fp);
 }
 
@@ -171,11 +172,13 @@ u32 fp_cvtx32_64(u64 a, struct fp fp) { return (u32)convert(FMT_64, FMT_32, a, F
 
 u16 fp_cvtbf_32(u32 a, struct fp fp)
 {
-    struct fp_num n = fp_unpack(FMT_32, a, fp);
+    u32 ignored = 0;
+    fp = fp_estimate_mode(fp, &ignored);
+    struct fp_num n = fp_unpack_plain(FMT_32, a, fp);
     if (n.cls & FP_IS_NAN) {
         if (n.cls == FP_IS_SNAN)
             fp_raise(fp, FPSR_IOC);
-        return (u16)(fp.fpcr & FPCR_DN ? fp_default_nan(FMT_BF) : a >> 16 | fp_quiet_bit(FMT_BF));
+        return (u16)(fp.fpcr & FPCR_DN ? fp_default_nan(FMT_BF, fp) : a >> 16 | fp_quiet_bit(FMT_BF));
     }
     if (n.cls == FP_IS_INF)
         return (u16)fp_inf(FMT_BF, n.sign);

@@ -17,7 +17,17 @@ struct fp_fmt {
 #define FMT_64 ((struct fp_fmt){64, 11, 52, 1023})
 #define FMT_BF ((struct fp_fmt){16, 8, 7, 127})
 
-enum fp_class { FP_IS_NUM = 0, FP_IS_ZERO = 1, FP_IS_INF = 2, FP_IS_QNAN = 4, FP_IS_SNAN = 8, FP_IS_NAN = 12 };
+enum fp_class {
+    FP_IS_NUM = 0,
+    FP_IS_ZERO = 1,
+    FP_IS_INF = 2,
+    FP_IS_QNAN = 4,
+    FP_IS_SNAN = 8,
+    FP_IS_NAN = 12,
+    /* A denormal single or double that was not flushed, while FPCR.AH = 1: an ordinary number that has to
+     * raise Input Denormal unless a NaN or an invalid operation takes over; see fp_denormal(). */
+    FP_IS_DENORMAL = 16,
+};
 
 struct fp_num {
     u64 man;
@@ -32,13 +42,24 @@ FP_INLINE u64 fp_sign_bit(struct fp_fmt f, bool sign) { return (u64)sign << (f.s
 FP_INLINE u64 fp_inf(struct fp_fmt f, bool sign) { return fp_sign_bit(f, sign) | ones((unsigned)f.ebits) << f.fbits; }
 FP_INLINE u64 fp_quiet_bit(struct fp_fmt f) { return 1ull << (f.fbits - 1); }
 /* FPDefaultNaN */
-FP_INLINE u64 fp_default_nan(struct fp_fmt f) { return fp_inf(f, false) | fp_quiet_bit(f); }
+FP_INLINE u64 fp_default_nan(struct fp_fmt f, struct fp fp)
+{
+    return fp_inf(f, (fp.fpcr & FPCR_AH) != 0) | fp_quiet_bit(f);
+}
 FP_INLINE u64 fp_max_normal(struct fp_fmt f, bool sign) { return fp_inf(f, sign) - 1; }
 
-/* Does FPCR flush denormals of this format? */
+/* Does FPCR flush denormal results of this format? */
 FP_INLINE bool fp_flushes(struct fp_fmt f, u32 fpcr)
 {
     return (fpcr & (f.size == 16 && f.ebits == 5 ? FPCR_FZ16 : FPCR_FZ)) != 0;
+}
+
+/* Does FPCR flush denormal operands of this format? */
+FP_INLINE bool fp_flushes_inputs(struct fp_fmt f, u32 fpcr)
+{
+    if (f.size == 16 && f.ebits == 5)
+        return (fpcr & FPCR_FZ16) != 0;
+    return (fpcr & FPCR_FIZ) || (fpcr & (FPCR_FZ | FPCR_AH)) == FPCR_FZ;
 }
 
 /* The rare part of FPUnpackBase: exponent field all zeros or all ones. */
@@ -53,12 +74,14 @@ FP_INLINE struct fp_num fp_unpack_special(struct fp_fmt f, bool sign, bool max, 
         r.cls = FP_IS_ZERO;
     } else if (flush) {
         r.cls = FP_IS_ZERO;
-        if (f.size != 16)
+        if (f.size != 16 && (fp.fpcr & (FPCR_FZ | FPCR_AH)) == FPCR_FZ)
             fp_raise(fp, FPSR_IDC);
     } else {
         int shift = __builtin_clzll(frac);
         r.man = frac << shift;
         r.exp = 63 - shift + 1 - f.bias - f.fbits;
+        if (f.size != 16 && (fp.fpcr & FPCR_AH))
+            r.cls = FP_IS_DENORMAL;
     }
     return r;
 }
@@ -77,7 +100,24 @@ FP_INLINE struct fp_num fp_unpack_base(struct fp_fmt f, u64 x, bool ahp, bool fl
 /* FPUnpack */
 FP_INLINE struct fp_num fp_unpack(struct fp_fmt f, u64 x, struct fp fp)
 {
-    return fp_unpack_base(f, x, false, fp_flushes(f, fp.fpcr), fp);
+    return fp_unpack_base(f, x, false, fp_flushes_inputs(f, fp.fpcr), fp);
+}
+
+/* FPUnpack where FPCR.AH raises nothing for denormals. */
+FP_INLINE struct fp_num fp_unpack_plain(struct fp_fmt f, u64 x, struct fp fp)
+{
+    struct fp_num n = fp_unpack(f, x, fp);
+    n.cls &= (u8)~FP_IS_DENORMAL;
+    return n;
+}
+
+/* FPProcessDenorm */
+FP_INLINE void fp_denormal(struct fp_num *n, struct fp fp)
+{
+    if (n->cls == FP_IS_DENORMAL) {
+        fp_raise(fp, FPSR_IDC);
+        n->cls = FP_IS_NUM;
+    }
 }
 
 /* x >> n, the bits shifted out ORed into bit 0. */
@@ -119,8 +159,13 @@ FP_INLINE u64 fp_round_base(struct fp_fmt f, bool sign, int exp, u64 man, enum f
     u64 half = 1ull << (drop - 1);
     bool tiny = e <= 0;
     if (UNLIKELY(tiny)) {
-        if (flush) {
-            fp_raise(fp, FPSR_UFC);
+        bool after = (fp.fpcr & FPCR_AH) != 0; /* tininess is detected after rounding */
+        if (after) {
+            u64 low = man & (2 * half - 1);
+            tiny = e < 0 || (man >> drop) + fp_rounds_up(r, sign, man >> drop & 1, low, half) < 2ull << f.fbits;
+        }
+        if (flush && tiny) {
+            fp_raise(fp, after ? FPSR_UFC | FPSR_IXC : FPSR_UFC);
             return fp_sign_bit(f, sign);
         }
         man = fp_shift_jam(man, (unsigned)(1 - e));
@@ -163,22 +208,34 @@ FP_INLINE u64 fp_process_nan(struct fp_fmt f, u8 cls, u64 x, struct fp fp)
 {
     if (cls == FP_IS_SNAN)
         fp_raise(fp, FPSR_IOC);
-    return fp.fpcr & FPCR_DN ? fp_default_nan(f) : x | fp_quiet_bit(f);
+    return fp.fpcr & FPCR_DN ? fp_default_nan(f, fp) : x | fp_quiet_bit(f);
 }
 
 /* FPProcessNaNs; at least one of the two is a NaN. */
 FP_INLINE u64 fp_process_nans(struct fp_fmt f, u8 ca, u8 cb, u64 a, u64 b, struct fp fp)
 {
-    if (ca == FP_IS_SNAN || (cb != FP_IS_SNAN && ca == FP_IS_QNAN))
-        return fp_process_nan(f, ca, a, fp);
-    return fp_process_nan(f, cb, b, fp);
+    u8 kind = (ca | cb) & FP_IS_SNAN ? FP_IS_SNAN : FP_IS_QNAN;
+    bool first = ca == kind;
+    if (fp.fpcr & FPCR_AH) /* the first NaN, whichever signals */
+        first = (ca & FP_IS_NAN) != 0;
+    return fp_process_nan(f, kind, first ? a : b, fp);
 }
 
 /* An invalid operation. */
 FP_INLINE u64 fp_invalid(struct fp_fmt f, struct fp fp)
 {
     fp_raise(fp, FPSR_IOC);
-    return fp_default_nan(f);
+    return fp_default_nan(f, fp);
+}
+
+/* With FPCR.AH the estimates and their steps round to nearest, flush, and raise nothing. */
+FP_INLINE struct fp fp_estimate_mode(struct fp fp, u32 *ignored)
+{
+    if (UNLIKELY(fp.fpcr & FPCR_AH)) {
+        fp.fpcr = (fp.fpcr & ~(3u << FPCR_RMODE_SHIFT)) | FPCR_FIZ | FPCR_FZ;
+        fp.fpsr = ignored;
+    }
+    return fp;
 }
 
 /* The larger magnitude's exponent decides; both are ordinary numbers. */

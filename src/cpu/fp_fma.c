@@ -75,18 +75,43 @@ FP_INLINE u64 fma_numbers(struct fp_fmt f, struct fp_num a, struct fp_num n, str
 
 FP_INLINE bool inf_times_zero(struct fp_num n, struct fp_num m) { return (n.cls | m.cls) == (FP_IS_INF | FP_IS_ZERO); }
 
+/* What precedes the arithmetic: NaNs, invalid products, denormals (FPProcessNaNs3 and around it).
+ * Gives FMA_GO, FMA_INVALID, or which operand is the NaN to process as one of *kind. */
+enum fma_case { FMA_GO, FMA_INVALID, FMA_NAN_A, FMA_NAN_N, FMA_NAN_M };
+
+FP_INLINE enum fma_case fma_check(struct fp_num *a, struct fp_num *n, struct fp_num *m, u8 *kind, struct fp fp)
+{
+    u8 cls = a->cls | n->cls | m->cls;
+    bool ah = (fp.fpcr & FPCR_AH) != 0, zero_inf = inf_times_zero(*n, *m);
+    /* A quiet NaN addend does not hide the invalid product; a signalling NaN comes first. */
+    if (zero_inf && !(a->cls & (ah ? FP_IS_NAN : FP_IS_SNAN)))
+        return FMA_INVALID;
+    if (cls & FP_IS_NAN) {
+        *kind = cls & FP_IS_SNAN ? FP_IS_SNAN : FP_IS_QNAN;
+        if (ah)
+            return n->cls & FP_IS_NAN ? FMA_NAN_N : m->cls & FP_IS_NAN ? FMA_NAN_M : FMA_NAN_A;
+        return a->cls == *kind ? FMA_NAN_A : n->cls == *kind ? FMA_NAN_N : FMA_NAN_M;
+    }
+    if (a->cls == FP_IS_INF && ((n->cls | m->cls) & FP_IS_INF) && a->sign != (n->sign ^ m->sign))
+        return FMA_INVALID;
+    fp_denormal(a, fp);
+    fp_denormal(n, fp);
+    fp_denormal(m, fp);
+    return FMA_GO;
+}
+
 FP_INLINE u64 mul_add(struct fp_fmt f, u64 a, u64 n, u64 m, struct fp fp)
 {
     struct fp_num na = fp_unpack(f, a, fp), nn = fp_unpack(f, n, fp), nm = fp_unpack(f, m, fp);
-    u8 cls = na.cls | nn.cls | nm.cls;
-    if (UNLIKELY(cls & (FP_IS_NAN | FP_IS_INF))) {
-        /* A quiet NaN addend does not hide the invalid product; a signalling NaN comes first. */
-        if (!(na.cls & FP_IS_SNAN) && inf_times_zero(nn, nm))
-            return fp_invalid(f, fp);
-        /* FPProcessNaNs3: the first signalling NaN, else the first quiet one */
-        u8 kind = cls & FP_IS_SNAN ? FP_IS_SNAN : cls & FP_IS_QNAN;
-        if (kind)
-            return fp_process_nan(f, kind, na.cls == kind ? a : nn.cls == kind ? n : m, fp);
+    if (UNLIKELY(na.cls | nn.cls | nm.cls)) {
+        u8 kind;
+        switch (fma_check(&na, &nn, &nm, &kind, fp)) {
+        case FMA_GO: break;
+        case FMA_INVALID: return fp_invalid(f, fp);
+        case FMA_NAN_A: return fp_process_nan(f, kind, a, fp);
+        case FMA_NAN_N: return fp_process_nan(f, kind, n, fp);
+        case FMA_NAN_M: return fp_process_nan(f, kind, m, fp);
+        }
     }
     return fma_numbers(f, na, nn, nm, 0, fp);
 }
@@ -101,10 +126,15 @@ FP_INLINE struct fp_num small(unsigned v)
 /* (base - a * b) * 2^scale; infinity times zero gives base * 2^scale. */
 FP_INLINE u64 step_fused(struct fp_fmt f, u64 a, u64 b, unsigned base, int scale, struct fp fp)
 {
-    a ^= fp_sign_bit(f, true);
-    struct fp_num na = fp_unpack(f, a, fp), nb = fp_unpack(f, b, fp), c = small(base);
-    if (UNLIKELY((na.cls | nb.cls) & FP_IS_NAN))
+    u32 ignored = 0;
+    fp = fp_estimate_mode(fp, &ignored);
+    struct fp_num na = fp_unpack_plain(f, a, fp), nb = fp_unpack_plain(f, b, fp), c = small(base);
+    na.sign = !na.sign;
+    if (UNLIKELY((na.cls | nb.cls) & FP_IS_NAN)) {
+        if (!(fp.fpcr & FPCR_AH)) /* FPNeg of a NaN */
+            a ^= fp_sign_bit(f, true);
         return fp_process_nans(f, na.cls, nb.cls, a, b, fp);
+    }
     if (inf_times_zero(na, nb))
         return fp_round(f, false, c.exp + scale, c.man, fp);
     return fma_numbers(f, c, na, nb, scale, fp);
@@ -120,15 +150,14 @@ FP_INLINE u32 widen_nan(u8 cls, u16 x, struct fp fp)
 u32 fp_fma_half(u32 a, u16 n, u16 m, struct fp fp)
 {
     struct fp_num na = fp_unpack(FMT_32, a, fp), nn = fp_unpack(FMT_16, n, fp), nm = fp_unpack(FMT_16, m, fp);
-    u8 cls = na.cls | nn.cls | nm.cls;
-    if (UNLIKELY(cls & (FP_IS_NAN | FP_IS_INF))) {
-        if (!(na.cls & FP_IS_SNAN) && inf_times_zero(nn, nm))
-            return (u32)fp_invalid(FMT_32, fp);
-        u8 kind = cls & FP_IS_SNAN ? FP_IS_SNAN : cls & FP_IS_QNAN;
-        if (kind) {
-            if (na.cls == kind)
-                return (u32)fp_process_nan(FMT_32, kind, a, fp);
-            return widen_nan(kind, nn.cls == kind ? n : m, fp);
+    if (UNLIKELY(na.cls | nn.cls | nm.cls)) {
+        u8 kind;
+        switch (fma_check(&na, &nn, &nm, &kind, fp)) {
+        case FMA_GO: break;
+        case FMA_INVALID: return (u32)fp_invalid(FMT_32, fp);
+        case FMA_NAN_A: return (u32)fp_process_nan(FMT_32, kind, a, fp);
+        case FMA_NAN_N: return widen_nan(kind, n, fp);
+        case FMA_NAN_M: return widen_nan(kind, m, fp);
         }
     }
     return (u32)fma_numbers(FMT_32, na, nn, nm, 0, fp);
