@@ -57,7 +57,7 @@ static void compute_masks(struct cpu *c)
         bool absent = belongs_to_el2(i) && !cpu_has_el2(c) && i != ICC_SRE_EL2;
         for (unsigned host = 0; host < 2; host++) {
             c->sys_w[host][i] = absent ? 0 : ~cells[i].nw;
-            c->sys_res1[host][i] = 0;
+            c->sys_res1[host][i] = absent ? 0 : cells[i].reset & cells[i].nw; /* RAO/WI, as ICC_SRE_ELx.SRE */
         }
     }
     for (unsigned k = 0; k < ARRAY_LEN(fields); k++) {
