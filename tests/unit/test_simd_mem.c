@@ -324,6 +324,45 @@ START_TEST(test_traps)
 }
 END_TEST
 
+/* Every row of ours asks for access first: a disabled unit changes nothing and traps with EC 7. */
+START_TEST(test_all_rows_trap)
+{
+    static const char *const names[] = {
+#define A64(name, ...) #name,
+#include "cpu/a64_crypto.def"
+#include "cpu/a64_simd.def"
+#include "cpu/a64_simd_ldst.def"
+#undef A64
+    };
+    setup();
+    c->sys[CPACR_EL1] = 0;
+    context_touch(c);
+    context_resolve(c);
+    unsigned seen = 0;
+    for (unsigned row = 0; row < a64_row_count; row++) {
+        bool ours = false;
+        for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+            ours = ours || strcmp(names[i], a64_rows[row].name) == 0;
+        if (!ours)
+            continue;
+        union vreg before[32];
+        u64 x[34];
+        memcpy(before, c->v, sizeof before);
+        memcpy(x, c->x, sizeof x);
+        struct op o = {.row = (u16)row, .rd = 1, .rn = 2, .rm = 3, .ra = 4, .x = 1, .y = 1, .imm = 0x11};
+        c->pc = CODE;
+        ck_assert_int_eq(a64_execs[row](c, &o), STEP_JUMP);
+        ck_assert_msg(c->sys[ESR_EL1] >> 26 == 7, "%s: ESR %lx", a64_rows[row].name, c->sys[ESR_EL1]);
+        ck_assert_uint_eq(c->sys[ESR_EL1] >> 26, 7);
+        ck_assert_mem_eq(before, c->v, sizeof before);
+        ck_assert_mem_eq(x, c->x, sizeof x);
+        seen++;
+    }
+    ck_assert_uint_ge(seen, ARRAY_LEN(names));
+    teardown();
+}
+END_TEST
+
 START_TEST(test_literal)
 {
     setup();
@@ -348,6 +387,7 @@ int main(void)
     tcase_add_test(t, test_big_endian);
     tcase_add_test(t, test_alignment);
     tcase_add_test(t, test_traps);
+    tcase_add_test(t, test_all_rows_trap);
     tcase_add_test(t, test_literal);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
