@@ -4,6 +4,8 @@
  * Memory is sequentially consistent and decoded code follows every store, so barriers other than ISB
  * are nothing; ISB makes the engine resolve contexts.  Halting debug does not exist: HLT and DCPS are
  * UNDEFINED. */
+#include "cpu/exec_sys.h"
+
 #include "core/clock.h"
 #include "core/log.h"
 #include "cpu/cpu.h"
@@ -154,7 +156,6 @@ EXEC(esb)
 
 /* ---- exceptions ----------------------------------------------------------------------------- */
 
-EXEC(svc) { return exc_svc(c, (u16)o->imm); }
 EXEC(hvc) { return exc_hvc(c, (u16)o->imm); }
 EXEC(smc) { return exc_smc(c, (u16)o->imm); }
 EXEC(brk) { return exc_brk(c, (u16)o->imm); }
@@ -166,16 +167,49 @@ EXEC(hlt)
     return exc_undefined(c);
 }
 
+/* Fine-grained trap bit of HFGITR_EL2 in force for the current EL. */
+static bool fgt_trapped(const struct cpu *c, unsigned n)
+{
+    if (!cpu_has(c, FEAT_FGT) || c->ps.el > 1 || !cpu_el2_enabled(c) || !bit(c->sys[HFGITR_EL2], n))
+        return false;
+    if (cpu_has_el3(c) && !(c->sys[SCR_EL3] & SCR_FGTEn))
+        return false;
+    return c->ps.el == 1 || (c->hcr & (HCR_E2H | HCR_TGE)) != (HCR_E2H | HCR_TGE);
+}
+enum { HFGITR_ERET = 51, HFGITR_SVC_EL0 = 52, HFGITR_SVC_EL1 = 53 };
+
+EXEC(svc)
+{
+    if (UNLIKELY(fgt_trapped(c, c->ps.el ? HFGITR_SVC_EL1 : HFGITR_SVC_EL0)))
+        return exc_trap(c, 2, EC_SVC64, (u16)o->imm);
+    return exc_svc(c, (u16)o->imm);
+}
+
+bool exec_eret_trapped(struct cpu *c, u32 iss)
+{
+    if (c->ps.el != 1 || !((c->hcr & HCR_NV) || fgt_trapped(c, HFGITR_ERET)))
+        return false;
+    exc_trap(c, 2, EC_ERET, iss);
+    return true;
+}
+
+enum step exec_eret_to(struct cpu *c, u64 target)
+{
+    enum step s = exc_eret(c, target);
+    c->fetch_page = ~0ull; /* an illegal return sets PSTATE.IL */
+    c->irq_check = true;
+    return s;
+}
+
 EXEC(eret)
 {
     (void)o;
     static const u16 elr[] = {[1] = ELR_EL1, [2] = ELR_EL2, [3] = ELR_EL3};
     if (c->ps.el == 0)
         return exc_undefined(c);
-    enum step s = exc_eret(c, c->sys[elr[c->ps.el]]);
-    c->fetch_page = ~0ull; /* an illegal return sets PSTATE.IL */
-    c->irq_check = true;
-    return s;
+    if (exec_eret_trapped(c, 0))
+        return STEP_JUMP;
+    return exec_eret_to(c, c->sys[elr[c->ps.el]]);
 }
 
 /* ---- PSTATE --------------------------------------------------------------------------------- */

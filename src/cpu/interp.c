@@ -14,6 +14,7 @@
 #include "cpu/cpu.h"
 #include "cpu/exception.h"
 #include "cpu/exec.h"
+#include "cpu/exec_util.h"
 #include "cpu/mem.h"
 
 a64_exec *const a64_execs[] = {
@@ -84,9 +85,11 @@ static enum step execute_target(struct cpu *c, const struct op *o)
     const struct a64_row *row = &a64_rows[cur.row];
     if (c->fetch_guarded) {
         unsigned btype = c->ps.btype;
-        /* BTI: bit 0 of the hint's kind admits calls, bit 1 jumps. */
-        bool pad = (row->flags & A64_GUARD) && (row->feat != FEAT_BTI || (btype == 1 && cur.x) ||
-                                                (btype == 2 && (cur.x & 1)) || (btype == 3 && (cur.x & 2)));
+        bool pad = (row->flags & A64_GUARD) != 0;
+        if (pad && row->feat == FEAT_BTI) /* bit 0 of the hint's kind admits calls, bit 1 jumps */
+            pad = btype == 1 ? cur.x != 0 : (cur.x & (btype == 2 ? 1 : 2)) != 0;
+        else if (pad && row->feat == FEAT_PAuth && btype == 3) /* PACIASP, PACIBSP */
+            pad = !(exec_sctlr(c) & (c->ps.el == 0 ? SCTLR_BT0 : SCTLR_BT1));
         if (!pad)
             return exc_bti(c);
     }
