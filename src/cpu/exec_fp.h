@@ -44,6 +44,25 @@ static inline void exec_fp_result(struct cpu *c, unsigned rd, unsigned from, uns
     c->v[rd].d[1] = hi;
 }
 
+/* Vectors are done a 64-bit word at a time: element stores followed by wider loads would stall. */
+#define FP_WORDS(op, N) (N == 64 || (op)->x ? 2u : 1u)
+/* The element of word w that starts at bit s. */
+#define FP_ELEM(T, w, s) ((T)((w) >> (s)))
+
+/* r.d[w] = expr of the elements for each word; expr uses w and s. The upper half becomes zero without Q. */
+#define FP_EACH_ELEMENT(c, op, N, expr)                                                                                \
+    do {                                                                                                               \
+        union vreg *vd = &(c)->v[(op)->rd];                                                                            \
+        for (unsigned w = 0; w < FP_WORDS(op, N); w++) {                                                               \
+            u64 word = 0;                                                                                              \
+            for (unsigned s = 0; s < 64; s += N)                                                                       \
+                word |= (u64)(expr) << s;                                                                              \
+            vd->d[w] = word;                                                                                           \
+        }                                                                                                              \
+        if (FP_WORDS(op, N) == 1)                                                                                      \
+            vd->d[1] = 0;                                                                                              \
+    } while (0)
+
 #define FP_LANES(op, N) (N == 64 ? 2u : ((op)->x ? 128u : 64u) / N)
 
 /* index = H:L:M, H:L or H; the pictures give L:M:H, L:H or H. */

@@ -8,11 +8,8 @@
     enum step exec_vf##name##N(struct cpu *c, const struct op *op)                                                     \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn], *m = &c->v[op->rm];                                                       \
-        for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(n->EL[e], m->EL[e], exec_fp_env(c));                                                \
-        c->v[op->rd] = r;                                                                                              \
+        FP_EACH_ELEMENT(c, op, N, fp_##name##N(FP_ELEM(T, n->d[w], s), FP_ELEM(T, m->d[w], s), exec_fp_env(c)));       \
         return STEP_NEXT;                                                                                              \
     }
 FP_SIZES(BINARY, add)
@@ -37,11 +34,8 @@ FP_SIZES(BINARY, acgt)
     enum step exec_vf##name##N(struct cpu *c, const struct op *op)                                                     \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn];                                                                           \
-        for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(n->EL[e], env(c));                                                                  \
-        c->v[op->rd] = r;                                                                                              \
+        FP_EACH_ELEMENT(c, op, N, fp_##name##N(FP_ELEM(T, n->d[w], s), env(c)));                                       \
         return STEP_NEXT;                                                                                              \
     }
 #define UNARY(name, T, N, EL)    UNARY_ENV(name, T, N, EL, exec_fp_env)
@@ -88,22 +82,18 @@ FP_SIZES(UNARY, ucvtf)
     enum step exec_vf##name##N(struct cpu *c, const struct op *op)                                                     \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn], *m = &c->v[op->rm], *d = &c->v[op->rd];                                   \
-        for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(d->EL[e], n->EL[e], m->EL[e], exec_fp_env(c));                                      \
-        c->v[op->rd] = r;                                                                                              \
+        FP_EACH_ELEMENT(                                                                                               \
+            c, op, N,                                                                                                  \
+            fp_##name##N(FP_ELEM(T, d->d[w], s), FP_ELEM(T, n->d[w], s), FP_ELEM(T, m->d[w], s), exec_fp_env(c)));     \
         return STEP_NEXT;                                                                                              \
     }                                                                                                                  \
     enum step exec_vf##name##_elem##N(struct cpu *c, const struct op *op)                                              \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn], *d = &c->v[op->rd];                                                       \
         T m = c->v[op->rm].EL[FP_INDEX(op, N)];                                                                        \
-        for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(d->EL[e], n->EL[e], m, exec_fp_env(c));                                             \
-        c->v[op->rd] = r;                                                                                              \
+        FP_EACH_ELEMENT(c, op, N, fp_##name##N(FP_ELEM(T, d->d[w], s), FP_ELEM(T, n->d[w], s), m, exec_fp_env(c)));    \
         return STEP_NEXT;                                                                                              \
     }
 FP_SIZES(MLA, mla)
@@ -113,12 +103,9 @@ FP_SIZES(MLA, mls)
     enum step exec_vf##name##_elem##N(struct cpu *c, const struct op *op)                                              \
     {                                                                                                                  \
         FP_ENABLED(c);                                                                                                 \
-        union vreg r = {.d = {0}};                                                                                     \
         const union vreg *n = &c->v[op->rn];                                                                           \
         T m = c->v[op->rm].EL[FP_INDEX(op, N)];                                                                        \
-        for (unsigned e = 0; e < FP_LANES(op, N); e++)                                                                 \
-            r.EL[e] = fp_##name##N(n->EL[e], m, exec_fp_env(c));                                                       \
-        c->v[op->rd] = r;                                                                                              \
+        FP_EACH_ELEMENT(c, op, N, fp_##name##N(FP_ELEM(T, n->d[w], s), m, exec_fp_env(c)));                            \
         return STEP_NEXT;                                                                                              \
     }
 FP_SIZES(BY_ELEMENT, mul)

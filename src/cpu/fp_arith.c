@@ -87,20 +87,20 @@ FP_INLINE u64 div(struct fp_fmt f, u64 a, u64 b, struct fp fp)
     return fp_round(f, sign, exp, q, fp);
 }
 
-/* floor(sqrt(x)) for x >= 2^62, and the remainder: digit by digit. */
+/* floor(sqrt(x)) for x >= 2^62, and the remainder: Heron's method. With t = x / 2^62, (t + 2) / 3 is within
+ * 6 % of sqrt(t); three steps make it 0.15 %, 1e-6, 1e-12. */
 static u32 isqrt64(u64 x, u64 *rem)
 {
-    u64 root = 0;
-    for (u64 b = 1ull << 62; b; b >>= 2) {
-        if (x >= root + b) {
-            x -= root + b;
-            root = (root >> 1) + b;
-        } else {
-            root >>= 1;
-        }
-    }
-    *rem = x;
-    return (u32)root;
+    u64 r = (x >> 31) / 3 + (1ull << 32) / 3;
+    for (unsigned k = 0; k < 3; k++)
+        r = (r + x / r) >> 1;
+    r = r > 0xffffffff ? 0xffffffff : r;
+    while (r * r > x)
+        r--;
+    while (x - r * r > 2 * r)
+        r++;
+    *rem = x - r * r;
+    return (u32)r;
 }
 
 /* floor(sqrt(hi:0)) as 64 bits with a sticky bit 0, hi >= 2^62: one step of the Karatsuba square root. */
