@@ -22,12 +22,14 @@ static const struct row rows[] = {
 };
 
 static struct cpu *c;
+static struct cpu_env env;
 
 static void setup(void)
 {
     c = aligned_alloc(64, (sizeof *c + 63) / 64 * 64);
     memset(c, 0, sizeof *c);
     memset(&c->feat, 0xff, sizeof c->feat);
+    c->env = &env;
     c->decoder = decoder_new(&c->feat);
 }
 static void teardown(void)
