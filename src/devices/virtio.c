@@ -223,19 +223,34 @@ struct virtio_chain *virtio_pop(struct virtio *v, unsigned n)
     return tight ? tight : c;
 }
 
+void virtio_unpop(struct virtio *v, unsigned q, unsigned n) { v->q[q].last_avail = (u16)(v->q[q].last_avail - n); }
+
 /* ---- completing requests -------------------------------------------------------------------- */
 
-void virtio_push(struct virtio *v, unsigned n, const struct virtio_chain *c, u64 written)
+void virtio_fill(struct virtio *v, unsigned n, const struct virtio_chain *c, u64 written, unsigned i)
+{
+    struct virtq *q = &v->q[n];
+    u8 elem[8];
+    if (!q->ready || v->status & VIRTIO_NEEDS_RESET)
+        return;
+    put_le32(elem, c->head);
+    put_le32(elem + 4, written > 0xffffffff ? 0xffffffff : (u32)written);
+    mem_write(v, q->device + 4 + 8ull * ((q->used + i) % q->size), elem, sizeof elem);
+}
+
+void virtio_show(struct virtio *v, unsigned n, unsigned count)
 {
     struct virtq *q = &v->q[n];
     if (!q->ready || v->status & VIRTIO_NEEDS_RESET)
         return;
-    u8 elem[8];
-    put_le32(elem, c->head);
-    put_le32(elem + 4, written > 0xffffffff ? 0xffffffff : (u32)written);
-    if (mem_write(v, q->device + 4 + 8ull * (q->used % q->size), elem, sizeof elem) &&
-        write16(v, q->device + 2, (u16)(q->used + 1)))
-        q->used++;
+    if (write16(v, q->device + 2, (u16)(q->used + count)))
+        q->used = (u16)(q->used + count);
+}
+
+void virtio_push(struct virtio *v, unsigned n, const struct virtio_chain *c, u64 written)
+{
+    virtio_fill(v, n, c, written, 0);
+    virtio_show(v, n, 1);
 }
 
 void virtio_signal(struct virtio *v, unsigned n)

@@ -91,8 +91,13 @@ void virtio_init(struct virtio *v, const struct virtio_class *class, const char 
                  u16 max);
 /* Takes the next request of queue q; NULL: none (or the device is broken). The caller frees it. */
 struct virtio_chain *virtio_pop(struct virtio *v, unsigned q);
+/* Gives the last n requests back, as if they had not been taken. The caller frees them all the same. */
+void virtio_unpop(struct virtio *v, unsigned q, unsigned n);
 /* Completes a request with the number of bytes written into it; virtio_signal() then interrupts. */
 void virtio_push(struct virtio *v, unsigned q, const struct virtio_chain *c, u64 written);
+/* The two halves of it: fills in the i-th used entry, then shows n of them to the driver at once. */
+void virtio_fill(struct virtio *v, unsigned q, const struct virtio_chain *c, u64 written, unsigned i);
+void virtio_show(struct virtio *v, unsigned q, unsigned n);
 void virtio_signal(struct virtio *v, unsigned q);
 /* Copies from the readable or to the writable part, beginning at byte off of that part.  Copies what
  * fits and returns the number of bytes; a bus error breaks the device and gives 0. */

@@ -60,18 +60,10 @@ static inline struct bus *ring_bus(struct log *l)
     return b;
 }
 
-/* Reset, negotiate and start with queue q of num entries at RING + 0x4000 * q. */
-static inline void ring_start(struct driver *r, unsigned q, unsigned num, u64 features)
+/* Reset and negotiate. */
+static inline void ring_negotiate(struct driver *r, u64 features)
 {
     struct device *d = r->d;
-    r->num = num;
-    r->avail_idx = r->used_idx = 0;
-    u64 base = RING + 0x4000ull * q;
-    r->desc = base;
-    r->avail = base + 16ull * num;
-    r->used = (r->avail + 6 + 2ull * num + 0xfff) & ~0xfffull;
-    u8 zero[0x4000] = {0};
-    ram_put(r, base, zero, sizeof zero);
     poke32(d, 0x70, 0);
     poke32(d, 0x70, 3);
     poke32(d, 0x24, 0);
@@ -82,6 +74,20 @@ static inline void ring_start(struct driver *r, unsigned q, unsigned num, u64 fe
         poke32(d, 0x70, 11);
         ck_assert_uint_eq(peek32(d, 0x70), 11);
     }
+}
+
+/* Sets up queue q of num entries at RING + 0x4000 * q. */
+static inline void ring_queue(struct driver *r, unsigned q, unsigned num)
+{
+    struct device *d = r->d;
+    r->num = num;
+    r->avail_idx = r->used_idx = 0;
+    u64 base = RING + 0x4000ull * q;
+    r->desc = base;
+    r->avail = base + 16ull * num;
+    r->used = (r->avail + 6 + 2ull * num + 0xfff) & ~0xfffull;
+    u8 zero[0x4000] = {0};
+    ram_put(r, base, zero, sizeof zero);
     poke32(d, 0x30, q);
     poke32(d, 0x38, num);
     if (r->modern) {
@@ -99,7 +105,15 @@ static inline void ring_start(struct driver *r, unsigned q, unsigned num, u64 fe
         poke32(d, 0x40, (u32)(base >> 12));
         ck_assert_uint_eq(peek32(d, 0x40), base >> 12);
     }
-    poke32(d, 0x70, r->modern ? 15 : 7);
+}
+
+static inline void ring_go(struct driver *r) { poke32(r->d, 0x70, r->modern ? 15 : 7); }
+
+static inline void ring_start(struct driver *r, unsigned q, unsigned num, u64 features)
+{
+    ring_negotiate(r, features);
+    ring_queue(r, q, num);
+    ring_go(r);
 }
 
 static inline void ring_offer(struct driver *r, unsigned q, u16 head)
