@@ -12,6 +12,13 @@ enum board_type {
     BOARD_PL011,
     BOARD_PL031,
     BOARD_VIRTIO,
+    BOARD_FWCFG,
+    BOARD_PL061,
+    BOARD_ECAM,
+    BOARD_PCI_MMIO,
+    BOARD_PCI_IO,
+    BOARD_PCI_MMIO64,
+    BOARD_FLASH,
     BOARD_RAM,
 };
 
@@ -21,6 +28,7 @@ enum board_when {
     WHEN_GIC3 = 1 << 1,
     WHEN_EL2 = 1 << 2,
     WHEN_EL3 = 1 << 3,
+    WHEN_FIRMWARE = 1 << 4,
 };
 
 struct board_row {

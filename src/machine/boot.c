@@ -204,7 +204,9 @@ bool boot_plan(struct boot *b, const struct config *c, struct err *e)
 {
     *b = (struct boot){.info.config = c};
     bool ok = true;
-    if (c->xen)
+    if (c->flash[0].path) /* the firmware loads everything else; it finds the tree where RAM begins */
+        b->firmware = true;
+    else if (c->xen)
         ok = boot_xen(b, e);
     else if (c->image)
         ok = plan_linux(b, c, e);

@@ -24,6 +24,7 @@ struct boot {
     u8 *dtb;
     u64 entry;
     u64 dtb_addr; /* x0 at the start */
+    bool firmware; /* entry is the start of flash */
     bool elf;     /* the image is an ELF file: entry is its own */
     struct image_header header;
     enum image_kind kind;

@@ -125,7 +125,9 @@ bool config_finish(struct config *c, struct err *e)
         c->mem = 512ull * MIB;
     if (!check_machine(c, e))
         return false;
-    if (!c->image && !c->xen && !c->nloads)
+    if (c->xen && c->flash[0].path)
+        return err_set(e, STATUS_USAGE, "both firmware and --xen were given; firmware finds Xen on a disk");
+    if (!c->image && !c->xen && !c->nloads && !c->flash[0].path)
         return err_set(e, STATUS_USAGE,
                        "nothing to run: give a kernel (elara run IMAGE -i initrd), --xen FILE, or --load FILE@ADDR");
     if (c->initrd && !c->image)

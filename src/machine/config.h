@@ -9,7 +9,8 @@ struct config_disk {
     const char *path;
     bool rw;        /* changes go to the file; otherwise they are discarded at exit */
     bool read_only; /* the guest sees a write-protected disk */
-    unsigned slot;  /* virtio-mmio transport */
+    bool pci;       /* a PCI function, else a virtio-mmio transport */
+    unsigned slot;  /* transport, or PCI device number (0: the first free one) */
 };
 
 /* A file put at a fixed address. */
@@ -45,6 +46,7 @@ struct config {
     /* what runs */
     const char *image, *initrd, *params;
     const char *dtb, *dtb_out;
+    struct config_disk flash[2]; /* contents of the two banks; bank 0 is where the CPUs start */
     struct config_load loads[CONFIG_LOADS];
     unsigned nloads;
     struct config_disk disks[CONFIG_DISKS];

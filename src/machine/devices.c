@@ -1,27 +1,125 @@
-/* The devices of the board that stand on their own: real-time clock, virtio transports with the disks
- * behind them. */
+/* The devices of the board that stand on their own: clock, GPIO, firmware configuration, flash, virtio
+ * transports and PCI with the disks behind them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/check.h"
+#include "devices/flash.h"
+#include "devices/fw_cfg.h"
+#include "devices/pci.h"
 #include "devices/pl031.h"
+#include "devices/pl061.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_mmio.h"
+#include "devices/virtio_pci.h"
 #include "gic/gic.h"
 #include "machine/disk.h"
 #include "machine/machine.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
-enum { RTC_START = 1704067200 };
+enum { RTC_START = 1704067200, NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
 
 void machine_make_rtc(struct machine *m, const struct board_row *r)
 {
     struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .start = RTC_START};
     struct pl031 *d = pl031_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
-    bus_map_device(m->bus, 1 << PAS_NS | 1 << PAS_S, r->base, r->size, &d->dev);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, &d->dev);
     machine_add_device(m, &d->dev);
+}
+
+void machine_make_gpio(struct machine *m, const struct board_row *r)
+{
+    struct pl061_config pc = {.id = r->id, .log = &m->log};
+    struct pl061 *d = pl061_new(&pc);
+    d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, &d->dev);
+    machine_add_device(m, &d->dev);
+}
+
+/* ---- firmware ------------------------------------------------------------------------------- */
+
+static bool add_file(struct fw_cfg *f, const char *path, enum fw_cfg_key size, enum fw_cfg_key data, const char *what,
+                     struct err *e)
+{
+    struct image im;
+    if (!path)
+        return true;
+    if (!image_open(&im, path, what, e))
+        return false;
+    fw_cfg_add32(f, size, (u32)im.size);
+    fw_cfg_add(f, data, im.data, (u32)im.size);
+    image_free(&im);
+    return true;
+}
+
+bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct err *e)
+{
+    const struct config *c = m->config;
+    struct fw_cfg_config fc = {.id = r->id, .log = &m->log, .dma = bus_dma(m->bus, 0)};
+    struct fw_cfg *f = fw_cfg_new(&fc);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, fw_cfg_device(f));
+    machine_add_device(m, fw_cfg_device(f));
+    fw_cfg_add16(f, FW_CFG_NB_CPUS, (u16)c->cpus);
+    fw_cfg_add16(f, FW_CFG_MAX_CPUS, (u16)c->cpus);
+    if (!c->flash[0].path)
+        return true;
+    if (c->params) {
+        fw_cfg_add32(f, FW_CFG_CMDLINE_SIZE, (u32)strlen(c->params) + 1);
+        fw_cfg_add(f, FW_CFG_CMDLINE_DATA, c->params, (u32)strlen(c->params) + 1);
+    }
+    return add_file(f, c->image, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, "kernel", e) &&
+           add_file(f, c->initrd, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, "initrd", e);
+}
+
+static void flash_changed(void *arg, u64 off, const u8 *bytes, u64 n)
+{
+    struct blockdev *d = arg;
+    if (off < d->size)
+        d->ops->write(d, off, bytes, n < d->size - off ? n : d->size - off);
+}
+
+bool machine_make_flash(struct machine *m, const struct board_row *r, struct err *e)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct config_disk *d = &m->config->flash[i];
+        char why[600], b1[32], b2[32];
+        snprintf(m->flash_names[i], sizeof m->flash_names[i], "flash%u", i);
+        struct flash_config fc = {.id = m->flash_names[i], .log = &m->log, .size = r->size, .readonly = d->read_only};
+        if (d->path) {
+            if (!(m->flash_files[i] = disk_open(d->path, d->rw ? DISK_RW : DISK_READONLY, why, sizeof why)))
+                return err_set(e, STATUS_USAGE, "%s", why);
+            if (m->flash_files[i]->size > r->size)
+                return err_set(e, STATUS_USAGE, "%s (%s) does not fit into a flash bank of %s", d->path,
+                               err_size(m->flash_files[i]->size, b1), err_size(r->size, b2));
+            fc.arg = m->flash_files[i];
+            fc.changed = d->rw ? flash_changed : NULL;
+        }
+        m->flash[i] = flash_new(&fc);
+        m->flash_page[i] = bus_map_rom(m->bus, NS_AND_S, r->base + i * r->size, r->size, flash_device(m->flash[i]));
+        machine_add_device(m, flash_device(m->flash[i]));
+    }
+    return true;
+}
+
+bool machine_fill_flash(struct machine *m, struct err *e)
+{
+    const struct board_row *r = board_find(m->config, BOARD_FLASH);
+    static const u8 zero[4096];
+    for (unsigned i = 0; r && i < r->count; i++) {
+        struct blockdev *d = m->flash_files[i];
+        flash_attach(m->flash[i], m->bus, m->flash_page[i]);
+        for (u64 at = 0; d && at < d->size; at += sizeof zero) {
+            u8 page[sizeof zero];
+            u64 n = d->size - at < sizeof page ? d->size - at : sizeof page;
+            if (!d->ops->read(d, at, page, n))
+                return err_set(e, STATUS_USAGE, "cannot read the flash contents from %s", m->config->flash[i].path);
+            if (memcmp(page, zero, n) != 0) /* holes stay untouched host memory */
+                CHECK(bus_load(m->bus, PAS_NS, r->base + i * r->size + at, page, n) == BUS_OK);
+        }
+    }
+    return true;
 }
 
 /* ---- virtio --------------------------------------------------------------------------------- */
@@ -103,7 +201,7 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
 {
     struct virtio *behind[BOARD_VIRTIO_SLOTS] = {0};
     for (unsigned i = 0; i < m->config->ndisks; i++)
-        if (!open_disk(m, i, &behind[m->config->disks[i].slot], e)) {
+        if (!m->config->disks[i].pci && !open_disk(m, i, &behind[m->config->disks[i].slot], e)) {
             for (unsigned k = 0; k < BOARD_VIRTIO_SLOTS; k++)
                 if (behind[k])
                     virtio_destroy(behind[k]);
@@ -120,9 +218,46 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
         v->irq = gic_spi_input(m->gic, (unsigned)r->spi + i);
         w->slot[i] = &v->dev;
     }
-    bus_map_device(m->bus, 1 << PAS_NS | 1 << PAS_S, r->base, r->size * r->count, &w->dev);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size * r->count, &w->dev);
     machine_add_device(m, &w->dev);
     return true;
+}
+
+/* ---- PCI ------------------------------------------------------------------------------------ */
+
+bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e)
+{
+    const struct config *c = m->config;
+    struct pci_host_config pc = {.id = r->id,
+                                 .log = &m->log,
+                                 .buses = (unsigned)(r->size >> 20),
+                                 .mmio_base = board_find(c, BOARD_PCI_MMIO)->base,
+                                 .mmio64_base = board_find(c, BOARD_PCI_MMIO64)->base,
+                                 .io_base = 0,
+                                 .dma = bus_dma(m->bus, 0)};
+    m->pci = pci_host_new(&pc);
+    for (unsigned i = 0; i < 4; i++)
+        m->pci->intx[i] = gic_spi_input(m->gic, (unsigned)r->spi + i);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, &m->pci->ecam);
+    machine_add_device(m, &m->pci->ecam);
+    for (unsigned i = 0; i < c->ndisks; i++) {
+        struct virtio *v;
+        if (!c->disks[i].pci)
+            continue;
+        if (!open_disk(m, i, &v, e))
+            return false;
+        struct virtio_pci_config vc = {.id = m->disk_names[i], .log = &m->log, .device = v, .transitional = true};
+        if (!pci_plug(m->pci, virtio_pci_new(&vc), c->disks[i].slot))
+            return err_set(e, STATUS_USAGE, "PCI device number %u for %s is taken or out of range (1 to %d)",
+                           c->disks[i].slot, c->disks[i].path, PCI_SLOTS - 1);
+    }
+    return true;
+}
+
+void machine_map_pci(struct machine *m, const struct board_row *r)
+{
+    struct pci_window *w = r->type == BOARD_PCI_IO ? &m->pci->io : r->type == BOARD_PCI_MMIO ? &m->pci->mmio : &m->pci->mmio64;
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, &w->dev);
 }
 
 void machine_free_disks(struct machine *m)
@@ -130,4 +265,7 @@ void machine_free_disks(struct machine *m)
     for (unsigned i = 0; i < m->config->ndisks; i++)
         if (m->disks[i])
             disk_close(m->disks[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(m->flash_files); i++)
+        if (m->flash_files[i])
+            disk_close(m->flash_files[i]);
 }

@@ -13,7 +13,7 @@
 #include "core/bits.h"
 #include "core/check.h"
 
-enum { DTB_ROOM = 256 << 10, PHANDLE_CLOCK = 0x8000, PHANDLE_GIC = 0x8001, PHANDLE_MSI = 0x8002, PHANDLE_CPU = 0x8100 };
+enum { DTB_ROOM = 256 << 10, PHANDLE_CLOCK = 0x8000, PHANDLE_GIC = 0x8001, PHANDLE_MSI = 0x8002, PHANDLE_GPIO = 0x8003, PHANDLE_CPU = 0x8100 };
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE = 1, LEVEL = 4 };
 
 /* The tree under construction. Failures other than lack of room are our own bugs. */
@@ -59,7 +59,7 @@ static void set_str(struct tree *t, const char *path, const char *name, const ch
 
 static void set_cells(struct tree *t, const char *path, const char *name, const u32 *cells, unsigned n)
 {
-    fdt32_t be[64];
+    fdt32_t be[192];
     CHECK(n <= ARRAY_LEN(be));
     for (unsigned i = 0; i < n; i++)
         be[i] = cpu_to_fdt32(cells[i]);
@@ -177,6 +177,62 @@ static void add_virtio(struct tree *t, const struct board_row *r)
     }
 }
 
+/* Pin 3 is the power button. */
+static void add_gpio(struct tree *t, const struct board_row *r)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/pl061@%llx", (unsigned long long)r->base);
+    set_str(t, "/gpio-keys", "compatible", "gpio-keys");
+    set_str(t, "/gpio-keys/poweroff", "label", "GPIO Key Poweroff");
+    SET_CELLS(t, "/gpio-keys/poweroff", "linux,code", 116);
+    SET_CELLS(t, "/gpio-keys/poweroff", "gpios", PHANDLE_GPIO, 3, 0);
+    SET_CELLS(t, path, "phandle", PHANDLE_GPIO);
+    SET_STRS(t, path, "compatible", "arm,pl061\0arm,primecell");
+    set_reg(t, path, r->base, r->size);
+    SET_CELLS(t, path, "interrupts", GIC_SPI, (u32)r->spi, LEVEL);
+    SET_CELLS(t, path, "#gpio-cells", 2);
+    set_empty(t, path, "gpio-controller");
+    SET_CELLS(t, path, "clocks", PHANDLE_CLOCK);
+    set_str(t, path, "clock-names", "apb_pclk");
+}
+
+/* INTA..INTD of device d come out at input (d + pin) mod 4: four devices show the whole pattern. */
+static void add_intx(struct tree *t, const char *path, const struct board_row *r)
+{
+    u32 map[16 * 10], *p = map;
+    for (u32 dev = 0; dev < 4; dev++)
+        for (u32 pin = 0; pin < 4; pin++) {
+            const u32 row[10] = {dev << 11, 0, 0, pin + 1, PHANDLE_GIC, 0, 0, GIC_SPI, (u32)r->spi + (dev + pin) % 4, LEVEL};
+            memcpy(p, row, sizeof row);
+            p += 10;
+        }
+    set_cells(t, path, "interrupt-map", map, ARRAY_LEN(map));
+    SET_CELLS(t, path, "interrupt-map-mask", 3 << 11, 0, 0, 7);
+    SET_CELLS(t, path, "#interrupt-cells", 1);
+}
+
+static void add_pci(struct tree *t, const struct config *c, const struct board_row *r)
+{
+    const struct board_row *mem = board_find(c, BOARD_PCI_MMIO), *io = board_find(c, BOARD_PCI_IO);
+    const struct board_row *high = board_find(c, BOARD_PCI_MMIO64);
+    enum { SPACE_IO = 0x1000000, SPACE_MEM32 = 0x2000000, SPACE_MEM64 = 0x3000000 };
+    char path[64];
+    snprintf(path, sizeof path, "/pcie@%llx", (unsigned long long)mem->base);
+    set_str(t, path, "compatible", "pci-host-ecam-generic");
+    set_str(t, path, "device_type", "pci");
+    SET_CELLS(t, path, "#address-cells", 3);
+    SET_CELLS(t, path, "#size-cells", 2);
+    SET_CELLS(t, path, "linux,pci-domain", 0);
+    SET_CELLS(t, path, "bus-range", 0, (u32)(r->size >> 20) - 1);
+    set_empty(t, path, "dma-coherent");
+    set_reg(t, path, r->base, r->size);
+    SET_CELLS(t, path, "ranges", SPACE_IO, 0, 0, HI_LO(io->base), HI_LO(io->size), SPACE_MEM32, HI_LO(mem->base),
+              HI_LO(mem->base), HI_LO(mem->size), SPACE_MEM64, HI_LO(high->base), HI_LO(high->base), HI_LO(high->size));
+    if (board_find(c, BOARD_GICV2M))
+        SET_CELLS(t, path, "msi-map", 0, PHANDLE_MSI, 0, 0x10000);
+    add_intx(t, path, r);
+}
+
 static void add_device(struct tree *t, const struct config *c, const struct board_row *r)
 {
     switch ((enum board_type)r->type) {
@@ -184,6 +240,18 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
     case BOARD_PL011: add_primecell(t, r, "pl011"); break;
     case BOARD_PL031: add_primecell(t, r, "pl031"); break;
     case BOARD_VIRTIO: add_virtio(t, r); break;
+    case BOARD_FWCFG:
+        set_str(t, "/fw-cfg@9020000", "compatible", "qemu,fw-cfg-mmio");
+        set_reg(t, "/fw-cfg@9020000", r->base, 0x18);
+        set_empty(t, "/fw-cfg@9020000", "dma-coherent");
+        break;
+    case BOARD_PL061: add_gpio(t, r); break;
+    case BOARD_ECAM: add_pci(t, c, r); break;
+    case BOARD_FLASH:
+        set_str(t, "/flash@0", "compatible", "cfi-flash");
+        SET_CELLS(t, "/flash@0", "reg", HI_LO(r->base), HI_LO(r->size), HI_LO(r->base + r->size), HI_LO(r->size));
+        SET_CELLS(t, "/flash@0", "bank-width", 4);
+        break;
     case BOARD_RAM:
         set_str(t, "/memory@40000000", "device_type", "memory");
         set_reg(t, "/memory@40000000", r->base, c->mem);
@@ -192,7 +260,10 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
     case BOARD_GICV2M:
     case BOARD_GICH:
     case BOARD_GICV:
-    case BOARD_GICR: break; /* parts of the GIC's node */
+    case BOARD_GICR:     break; /* parts of the GIC's node */
+    case BOARD_PCI_MMIO:
+    case BOARD_PCI_IO:
+    case BOARD_PCI_MMIO64: break; /* ranges of the host bridge's node */
     }
 }
 

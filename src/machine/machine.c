@@ -221,6 +221,13 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
     }
     case BOARD_PL031: machine_make_rtc(m, r); break;
     case BOARD_VIRTIO: return machine_make_virtio(m, r, e);
+    case BOARD_PL061: machine_make_gpio(m, r); break;
+    case BOARD_FWCFG: return machine_make_fw_cfg(m, r, e);
+    case BOARD_FLASH: return machine_make_flash(m, r, e);
+    case BOARD_ECAM: return machine_make_pci(m, r, e);
+    case BOARD_PCI_MMIO:
+    case BOARD_PCI_IO:
+    case BOARD_PCI_MMIO64: machine_map_pci(m, r); break;
     case BOARD_RAM: bus_map_ram(m->bus, NS_SPACES, r->base, m->config->mem, r->id); break;
     }
     return true;
@@ -240,7 +247,8 @@ static bool build(struct machine *m, struct err *e)
 {
     const struct config *c = m->config;
     struct cpu_config cc;
-    m->psci = c->el2 ? "smc" : "hvc";
+    /* EL3 firmware has PSCI of its own */
+    m->psci = c->el3 && c->flash[0].path ? NULL : c->el2 ? "smc" : "hvc";
     if (!choose_cpu(m, &cc, e))
         return false;
     if (!(m->engine = find_engine(c->engine, e)) || !boot_plan(&m->boot, c, e))
@@ -255,6 +263,8 @@ static bool build(struct machine *m, struct err *e)
             return false;
     bus_seal(m->bus);
     make_cpus(m, &cc);
+    if (!machine_fill_flash(m, e))
+        return false;
     bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3);
     return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);
 }
@@ -316,7 +326,9 @@ void machine_reset(struct machine *m)
     if (m->psci && m->config->el3)
         gic_boot_nonsecure(m->gic);
     boot_load(&m->boot, m->bus);
-    machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.dtb_addr);
+    machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.firmware ? 0 : m->boot.dtb_addr);
+    for (unsigned i = 1; i < m->ncpus && !m->psci; i++) /* firmware parks them */
+        machine_start_cpu(m, m->cpus[i], m->boot.entry, 0);
     m->turn = m->last = 0;
 }
 

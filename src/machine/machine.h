@@ -9,9 +9,11 @@
 #include "timer/timer.h"
 
 struct console;
+struct flash;
 struct gic;
 struct code_cache;
 struct machine;
+struct pci_host;
 struct pl011;
 struct traplog;
 struct blockdev;
@@ -57,6 +59,11 @@ struct machine {
     unsigned ndevices;
     struct blockdev *disks[CONFIG_DISKS];
     char disk_names[CONFIG_DISKS][8];
+    struct pci_host *pci;
+    struct flash *flash[2];
+    struct blockdev *flash_files[2];
+    u32 flash_page[2];
+    char flash_names[2][8];
     struct boot boot;
     const char *psci; /* conduit: "smc", "hvc", NULL: none */
     const struct engine *engine;
@@ -102,6 +109,14 @@ enum stop machine_run(struct machine *m, u64 budget);
 
 void machine_add_device(struct machine *m, struct device *d);
 void machine_make_rtc(struct machine *m, const struct board_row *r);
+void machine_make_gpio(struct machine *m, const struct board_row *r);
+bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct err *e);
+bool machine_make_flash(struct machine *m, const struct board_row *r, struct err *e);
+/* After bus_seal(): the files' contents. */
+bool machine_fill_flash(struct machine *m, struct err *e);
+/* The host bridge with the configuration's functions behind it, then its windows. */
+bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e);
+void machine_map_pci(struct machine *m, const struct board_row *r);
 /* All transports of the row, with the configuration's disks behind theirs. */
 bool machine_make_virtio(struct machine *m, const struct board_row *r, struct err *e);
 void machine_free_disks(struct machine *m);

@@ -59,6 +59,22 @@ static bool set_load(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+static bool set_firmware(struct config *c, const char *val, struct err *e)
+{
+    (void)e;
+    c->flash[0] = (struct config_disk){.path = val, .read_only = true};
+    return true;
+}
+
+static bool set_flash1(struct config *c, const char *val, struct err *e)
+{
+    const char *file = options_item(c, &val), *how = options_item(c, &val);
+    if (!file || (how && strcmp(how, "rw") != 0))
+        return err_set(e, STATUS_USAGE, "--flash1: give FILE, or FILE,rw to write changes to the file");
+    c->flash[1] = (struct config_disk){.path = file, .rw = how};
+    return true;
+}
+
 static bool set_disk(struct config *c, const char *val, struct err *e)
 {
     if (c->ndisks == CONFIG_DISKS)
@@ -198,6 +214,8 @@ const struct option_row option_rows[] = {
     {"disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk},
     {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},
     {"dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb)},
+    {"firmware", 0, OPTION_CALL, "FILE", "What runs", "boot flash contents; it loads the rest", 0, set_firmware},
+    {"flash1", 0, OPTION_CALL, "FILE[,rw]", "What runs", "second flash bank: the firmware's variables", 0, set_flash1},
     {"xen", 0, OPTION_STRING, "FILE", "What runs", "hypervisor; everything is placed and described", F(xen)},
     {"dom0", 0, OPTION_STRING, "FILE", "What runs", "kernel of Xen's first domain", F(dom0)},
     {"dom0-initrd", 0, OPTION_STRING, "FILE", "What runs", "its initial RAM disk", F(dom0_initrd)},

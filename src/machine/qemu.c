@@ -189,6 +189,11 @@ static bool opt_mem(struct parse *p, const char *val)
 static bool opt_kernel(struct parse *p, const char *v) { return (p->c->image = v) != NULL; }
 static bool opt_initrd(struct parse *p, const char *v) { return (p->c->initrd = v) != NULL; }
 static bool opt_append(struct parse *p, const char *v) { return (p->c->params = v) != NULL; }
+static bool opt_bios(struct parse *p, const char *v)
+{
+    p->c->flash[0] = (struct config_disk){.path = v, .read_only = true};
+    return true;
+}
 static bool opt_dtb(struct parse *p, const char *v) { return (p->c->dtb = v) != NULL; }
 static bool opt_no_reboot(struct parse *p, const char *v)
 {
@@ -213,6 +218,7 @@ static bool opt_drive(struct parse *p, const char *val)
         return USAGE(p, "at most %d -drive", QEMU_DRIVES);
     struct drive *d = &p->drives[p->ndrives++];
     const char *s = val, *bus = "virtio";
+    u64 unit = 0;
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];
         const char *v = split(p, item, key, sizeof key);
@@ -227,13 +233,21 @@ static bool opt_drive(struct parse *p, const char *val)
             ok = on_off(p, key, v, &d->read_only);
         else if (strcmp(key, "snapshot") == 0)
             ok = on_off(p, key, v, &d->snapshot);
+        else if (strcmp(key, "unit") == 0)
+            ok = (err_parse_size(v, &unit) && unit < 2) || USAGE(p, "-drive unit=%s: 0 or 1", v);
         else if (strcmp(key, "format") == 0)
             ok = strcmp(v, "raw") == 0 || USAGE(p, "-drive format=%s is not supported yet; only raw is", v);
-        else if (strcmp(key, "cache") != 0 && strcmp(key, "unit") != 0 && strcmp(key, "media") != 0 &&
+        else if (strcmp(key, "cache") != 0 && strcmp(key, "media") != 0 &&
                  strcmp(key, "index") != 0 && strcmp(key, "aio") != 0 && strcmp(key, "discard") != 0)
             ok = USAGE(p, "-drive property \"%s\" is not known", key);
         if (!ok)
             return false;
+    }
+    if (strcmp(bus, "pflash") == 0 && d->file) {
+        p->c->flash[unit] = (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot,
+                                                 .read_only = d->read_only};
+        p->ndrives--;
+        return true;
     }
     if (strcmp(bus, "none") != 0)
         return USAGE(p, "-drive if=%s is not supported yet; use if=none,id=X and -device virtio-blk-device,drive=X",
@@ -333,9 +347,11 @@ static bool device_guest_loader(struct parse *p, const char *s)
     return true;
 }
 
-static bool device_blk(struct parse *p, const char *s)
+static bool device_blk(struct parse *p, const char *name, const char *s)
 {
     struct drive *d = NULL;
+    bool pci = strcmp(name, "virtio-blk-pci") == 0, on;
+    u64 slot = 0;
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];
         const char *v = split(p, item, key, sizeof key);
@@ -344,32 +360,42 @@ static bool device_blk(struct parse *p, const char *s)
                 if (p->drives[i].id && strcmp(p->drives[i].id, v) == 0)
                     d = &p->drives[i];
             if (!d)
-                return USAGE(p, "-device virtio-blk-device: there is no -drive with id=%s", v);
-        } else if (strcmp(key, "id") != 0 && strcmp(key, "serial") != 0 && strcmp(key, "bus") != 0) {
-            return USAGE(p, "-device virtio-blk-device: property \"%s\" is not supported yet", key);
+                return USAGE(p, "-device %s: there is no -drive with id=%s", name, v);
+        } else if (pci && strcmp(key, "addr") == 0) {
+            char hex[32];
+            snprintf(hex, sizeof hex, "0x%s", v + (strncmp(v, "0x", 2) == 0 ? 2 : 0));
+            if (!err_parse_size(hex, &slot) || slot > 31)
+                return USAGE(p, "-device %s: addr=%s is no device number", name, v);
+        } else if (pci && (strcmp(key, "iommu_platform") == 0 || strcmp(key, "disable-legacy") == 0)) {
+            if (!on_off(p, key, v, &on))
+                return false;
+        } else if (strcmp(key, "id") != 0 && strcmp(key, "bus") != 0) {
+            return USAGE(p, "-device %s: property \"%s\" is not supported yet", name, key);
         }
     }
     if (!d)
-        return USAGE(p, "-device virtio-blk-device: needs drive=ID");
-    if (p->c->ndisks == CONFIG_DISKS || !p->next_slot)
+        return USAGE(p, "-device %s: needs drive=ID", name);
+    if (p->c->ndisks == CONFIG_DISKS || (!pci && !p->next_slot))
         return USAGE(p, "at most %d virtio devices", CONFIG_DISKS);
-    p->c->disks[p->c->ndisks++] = (struct config_disk){
-        .path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only, .slot = --p->next_slot};
+    p->c->disks[p->c->ndisks++] = (struct config_disk){.path = d->file,
+                                                       .rw = !d->read_only && !d->snapshot,
+                                                       .read_only = d->read_only,
+                                                       .pci = pci,
+                                                       .slot = pci ? (unsigned)slot : --p->next_slot};
     return d->used = true;
 }
 
 static bool device(struct parse *p, const char *val)
 {
-    static const struct {
-        const char *name;
-        bool (*fn)(struct parse *, const char *);
-    } known[] = {{"loader", device_loader}, {"guest-loader", device_guest_loader}, {"virtio-blk-device", device_blk}};
     const char *s = val, *name = options_item(p->c, &s);
     if (!name)
         return USAGE(p, "-device needs a device");
-    for (unsigned i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(name, known[i].name) == 0)
-            return known[i].fn(p, s);
+    if (strcmp(name, "loader") == 0)
+        return device_loader(p, s);
+    if (strcmp(name, "guest-loader") == 0)
+        return device_guest_loader(p, s);
+    if (strcmp(name, "virtio-blk-device") == 0 || strcmp(name, "virtio-blk-pci") == 0)
+        return device_blk(p, name, s);
     return USAGE(p, "-device %s is not supported yet", name);
 }
 
@@ -389,6 +415,7 @@ static const struct {
     {"initrd", true, opt_initrd},
     {"append", true, opt_append},
     {"dtb", true, opt_dtb},
+    {"bios", true, opt_bios},
     {"drive", true, opt_drive},
     {"device", true, opt_device},
     {"nic", true, opt_nic},

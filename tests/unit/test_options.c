@@ -141,7 +141,7 @@ static const struct {
     {"-device nvme,drive=x", "nvme"},
     {"-device virtio-blk-device,drive=x", "id=x"},
     {"-drive file=f,if=none,id=a", "used by no"},
-    {"-bios u-boot.bin", "-bios"},
+    {"-device virtio-blk-pci", "needs drive="},
     {"-cpu max,sve=on", "sve"},
     {"-frobnicate", "-frobnicate"},
     {"-kernel", "needs a value"},
