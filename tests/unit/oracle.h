@@ -1,6 +1,6 @@
 /* Runs A64 instruction words on another implementation (user-mode QEMU) for comparison: words and register
  * states go through files to oracle_guest.c, compiled on the spot.  Where the cross compiler or the
- * emulator is missing oracle_run() returns false and the test is skipped. */
+ * emulator is missing oracle_run() says so and the test is skipped. */
 #pragma once
 #include <stdint.h>
 
@@ -22,25 +22,25 @@ struct oracle_state {
 #include <string.h>
 #include <unistd.h>
 
+enum oracle_outcome { ORACLE_RAN, ORACLE_NO_TOOLS, ORACLE_FAILED };
+
 /* Executes each state's word and replaces the state by the outcome. */
-static inline bool oracle_run(struct oracle_state *s, size_t n)
+static inline enum oracle_outcome oracle_run(struct oracle_state *s, size_t n)
 {
-    if (system("command -v aarch64-linux-gnu-gcc qemu-aarch64 >/dev/null 2>&1"))
-        return false;
-    char dir[] = "/tmp/oracle.XXXXXX", src[512], cmd[2048], path[64];
+    if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null"))
+        return ORACLE_NO_TOOLS;
+    char dir[] = "/tmp/oracle.XXXXXX", cmd[1024], path[64];
     if (!mkdtemp(dir))
-        return false;
-    snprintf(src, sizeof src, "%s", __FILE__);
-    char *slash = strrchr(src, '/');
-    snprintf(slash ? slash + 1 : src, 32, "oracle_guest.c");
+        return ORACLE_FAILED;
     snprintf(path, sizeof path, "%s/in", dir);
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(s, sizeof *s, n, f) == n;
     if (f)
         fclose(f);
     snprintf(cmd, sizeof cmd,
-             "cd %s && aarch64-linux-gnu-gcc -static -O1 -o guest %s && qemu-aarch64 -cpu max ./guest <in >out", dir,
-             src);
+             "cd %s && aarch64-linux-gnu-gcc -static -O1 -o guest " ELARA_TESTS "/unit/oracle_guest.c && "
+             "qemu-aarch64 -cpu max ./guest <in >out",
+             dir);
     ok = ok && system(cmd) == 0;
     snprintf(path, sizeof path, "%s/out", dir);
     f = ok ? fopen(path, "rb") : NULL;
@@ -48,8 +48,6 @@ static inline bool oracle_run(struct oracle_state *s, size_t n)
     if (f)
         fclose(f);
     snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    if (system(cmd))
-        ok = false;
-    return ok;
+    return system(cmd) == 0 && ok ? ORACLE_RAN : ORACLE_FAILED;
 }
 #endif
