@@ -41,8 +41,11 @@ static unsigned asid_slot(unsigned space, u16 asid) { return (asid ^ space * 0x9
 static unsigned set_of(unsigned space, u64 va) { return (unsigned)(va >> 12 ^ space * 0x125) % TLB_SETS; }
 static u64 key_of(unsigned space, u64 va) { return (va & ~0xfffull) | space << 1 | 1; }
 static unsigned space_of(const struct tlb_entry *e) { return (unsigned)(e->key >> 1 & 0x7f); }
-static unsigned hash2m(u64 va) { return (unsigned)(va >> 21 ^ va >> 29) % TLB_FILTER; }
-static unsigned hash1g(u64 va) { return (unsigned)(va >> 30 ^ va >> 38) % TLB_FILTER; }
+/* Slot of the region of 1 << log2 bytes in the filters. */
+static unsigned region(unsigned space, u64 va, unsigned log2)
+{
+    return (unsigned)(((va >> log2) + space * 0x51ull) * 0x9e3779b97f4a7c15ull >> 52);
+}
 
 struct tlb *tlb_new(void)
 {
@@ -135,10 +138,11 @@ static void count(struct tlb *t, const struct tlb_entry *e, int by)
 {
     if (e->s1_log2 <= 12)
         return;
+    u16 *n2m = &t->filter2m[region(space_of(e), e->key, 21)], *n1g = &t->filter1g[region(space_of(e), e->key, 30)];
     if (e->s1_log2 <= 21)
-        t->filter2m[hash2m(e->key)] = (u16)(t->filter2m[hash2m(e->key)] + by);
+        *n2m = (u16)(*n2m + by);
     else if (e->s1_log2 <= 30)
-        t->filter1g[hash1g(e->key)] = (u16)(t->filter1g[hash1g(e->key)] + by);
+        *n1g = (u16)(*n1g + by);
     else
         t->huge += (u32)by;
 }
@@ -247,11 +251,18 @@ static void inv_set(struct tlb *t, unsigned set, const struct inv *v)
 
 static void inv_page(struct tlb *t, const struct inv *v)
 {
-    inv_set(t, set_of(v->space, v->va), v);
-    if (t->filter1g[hash1g(v->va)] || t->huge) {
+    unsigned set = set_of(v->space, v->va);
+    u64 key = key_of(v->space, v->va);
+    for (unsigned w = 0; w < TLB_WAYS; w++) {
+        struct tlb_entry *e = &t->e[set][w];
+        if (e->key == key && (v->any_asid || (e->flags & TLB_GLOBAL) || e->asid == v->asid))
+            remove_entry(t, e);
+    }
+    /* other pieces of a block that the page belongs to */
+    if (t->huge || t->filter1g[region(v->space, v->va, 30)]) {
         for (unsigned s = 0; s < TLB_SETS; s++)
             inv_set(t, s, v);
-    } else if (t->filter2m[hash2m(v->va)]) {
+    } else if (t->filter2m[region(v->space, v->va, 21)]) {
         u64 base = v->va & ~ones(21);
         for (unsigned i = 0; i < 512; i++)
             inv_set(t, set_of(v->space, base + (u64)i * 4096), v);

@@ -11,7 +11,7 @@
 struct fast_pool;
 struct snap;
 
-enum { TLB_SETS = 1024, TLB_WAYS = 8, TLB_SPACES = 64, TLB_ASIDS = 1024, TLB_FILTER = 256 };
+enum { TLB_SETS = 1024, TLB_WAYS = 8, TLB_SPACES = 64, TLB_ASIDS = 1024, TLB_FILTER = 4096 };
 
 enum tlb_flags {
     TLB_GLOBAL = 1 << 0,

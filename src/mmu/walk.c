@@ -99,7 +99,7 @@ static bool stage1_off(struct walker *w, const struct regime *r, const struct tr
     if (bits(w->va, top, r->pamax))
         return walk_fault(w, FAULT_ADDRESS_SIZE, 1, 0);
     *res = (struct s1_result){
-        .ipa = w->va & ones(r->pamax), .space = (enum pas)r->space, .perm = PERM_ALL, .log2 = r->pamax, .level = 0};
+        .ipa = w->va & ones(r->pamax), .space = (enum pas)r->space, .perm = PERM_ALL, .log2 = 12, .level = 0};
     if (r->dc) {
         res->attr = 0xff;
     } else if (fetch) { /* Normal, Outer Shareable: write-through with SCTLR.I, else non-cacheable */
