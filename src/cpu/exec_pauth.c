@@ -100,9 +100,9 @@ static enum pauth_level level(const struct cpu *c)
 static u64 compute(const struct cpu *c, u64 data, u64 modifier, enum key k)
 {
     struct pauth_key key = {c->sys[keys[k].lo], c->sys[keys[k].hi]};
-    enum pauth_algorithm alg = cpu_has(c, FEAT_PACQARMA5)   ? PAUTH_QARMA5
+    enum pauth_algorithm alg = cpu_has(c, FEAT_PACIMP)      ? PAUTH_IMPDEF
                                : cpu_has(c, FEAT_PACQARMA3) ? PAUTH_QARMA3
-                                                            : PAUTH_IMPDEF;
+                                                            : PAUTH_QARMA5;
     return pauth_compute(alg, data, modifier, key);
 }
 
