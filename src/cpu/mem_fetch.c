@@ -13,6 +13,7 @@ bool mem_fetch_page(struct cpu *c)
     u64 va = c->pc & ~0xfffull, i = va >> 12 & (FAST_FETCH - 1);
     if (f->t.xtag[i] == va) {
         c->fetch_code = f->t.code[i];
+        c->fetch_guarded = f->t.xguard[i];
         c->fetch_page = va;
         return true;
     }
@@ -26,9 +27,10 @@ bool mem_fetch_page(struct cpu *c)
         exc_insn_abort(c, &fault);
         return false;
     }
-    bool global = e->flags & TLB_GLOBAL;
+    bool global = e->flags & TLB_GLOBAL, guarded = e->flags & TLB_GP;
     struct code_page *code = code_page_get(c->code, e->page); /* may drop all code pointers */
-    fast_fill_code(c->fast_pool, f, va, code, global);
+    fast_fill_code(c->fast_pool, f, va, code, global, guarded);
+    c->fetch_guarded = guarded;
     c->fetch_code = code;
     c->fetch_page = va;
     return true;

@@ -198,12 +198,14 @@ void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 pa
         note_ng(f, (u32)i);
 }
 
-void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global)
+void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global,
+                    bool guarded)
 {
     (void)p;
     u64 i = va >> 12 & (FAST_FETCH - 1);
     f->t.xtag[i] = va & ~0xfffull;
     f->t.code[i] = code;
+    f->t.xguard[i] = guarded;
     f->filled_code = 1;
     if (!global && !f->key.el0)
         note_ng(f, (u32)(FAST_MAX + i));
