@@ -162,9 +162,16 @@ static bool holds(const struct walk *w, unsigned step)
     return false;
 }
 
-static bool port_there(const struct cpu *c, const struct sysreg_row *row)
+/* What its FEAT columns cannot say: the owner is plugged in, the breakpoint or watchpoint is one of those there. */
+static bool present(const struct cpu *c, const struct sysreg_row *row)
 {
-    return !row->port || c->ports[row->port - 1].read;
+    if (row->port && !c->ports[row->port - 1].read)
+        return false;
+    if (row->hook == HOOK_BRP) {
+        unsigned lsb = row->enc & 2 ? 20 : 12; /* op2 4, 5: breakpoints, 6, 7: watchpoints */
+        return (row->enc >> 3 & 15u) <= bits(c->sys[ID_AA64DFR0_EL1], lsb + 3, lsb);
+    }
+    return true;
 }
 
 struct sysreg_outcome sysreg_resolve(const struct cpu *c, unsigned sr, bool write)
@@ -173,7 +180,7 @@ struct sysreg_outcome sysreg_resolve(const struct cpu *c, unsigned sr, bool writ
     struct walk w = {c, row, write};
     struct sysreg_outcome out = {ACT_UNDEF, (u16)sr, STEP_END};
     if (!(row->access & (write ? ACCESS_WO : ACCESS_RO)) || !cpu_has(c, row->feat) || !cpu_has(c, row->feat2) ||
-        !port_there(c, row))
+        !present(c, row))
         return out;
     const u8 *steps = chains[row->chain][c->ps.el];
     while (!holds(&w, *steps))
