@@ -158,7 +158,9 @@ void gic_vactivate(struct gic *g, struct gic_cpu *c, int i)
     unsigned group = lr_group(lr);
     u32 m = 1u << ((lr_prio(lr) & preempt_mask(c, group)) >> (8 - PRIO_BITS));
     c->vap[g->version == 2 ? 0 : group] |= m; /* GICH_APR serves both groups */
-    c->lr[i] = (lr & ~LR_PENDING) | LR_ACTIVE;
+    c->lr[i] = lr & ~LR_PENDING;
+    if (lr_vintid(lr) < GIC_LPI_BASE) /* LPIs have no active state */
+        c->lr[i] |= LR_ACTIVE;
     gic_vupdate(g, c);
 }
 
@@ -218,7 +220,7 @@ void gic_veoi(struct gic *g, struct gic_cpu *c, int group, u32 id)
         } else {
             unsigned of = lr_group(c->lr[i]);
             bool match = (group < 0 || (unsigned)group == of) && (lr_prio(c->lr[i]) & preempt_mask(c, of)) == dropped;
-            /* LPIs know no separate deactivation. */
+            /* An LPI that the hypervisor made active knows no separate deactivation. */
             if (match && (!split || id >= GIC_LPI_BASE))
                 end_lr(g, c, i);
         }

@@ -212,8 +212,11 @@ START_TEST(test_hardware)
     icv_w(&r, SR_ICC_CTLR_EL1, 2);
     ich_w(&r, SR_ICH_LR0_EL2, PEND | G1 | PRIO(0xa0) | 8200);
     ck_assert_uint_eq(icv(&r, SR_ICC_IAR1_EL1), 8200);
-    icv_w(&r, SR_ICC_EOIR1_EL1, 8200);
     ck_assert_uint_eq(ich(&r, SR_ICH_LR0_EL2) >> 62, 0);
+    ck_assert_uint_eq(icv(&r, SR_ICC_RPR_EL1), 0xa0);
+    icv_w(&r, SR_ICC_EOIR1_EL1, 8200);
+    ck_assert_uint_eq(icv(&r, SR_ICC_RPR_EL1), 0xff);
+    ck_assert_uint_eq(ich(&r, SR_ICH_HCR_EL2), 1); /* not counted */
     rig_down(&r);
 }
 END_TEST
