@@ -276,6 +276,11 @@ static bool option(struct features *f, const char *s, size_t len, char *err, siz
         snprintf(err, n, "CPU option %.*s: FEAT_%s does not work yet", (int)len, s, features[feat].name);
         return false;
     }
+    if (feat == FEAT_PACQARMA5 || feat == FEAT_PACQARMA3 || feat == FEAT_PACIMP) { /* one of the three */
+        set(f, FEAT_PACQARMA5, false);
+        set(f, FEAT_PACQARMA3, false);
+        set(f, FEAT_PACIMP, false);
+    }
     add_with_requirements(f, feat);
     return true;
 }

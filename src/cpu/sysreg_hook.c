@@ -128,7 +128,7 @@ static u64 read_dczid(const struct cpu *c)
 }
 
 /* CSSELR_EL1: 3:1 level - 1, 0 instruction cache */
-static u64 read_ccsidr(const struct cpu *c)
+static u64 cache_geometry(const struct cpu *c)
 {
     switch (c->sys[CSSELR_EL1] & 15) {
     case 0: return c->sys[CCSIDR_L1D];
@@ -137,6 +137,15 @@ static u64 read_ccsidr(const struct cpu *c)
     case 4: return c->sys[CCSIDR_L3];
     default: return 0;
     }
+}
+
+/*             55      32   27      13   23/12     3   2      0
+ *  32 bits:                 NumSets     Associativity LineSize
+ *  64 bits:   NumSets                   Associativity LineSize   (FEAT_CCIDX) */
+static u64 read_ccsidr(const struct cpu *c)
+{
+    u64 g = cache_geometry(c);
+    return cpu_has(c, FEAT_CCIDX) ? bits(g, 27, 13) << 32 | bits(g, 12, 0) : g;
 }
 
 /* splitmix64 over the machine's seed; NZCV = 0000: a number was there. */
