@@ -9,6 +9,7 @@ enum board_type {
     BOARD_GICH,
     BOARD_GICV,
     BOARD_GICR,
+    BOARD_ITS,
     BOARD_PL011,
     BOARD_PL031,
     BOARD_VIRTIO,

@@ -130,6 +130,15 @@ static void add_gic(struct tree *t, const struct config *c)
         set_str(t, path, "compatible", "arm,gic-v3");
         SET_CELLS(t, path, "#redistributor-regions", 1);
         SET_CELLS(t, path, "reg", HI_LO(d->base), HI_LO(d->size), HI_LO(r->base), HI_LO(board_bytes(r, c)));
+        const struct board_row *its = board_find(c, BOARD_ITS);
+        if (its) {
+            snprintf(frame, sizeof frame, "%s/its@%llx", path, (unsigned long long)its->base);
+            SET_CELLS(t, frame, "phandle", PHANDLE_MSI);
+            SET_CELLS(t, frame, "#msi-cells", 1);
+            set_empty(t, frame, "msi-controller");
+            set_str(t, frame, "compatible", "arm,gic-v3-its");
+            set_reg(t, frame, its->base, its->size);
+        }
         return;
     }
     set_str(t, path, "compatible", "arm,cortex-a15-gic");
@@ -228,7 +237,7 @@ static void add_pci(struct tree *t, const struct config *c, const struct board_r
     set_reg(t, path, r->base, r->size);
     SET_CELLS(t, path, "ranges", SPACE_IO, 0, 0, HI_LO(io->base), HI_LO(io->size), SPACE_MEM32, HI_LO(mem->base),
               HI_LO(mem->base), HI_LO(mem->size), SPACE_MEM64, HI_LO(high->base), HI_LO(high->base), HI_LO(high->size));
-    if (board_find(c, BOARD_GICV2M))
+    if (board_find(c, BOARD_GICV2M) || board_find(c, BOARD_ITS))
         SET_CELLS(t, path, "msi-map", 0, PHANDLE_MSI, 0, 0x10000);
     add_intx(t, path, r);
 }
@@ -260,7 +269,8 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
     case BOARD_GICV2M:
     case BOARD_GICH:
     case BOARD_GICV:
-    case BOARD_GICR:     break; /* parts of the GIC's node */
+    case BOARD_GICR:
+    case BOARD_ITS:      break; /* parts of the GIC's node */
     case BOARD_PCI_MMIO:
     case BOARD_PCI_IO:
     case BOARD_PCI_MMIO64: break; /* ranges of the host bridge's node */

@@ -182,7 +182,9 @@ static void make_gic(struct machine *m)
                             .security = c->el3,
                             .virt = c->el2,
                             .mpidr = mpidr,
-                            .maintenance = PPI_MAINTENANCE};
+                            .maintenance = PPI_MAINTENANCE,
+                            .lpis = board_find(c, BOARD_ITS) != NULL,
+                            .dma = bus_dma(m->bus, 0)};
     m->gic = gic_new(&gc, &m->log);
 }
 
@@ -202,6 +204,12 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
     case BOARD_GICH: map_frame(m, r, GIC_HYP); break;
     case BOARD_GICV: map_frame(m, r, GIC_VCPUIF); break;
     case BOARD_GICR: map_frame(m, r, GIC_REDIST); break;
+    case BOARD_ITS: {
+        struct device *d = gic_its_new(m->gic, r->id, &m->log);
+        bus_map_device(m->bus, NS_SPACES, r->base, r->size, d);
+        machine_add_device(m, d);
+        break;
+    }
     case BOARD_GICV2M: {
         struct device *d = gicv2m_new(m->gic, 32 + (unsigned)r->spi, BOARD_V2M_SPIS, r->id, &m->log);
         bus_map_device(m->bus, NS_SPACES, r->base, r->size, d);
