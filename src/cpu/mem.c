@@ -227,7 +227,8 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
         if (!span_write(c, a, &s[i], buf + at))
             return false;
     for (unsigned i = 0; i < n; i++)
-        mem_fill_fast(c, a->f, s[i].va, &s[i].e);
+        if (!(s[i].e.flags & TLB_ROM)) /* a write to flash may have taken it off the bus: the copy is stale */
+            mem_fill_fast(c, a->f, s[i].va, &s[i].e);
     return true;
 }
 
