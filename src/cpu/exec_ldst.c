@@ -188,14 +188,19 @@ STORE(stlur64, 8, MEM_ORDERED, X(rn) + o->imm, NOTHING)
 
 /* ---- exclusive ------------------------------------------------------------------------------ */
 
+/* A misaligned exclusive faults whatever the monitor says, unless FEAT_LSE2 permits the address. */
+static inline bool excl_misaligned(const struct cpu *c, u64 va, unsigned size)
+{
+    return UNLIKELY(va & (size - 1)) && (!cpu_has(c, FEAT_LSE2) || (va & 15) + size > 16);
+}
+
 #define EXCLUSIVE(sfx, size)                                                                                           \
     LOAD(ldxr##sfx, size, MEM_EXCL, X(rn), v, mem_excl_mark(c, addr, size))                                            \
     EXEC(stxr##sfx)                                                                                                    \
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), status = 1;                                                                                  \
-        /* a misaligned address faults whatever the monitor says */                                                    \
-        if ((addr & (size - 1)) || mem_excl_check(c, addr, size)) {                                                    \
+        if (excl_misaligned(c, addr, size) || mem_excl_check(c, addr, size)) {                                         \
             if (!mem_write(c, addr, size, MEM_EXCL, X(rd)))                                                            \
                 return STEP_JUMP;                                                                                      \
             status = 0;                                                                                                \
@@ -224,7 +229,7 @@ EXEC(stxp32)
 {
     CHECK_SP();
     u64 addr = X(rn), status = 1;
-    if ((addr & 7) || mem_excl_check(c, addr, 8)) {
+    if (excl_misaligned(c, addr, 8) || mem_excl_check(c, addr, 8)) {
         if (!mem_write(c, addr, 8, MEM_EXCL | MEM_PAIR, (u32)X(rd) | X(rm) << 32))
             return STEP_JUMP;
         status = 0;

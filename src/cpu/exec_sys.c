@@ -14,6 +14,7 @@
 #include "cpu/exec_flags.h"
 #include "cpu/exec_util.h"
 #include "cpu/fields.h"
+#include "cpu/sysreg_row.h"
 
 #define EXEC(name) enum step exec_##name(struct cpu *c, const struct op *o)
 
@@ -123,15 +124,30 @@ EXEC(sevl)
     return STEP_NEXT;
 }
 
+/* Sleeps until CNTVCT_EL0 reaches val at the latest. */
+static enum step wait_until(struct cpu *c, u64 val, enum cpu_run how)
+{
+    const struct port *p = &c->ports[PORT_TIMER];
+    struct port_txn x = sysreg_port_txn(c);
+    u64 count = p->read ? p->read(p->arg, SR_CNTVCT_EL0, &x) : ~0ull;
+    if (count >= val || !c->cfg.cntfrq)
+        return STEP_SYNC;
+    u128 ns = ((u128)(val - count) * 1000000000 + c->cfg.cntfrq - 1) / c->cfg.cntfrq;
+    u64 now = clock_now(c->env->clock);
+    c->wake_at = ns > ~0ull - now ? ~0ull : now + (u64)ns;
+    if (c->wake_at != ~0ull)
+        clock_schedule(c->env->clock, &c->wake, c->wake_at);
+    c->run = (u8)how;
+    return STEP_SYNC;
+}
+
 EXEC(wfit)
 {
     if (cpu_wakeup_pending(c))
         return STEP_SYNC;
     if (wfx_trap(c, o, WFX_WFIT))
         return STEP_JUMP;
-    /* The deadline is a value of CNTVCT_EL0: the loop around WFIT looks again, so polling is exact. */
-    slice_end(&c->slice);
-    return STEP_SYNC;
+    return wait_until(c, c->x[o->rd], CPU_WFI);
 }
 
 EXEC(wfet)
@@ -142,8 +158,9 @@ EXEC(wfet)
     }
     if (wfx_trap(c, o, WFX_WFET))
         return STEP_JUMP;
-    slice_end(&c->slice);
-    return STEP_SYNC;
+    if (c->monitor.valid)
+        return wait_for_event(c);
+    return wait_until(c, c->x[o->rd], CPU_WFE);
 }
 
 /* Errors are synchronous here: at most a pending SError is taken at the boundary. */

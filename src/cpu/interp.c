@@ -148,7 +148,8 @@ static void interp_run(struct cpu *c)
     while (c->run == CPU_RUNNING && slice_continue(&c->slice)) {
         if (c->irq_check) {
             c->irq_check = false;
-            exc_interrupts(c);
+            if (exc_interrupts(c))
+                continue;
         }
         if (c->ctx_dirty)
             context_resolve(c);
