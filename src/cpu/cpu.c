@@ -163,7 +163,6 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, event_register);
     SNAP(s, c, run);
     SNAP(s, c, input);
-    SNAP(s, c, irq_check);
     SNAP(s, c, wake_at);
     for (unsigned i = 0; i < 32; i++)
         snap_bytes(s, "v", &c->v[i], 16);

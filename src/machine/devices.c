@@ -256,7 +256,9 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
 
 void machine_map_pci(struct machine *m, const struct board_row *r)
 {
-    struct pci_window *w = r->type == BOARD_PCI_IO ? &m->pci->io : r->type == BOARD_PCI_MMIO ? &m->pci->mmio : &m->pci->mmio64;
+    struct pci_window *w = r->type == BOARD_PCI_IO     ? &m->pci->io
+                           : r->type == BOARD_PCI_MMIO ? &m->pci->mmio
+                                                       : &m->pci->mmio64;
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &w->dev);
 }
 

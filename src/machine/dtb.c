@@ -13,7 +13,14 @@
 #include "core/bits.h"
 #include "core/check.h"
 
-enum { DTB_ROOM = 256 << 10, PHANDLE_CLOCK = 0x8000, PHANDLE_GIC = 0x8001, PHANDLE_MSI = 0x8002, PHANDLE_GPIO = 0x8003, PHANDLE_CPU = 0x8100 };
+enum {
+    DTB_ROOM = 256 << 10,
+    PHANDLE_CLOCK = 0x8000,
+    PHANDLE_GIC = 0x8001,
+    PHANDLE_MSI = 0x8002,
+    PHANDLE_GPIO = 0x8003,
+    PHANDLE_CPU = 0x8100
+};
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE = 1, LEVEL = 4 };
 
 /* The tree under construction. Failures other than lack of room are our own bugs. */
@@ -211,7 +218,8 @@ static void add_intx(struct tree *t, const char *path, const struct board_row *r
     u32 map[16 * 10], *p = map;
     for (u32 dev = 0; dev < 4; dev++)
         for (u32 pin = 0; pin < 4; pin++) {
-            const u32 row[10] = {dev << 11, 0, 0, pin + 1, PHANDLE_GIC, 0, 0, GIC_SPI, (u32)r->spi + (dev + pin) % 4, LEVEL};
+            const u32 row[10] = {dev << 11, 0, 0, pin + 1, PHANDLE_GIC, 0, 0, GIC_SPI, (u32)r->spi + (dev + pin) % 4,
+                                 LEVEL};
             memcpy(p, row, sizeof row);
             p += 10;
         }
@@ -270,7 +278,7 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
     case BOARD_GICH:
     case BOARD_GICV:
     case BOARD_GICR:
-    case BOARD_ITS:      break; /* parts of the GIC's node */
+    case BOARD_ITS: break; /* parts of the GIC's node */
     case BOARD_PCI_MMIO:
     case BOARD_PCI_IO:
     case BOARD_PCI_MMIO64: break; /* ranges of the host bridge's node */

@@ -47,7 +47,7 @@ static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *
         if (++l->count == LOOP_LIMIT && !m->wait_when_stuck)
             machine_stop(m, STOP_LOOP);
     } else {
-        *l = (struct loop){ .first = *x, .vector = x->vector, .cpu = c->index };
+        *l = (struct loop){.first = *x, .vector = x->vector, .cpu = c->index};
     }
 }
 
@@ -337,14 +337,15 @@ void machine_reset(struct machine *m)
     machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.firmware ? 0 : m->boot.dtb_addr);
     for (unsigned i = 1; i < m->ncpus && !m->psci; i++) /* firmware parks them */
         machine_start_cpu(m, m->cpus[i], m->boot.entry, 0);
-    m->turn = m->last = 0;
+    m->last = m->ncpus - 1; /* CPU 0 comes next */
+    m->left = 0;
 }
 
 void machine_state(struct machine *m, struct snap *s)
 {
     snap_section(s, "machine");
-    SNAP(s, m, turn);
     SNAP(s, m, last);
+    SNAP(s, m, left);
     clock_state(&m->clock, s);
     counter_state(&m->counter, s);
     for (unsigned i = 0; i < m->ncpus; i++) {

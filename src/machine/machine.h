@@ -71,8 +71,8 @@ struct machine {
     struct traplog *traplog;
 
     /* scheduler */
-    u32 turn;    /* index of the CPU whose turn it is */
     u32 last;    /* the CPU that ran last */
+    u64 left;    /* instructions left of its slice, when the run was cut short */
     u64 quantum; /* instructions */
     u8 stop;     /* enum stop */
     int signal_number;

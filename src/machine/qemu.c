@@ -237,15 +237,15 @@ static bool opt_drive(struct parse *p, const char *val)
             ok = (err_parse_size(v, &unit) && unit < 2) || USAGE(p, "-drive unit=%s: 0 or 1", v);
         else if (strcmp(key, "format") == 0)
             ok = strcmp(v, "raw") == 0 || USAGE(p, "-drive format=%s is not supported yet; only raw is", v);
-        else if (strcmp(key, "cache") != 0 && strcmp(key, "media") != 0 &&
-                 strcmp(key, "index") != 0 && strcmp(key, "aio") != 0 && strcmp(key, "discard") != 0)
+        else if (strcmp(key, "cache") != 0 && strcmp(key, "media") != 0 && strcmp(key, "index") != 0 &&
+                 strcmp(key, "aio") != 0 && strcmp(key, "discard") != 0)
             ok = USAGE(p, "-drive property \"%s\" is not known", key);
         if (!ok)
             return false;
     }
     if (strcmp(bus, "pflash") == 0 && d->file) {
-        p->c->flash[unit] = (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot,
-                                                 .read_only = d->read_only};
+        p->c->flash[unit] =
+            (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only};
         p->ndrives--;
         return true;
     }

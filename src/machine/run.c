@@ -87,8 +87,8 @@ static void explain_loop(const struct machine *m, const char *nl)
     const struct cpu *c = m->cpus[l->cpu];
     char words[160];
     esr_describe(c->sys[c->ps.el == 3 ? ESR_EL3 : c->ps.el == 2 ? ESR_EL2 : ESR_EL1], words, sizeof words);
-    fprintf(stderr, "%s%s: guest is stuck: CPU%u re-takes \"%s\" at 0x%llx, EL%u (%llu times)\n", nl, m->config->program,
-            l->cpu, words, (unsigned long long)l->vector, c->ps.el, (unsigned long long)l->count);
+    fprintf(stderr, "%s%s: guest is stuck: CPU%u re-takes \"%s\" at 0x%llx, EL%u (%llu times)\n", nl,
+            m->config->program, l->cpu, words, (unsigned long long)l->vector, c->ps.el, (unsigned long long)l->count);
     esr_describe(l->first.esr, words, sizeof words);
     fprintf(stderr, "  first: EL%u at 0x%llx: %s, esr 0x%llx, far 0x%llx\n", l->first.from_el,
             (unsigned long long)l->first.pc, words, (unsigned long long)l->first.esr, (unsigned long long)l->first.far);
@@ -127,9 +127,7 @@ static int finish(struct machine *m, enum stop why)
                 c->program);
         where(m);
         return STATUS_STUCK;
-    case STOP_LOOP:
-        explain_loop(m, nl);
-        return STATUS_STUCK;
+    case STOP_LOOP: explain_loop(m, nl); return STATUS_STUCK;
     case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
     return STATUS_BUG;

@@ -47,32 +47,39 @@ static void look_at_host(struct machine *m, int signals)
     }
 }
 
-/* The next CPU in round robin that runs, NULL: all sleep. */
+/* The CPU whose slice was cut short, or the next one in round robin that runs; NULL: all sleep. */
 static struct cpu *next_cpu(struct machine *m)
 {
+    if (m->left)
+        return m->cpus[m->last];
     for (unsigned i = 0; i < m->ncpus; i++) {
-        struct cpu *c = m->cpus[(m->turn + i) % m->ncpus];
-        if (c->run == CPU_RUNNING) {
-            m->turn = (c->index + 1) % m->ncpus;
-            return c;
+        struct cpu *c = m->cpus[(m->last + 1 + i) % m->ncpus];
+        if (c->run != CPU_RUNNING)
+            continue;
+        if (m->last != c->index) { /* exclusives do not survive a CPU switch: exact, no ABA */
+            m->cpus[m->last]->monitor.valid = false;
+            m->last = c->index;
         }
+        m->left = m->quantum;
+        return c;
     }
     return NULL;
 }
 
+/* Executes up to budget instructions of the slice. What is left of it after a cut from outside (budget, stop) is kept,
+ * so that a run in pieces is the same run; whatever the guest does to end it ends it. */
 static void run_slice(struct machine *m, struct cpu *c, u64 budget)
 {
-    if (m->last != c->index) { /* exclusives do not survive a CPU switch: exact, no ABA */
-        m->cpus[m->last]->monitor.valid = false;
-        m->last = c->index;
-    }
-    u64 n = m->quantum < budget ? m->quantum : budget;
+    u64 n = m->left < budget ? m->left : budget;
     u64 before = clock_now(&m->clock);
     if (!clock_begin(&m->clock, &c->slice, (s64)n))
         return;
     m->engine->run(c);
     clock_finish(&m->clock);
-    c->executed += clock_now(&m->clock) - before;
+    u64 now = clock_now(&m->clock), used = now - before;
+    c->executed += used;
+    bool cut = (used == n || m->stop != STOP_NONE) && c->run == CPU_RUNNING && clock_next(&m->clock) > now;
+    m->left = cut ? m->left - used : 0;
 }
 
 /* Every CPU sleeps: time jumps to the next event; with pacing the host waits meanwhile. */
