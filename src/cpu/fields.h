@@ -33,6 +33,7 @@
 #define SCTLR_EnIB (1ull << 30)
 #define SCTLR_EnIA (1ull << 31)
 #define SCTLR_CMOW (1ull << 32)
+#define SCTLR_MSCEn (1ull << 33)
 #define SCTLR_BT0 (1ull << 35)
 #define SCTLR_BT1 (1ull << 36) /* EL1; BT at EL2/EL3 */
 #define SCTLR_ITFSB (1ull << 37)
@@ -150,6 +151,8 @@
 #define HCRX_FnXS (1ull << 3)
 #define HCRX_FGTnXS (1ull << 4)
 #define HCRX_TALLINT (1ull << 6)
+#define HCRX_MCE2 (1ull << 10)
+#define HCRX_MSCEn (1ull << 11)
 
 /* SCR_EL3, continued */
 #define SCR_TRNDR (1ull << 40)
