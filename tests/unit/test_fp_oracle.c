@@ -156,15 +156,23 @@ static int command(char *buf, size_t n, const char *fmt, const char *a, const ch
     return system(buf);
 }
 
-/* Runs the jobs on the reference; NULL: it cannot be had here. */
-static struct result *reference(const struct job *jobs, unsigned n)
+/* The reference program, compiled into dir; false: it cannot be had here. */
+static bool reference_build(char *dir)
 {
-    char dir[] = "/tmp/fp_oracle_XXXXXX", cmd[600], path[200], src[300];
-    if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null") != 0)
-        return NULL;
+    char cmd[600], src[300];
+    if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null") != 0) {
+        fprintf(stderr, "skipped: no aarch64-linux-gnu-gcc or no qemu-aarch64\n");
+        return false;
+    }
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(src, sizeof src, "%s/unit/fp_oracle_ref.c", ELARA_TESTS);
     ck_assert_int_eq(command(cmd, sizeof cmd, "aarch64-linux-gnu-gcc -O1 -static -o %s/ref %s", dir, src), 0);
+    return true;
+}
+
+static struct result *reference_run(const char *dir, const struct job *jobs, unsigned n)
+{
+    char cmd[600], path[200];
     snprintf(path, sizeof path, "%s/in", dir);
     FILE *f = fopen(path, "wb");
     ck_assert_ptr_nonnull(f);
@@ -177,8 +185,13 @@ static struct result *reference(const struct job *jobs, unsigned n)
     ck_assert_ptr_nonnull(f);
     ck_assert_uint_eq(fread(want, sizeof *want, n, f), n);
     fclose(f);
-    command(cmd, sizeof cmd, "rm -r %s%s", dir, "");
     return want;
+}
+
+static void reference_remove(const char *dir)
+{
+    char cmd[600];
+    command(cmd, sizeof cmd, "rm -r %s%s", dir, "");
 }
 
 static void report(const struct job *j, const struct result *got, const struct result *want)
@@ -206,41 +219,184 @@ static void correct(const struct job *j, struct result *want)
         want->nzcv = 0;
 }
 
+/* ---- comparison ----------------------------------------------------------------------------- */
+
+struct bench {
+    char dir[32];
+    struct cpu *c;
+    struct decoder *d;
+    struct job *jobs;
+    unsigned n, total, bad;
+    u32 failed; /* the row whose difference was shown last */
+};
+enum { BATCH = 200000 };
+
+static bool bench_open(struct bench *b)
+{
+    *b = (struct bench){.dir = "/tmp/fp_oracle_XXXXXX", .failed = ~0u};
+    if (!reference_build(b->dir))
+        return false;
+    b->c = aligned_alloc(64, (sizeof *b->c + 63) / 64 * 64);
+    memset(b->c, 0, sizeof *b->c);
+    memset(&b->c->feat, 0xff, sizeof b->c->feat);
+    b->d = decoder_new(&b->c->feat);
+    b->jobs = calloc(BATCH, sizeof *b->jobs);
+    return true;
+}
+
+static void bench_flush(struct bench *b)
+{
+    struct result *want = b->n ? reference_run(b->dir, b->jobs, b->n) : NULL;
+    for (unsigned k = 0; k < b->n; k++) {
+        const struct job *j = &b->jobs[k];
+        struct result got = run(b->c, b->d, j);
+        correct(j, &want[k]);
+        if (memcmp(&got, &want[k], sizeof got) == 0)
+            continue;
+        b->bad++;
+        if (j->row != b->failed || getenv("FP_ORACLE_ROW"))
+            report(j, &got, &want[k]);
+        b->failed = j->row;
+    }
+    free(want);
+    b->total += b->n;
+    b->n = 0;
+}
+
+static void bench_add(struct bench *b, const struct job *j)
+{
+    b->jobs[b->n++] = *j;
+    if (b->n == BATCH)
+        bench_flush(b);
+}
+
+static void bench_close(struct bench *b)
+{
+    bench_flush(b);
+    reference_remove(b->dir);
+    decoder_free(b->d);
+    free(b->c);
+    free(b->jobs);
+    ck_assert_msg(b->bad == 0, "%u of %u differ", b->bad, b->total);
+}
+
+static bool selected(const struct row *r)
+{
+    const char *only = getenv("FP_ORACLE_ROW");
+    return !only || strcmp(only, r->name) == 0;
+}
+
 START_TEST(test_oracle)
 {
-    const char *e = getenv("FP_ORACLE_ROUNDS"), *s = getenv("FP_ORACLE_SEED"), *only = getenv("FP_ORACLE_ROW");
-    unsigned words = 4, each = e ? (unsigned)atoi(e) : 60, n = 0, bad = 0;
+    const char *e = getenv("FP_ORACLE_ROUNDS"), *s = getenv("FP_ORACLE_SEED");
+    unsigned words = 4, each = e ? (unsigned)atoi(e) : 60;
+    struct bench b;
+    if (!bench_open(&b))
+        return;
     if (s)
         seed += strtoull(s, NULL, 0) * 0x9e3779b97f4a7c15;
-    struct job *jobs = calloc(ARRAY_LEN(rows) * words * each, sizeof *jobs);
     for (u32 r = 0; r < ARRAY_LEN(rows); r++)
-        for (unsigned w = 0; w < words && (!only || strcmp(only, rows[r].name) == 0); w++)
-            for (u32 k = 0, word = word_of(&rows[r]); k < each; k++)
-                jobs[n++] = job_of(&rows[r], r, word, false);
-    struct result *want = reference(jobs, n);
-    struct cpu *c = aligned_alloc(64, (sizeof *c + 63) / 64 * 64);
-    memset(c, 0, sizeof *c);
-    memset(&c->feat, 0xff, sizeof c->feat);
-    struct decoder *d = decoder_new(&c->feat);
-    u32 failed = ~0u;
-    for (unsigned k = 0; k < n; k++) {
-        struct result got = run(c, d, &jobs[k]);
-        if (want)
-            correct(&jobs[k], &want[k]);
-        if (!want || memcmp(&got, &want[k], sizeof got) == 0)
-            continue;
-        bad++;
-        if (jobs[k].row != failed || only) /* the first of each row */
-            report(&jobs[k], &got, &want[k]);
-        failed = jobs[k].row;
-    }
-    ck_assert_msg(bad == 0, "%u of %u differ", bad, n);
-    decoder_free(d);
-    free(c);
-    free(want);
-    free(jobs);
+        for (unsigned w = 0; w < words && selected(&rows[r]); w++)
+            for (u32 k = 0, word = word_of(&rows[r]); k < each; k++) {
+                struct job j = job_of(&rows[r], r, word, false);
+                bench_add(&b, &j);
+            }
+    bench_close(&b);
 }
 END_TEST
+
+/* ---- the cross product of operand classes --------------------------------------------------- */
+
+enum { CLASSES = 16 };
+
+/* One operand of each class; bf: BFloat16. */
+static u64 class_member(unsigned size, unsigned class)
+{
+    unsigned f = size == 16 ? 10 : size == 32 ? 23 : 52, eb = size - 1 - f;
+    u64 sign = 1ull << (size - 1), emax = ones(eb), one = emax / 2 << f, frac = rnd() & ones(f);
+    switch (class) {
+    case 0: return 0;
+    case 1: return sign;
+    case 2: return 1;
+    case 3: return sign | ones(f);
+    case 4: return frac | 1;
+    case 5: return 1ull << f;
+    case 6: return sign | 1ull << f | frac;
+    case 7: return one;
+    case 8: return sign | one | ones(f);
+    case 9: return (one + (1ull << f)) | 1ull << (f - 1) | (frac & 1);
+    case 10: return sign | one | frac;
+    case 11: return (emax << f) - 1;
+    case 12: return sign | (emax - 1) << f | frac;
+    case 13: return emax << f | (frac & 1 ? sign : 0);
+    case 14: return emax << f | 1ull << (f - 1) | frac;
+    default: return sign | emax << f | 1 | (frac & ones(f - 1));
+    }
+}
+
+static void put(uint64_t v[2], unsigned size, unsigned lane, u64 x) { v[lane * size / 64] |= x << (lane * size % 64); }
+
+static bool starts(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
+
+/* All triples of classes of Vn, Vm and the accumulator, spread over the lanes. */
+static void cross(struct bench *b, u32 r, u32 word, unsigned size, u64 fpcr)
+{
+    const char *name = rows[r].name;
+    bool three = strchr(rows[r].picture, 'a') || strstr(name, "ML") || starts(name, "BFDOT") || starts(name, "BFMM");
+    bool two = three || strchr(rows[r].picture, 'm');
+    bool narrow = starts(name, "FMLAL") || starts(name, "FMLSL"), bf = narrow ? false : starts(name, "BF") && two;
+    unsigned in = narrow || bf ? 16 : size, acc = narrow || bf ? 32 : size, lanes = 128 / in;
+    unsigned pairs = CLASSES * (three ? CLASSES : 1);
+    for (unsigned m = 0; m < (two ? CLASSES : 1u); m++)
+        for (unsigned first = 0; first < pairs; first += lanes) {
+            struct job j = {.word = word, .row = r, .fpcr = fpcr, .nzcv = 5u << 28};
+            for (unsigned e = 0; e < lanes; e++) {
+                unsigned n = (first + e) % CLASSES, a = (first + e) / CLASSES % CLASSES;
+                put(j.v[1], in, e, bf ? class_member(32, n) >> 16 : class_member(in, n));
+                put(j.v[2], in, e, bf ? class_member(32, m) >> 16 : class_member(in, m));
+                if (e * acc < 128) {
+                    put(j.v[0], acc, e, class_member(acc, a));
+                    put(j.v[3], acc, e, class_member(acc, a));
+                }
+            }
+            bench_add(b, &j);
+            /* a scalar sees lane 0 only */
+            for (unsigned e = 1; e < lanes && !strstr(name, "_vec") && !narrow && !bf; e++) {
+                struct job k = j;
+                for (unsigned v = 0; v < 4; v++)
+                    k.v[v][0] = in == 64 ? j.v[v][e] : j.v[v][e * in / 64] >> e * in % 64;
+                bench_add(b, &k);
+            }
+        }
+}
+
+/* FP_ORACLE_CROSS=1: some minutes. */
+START_TEST(test_cross)
+{
+    struct bench b;
+    if (!getenv("FP_ORACLE_CROSS") || !bench_open(&b))
+        return;
+    for (u32 r = 0; r < ARRAY_LEN(rows); r++) {
+        char last = rows[r].name[strlen(rows[r].name) - 1];
+        bool any = starts(rows[r].name, "FCVT") || starts(rows[r].name, "BFCVT") || !strchr("HSD", last);
+        for (unsigned size = 16; size <= 64 && selected(&rows[r]); size *= 2) {
+            if (!any && last != (size == 16 ? 'H' : size == 32 ? 'S' : 'D'))
+                continue;
+            u32 word = word_of(&rows[r]);
+            for (u64 mode = 0; mode < 64; mode++) {
+                u64 fpcr = (mode & 3) << FPCR_RMODE_SHIFT;
+                fpcr |= (mode & 4 ? FPCR_FZ : 0) | (mode & 8 ? FPCR_DN : 0);
+                fpcr |= (mode & 16 ? FPCR_FZ16 : 0) | (mode & 32 ? FPCR_AHP : 0);
+                cross(&b, r, word, size, fpcr);
+            }
+        }
+    }
+    bench_close(&b);
+    printf("cross product: %u cases\n", b.total);
+}
+END_TEST
+
+/* ---- recorded sums -------------------------------------------------------------------------- */
 
 /* tests/golden/fp.txt: for each row the sum of its outcomes, half of them with FPCR bits that the reference lacks.
  * Recorded when the first half agreed with QEMU and the arithmetic of the second with a model in exact
@@ -283,8 +439,9 @@ int main(void)
 {
     Suite *s = suite_create("fp_oracle");
     TCase *t = tcase_create("fp_oracle");
-    tcase_set_timeout(t, 600);
+    tcase_set_timeout(t, 7200);
     tcase_add_test(t, test_oracle);
+    tcase_add_test(t, test_cross);
     tcase_add_test(t, test_sums);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
