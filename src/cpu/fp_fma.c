@@ -1,8 +1,8 @@
 /* Fused multiply-add and what is built on it (DDI0487 FPMulAdd, FPMulAddH, FPRecipStepFused,
  * FPRSqrtStepFused).
  *
- * The product is exact in 128 bits.  Operands are unpacked independently of their format, so one core
- * serves half-by-half-plus-single as well. */
+ * The product is exact in 128 bits, or in 64 for singles and halves.  Operands are unpacked independently of their
+ * format, so one core serves half-by-half-plus-single as well. */
 #include "cpu/fp_core.h"
 
 FP_INLINE u128 shift_jam128(u128 x, unsigned n)
@@ -16,6 +16,13 @@ FP_INLINE u128 shift_jam128(u128 x, unsigned n)
 FP_INLINE u64 fma_finite(struct fp_fmt f, struct fp_num a, struct fp_num n, struct fp_num m, int scale, struct fp fp)
 {
     bool sign = n.sign ^ m.sign;
+    if (f.size <= 32) { /* 24 significant bits each: the product fits in 64 */
+        u64 man = (n.man >> 32) * (m.man >> 32);
+        bool low = !(man >> 63);
+        struct fp_num product = {man << low, n.exp + m.exp + !low + scale, sign, FP_IS_NUM};
+        a.exp += scale;
+        return fp_add_numbers(f, a, product, fp);
+    }
     u128 p = (u128)n.man * m.man;
     int exp = n.exp + m.exp + 1; /* of bit 127 */
     if (!(p >> 127)) {
