@@ -85,7 +85,7 @@ bool machine_make_flash(struct machine *m, const struct board_row *r, struct err
     for (unsigned i = 0; i < r->count; i++) {
         const struct config_disk *d = &m->config->flash[i];
         char why[600], b1[32], b2[32];
-        snprintf(m->flash_names[i], sizeof m->flash_names[i], "flash%u", i);
+        snprintf(m->flash_names[i], sizeof m->flash_names[i], "flash%u", i & 1u);
         struct flash_config fc = {.id = m->flash_names[i], .log = &m->log, .size = r->size, .readonly = d->read_only};
         if (d->path) {
             if (!(m->flash_files[i] = disk_open(d->path, d->rw ? DISK_RW : DISK_READONLY, why, sizeof why)))
