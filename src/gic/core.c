@@ -81,7 +81,8 @@ bool gic_can_preempt(const struct gic_cpu *c, const struct gic_pending *p)
     if (p->intid == INTID_SPURIOUS || p->prio >= c->pmr)
         return false;
     u8 running = gic_running_priority(c);
-    return running == PRIO_IDLE || (p->prio & gic_group_mask(c, p->group)) < running;
+    u32 mask = gic_group_mask(c, p->group); /* subpriorities do not count, on neither side */
+    return running == PRIO_IDLE || (p->prio & mask) < (running & mask);
 }
 
 int gic_active_group(const struct gic_cpu *c)

@@ -129,9 +129,10 @@ static void write_pmr(struct gic *g, struct gic_cpu *c, bool ns, u8 v)
     gic_signal(g, c);
 }
 
-static u32 read_bpr(const struct gic_cpu *c, bool group1)
+/* GICC_BPR. Non-secure has the copy of Group 1, and with CBPR a view of the common one. */
+static u32 read_bpr(const struct gic_cpu *c, bool ns)
 {
-    if (!group1)
+    if (!ns)
         return c->bpr[GRP_0];
     if (c->ctl & CTL_CBPR_NS)
         return c->bpr[GRP_0] < 7 ? c->bpr[GRP_0] + 1u : 7;
@@ -140,8 +141,6 @@ static u32 read_bpr(const struct gic_cpu *c, bool group1)
 
 static void write_bpr(struct gic *g, struct gic_cpu *c, bool group1, u32 v)
 {
-    if (group1 && (c->ctl & CTL_CBPR_NS))
-        return;
     u8 least = group1 ? BPR_MIN + 1 : BPR_MIN;
     c->bpr[group1 ? GRP_1NS : GRP_0] = (v & 7) < least ? least : v & 7;
     gic_signal(g, c);
@@ -158,7 +157,7 @@ static u32 read_reg(struct gic *g, struct gic_cpu *c, bool ns, u32 off, bool *kn
     case 0x0c: return acknowledge(g, c, ns, false);
     case 0x14: return view_priority(ns, gic_running_priority(c));
     case 0x18: return highest_pending(c, ns, false);
-    case 0x1c: return ns ? 0 : read_bpr(c, true);
+    case 0x1c: return ns ? 0 : c->bpr[GRP_1NS];
     case 0x20: return ns ? 0 : acknowledge(g, c, ns, true);
     case 0x28: return ns ? 0 : highest_pending(c, ns, true);
     case 0xd0: return ns ? c->ap[GRP_1NS] >> 16 : c->ap[GRP_0]; /* the upper half, as Non-secure sees priorities */
@@ -195,7 +194,10 @@ static bool write_reg(struct gic *g, struct gic_cpu *c, bool ns, u64 off, u32 v)
     switch (off) {
     case 0x00: write_ctlr(g, c, ns, v); return true;
     case 0x04: write_pmr(g, c, ns, (u8)v); return true;
-    case 0x08: write_bpr(g, c, ns, v); return true;
+    case 0x08:
+        if (!ns || !(c->ctl & CTL_CBPR_NS))
+            write_bpr(g, c, ns, v);
+        return true;
     case 0x10: end_of_interrupt(g, c, ns, false, v); return true;
     case 0x1c:
         if (!ns)

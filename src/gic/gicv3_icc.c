@@ -173,7 +173,7 @@ static u64 read_bpr1(struct gic *g, struct gic_cpu *c, const struct port_txn *t)
         return c->bpr[c->ctl & CTL_CBPR_S ? GRP_0 : GRP_1S];
     if (!(c->ctl & CTL_CBPR_NS))
         return c->bpr[GRP_1NS];
-    if (t->el == 3 || gic_ds(g))
+    if (t->el == 3)
         return c->bpr[GRP_0];
     return c->bpr[GRP_0] < 7 ? c->bpr[GRP_0] + 1u : 7;
 }
@@ -184,7 +184,7 @@ static void write_bpr(struct gic *g, struct gic_cpu *c, const struct port_txn *t
     if (b == GRP_1S && (c->ctl & CTL_CBPR_S))
         b = GRP_0;
     if (b == GRP_1NS && (c->ctl & CTL_CBPR_NS)) {
-        if (t->el < 3 && !gic_ds(g))
+        if (t->el < 3)
             return;
         b = GRP_0;
     }

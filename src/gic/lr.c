@@ -94,7 +94,8 @@ bool gic_vcan_preempt(const struct gic_cpu *c, int i)
     if (lr_prio(lr) >= (c->vmcr >> VMCR_VPMR_SHIFT & PRIO_MASK))
         return false;
     u8 running = gic_vrunning_priority(c);
-    return running == PRIO_IDLE || (lr_prio(lr) & preempt_mask(c, lr_group(lr))) < running;
+    u32 mask = preempt_mask(c, lr_group(lr));
+    return running == PRIO_IDLE || (lr_prio(lr) & mask) < (running & mask);
 }
 
 /* ---- maintenance ----------------------------------------------------------------------------- */
