@@ -18,7 +18,9 @@ static void reset_cpu(struct gic *g, struct gic_cpu *c)
         c->priv.enable = 0xffff;
     memset(c->sgi_source, 0, sizeof c->sgi_source);
     memset(c->target, 0, sizeof c->target);
-    c->waker = g->version == 3 ? WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
+    /* Waking redistributors is EL3 firmware's task; a machine without EL3 begins as firmware would leave it,
+     * which EDK2 for this board relies on. */
+    c->waker = g->version == 3 && g->security ? WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
     c->rctlr = 0;
     c->propbaser = c->pendbaser = 0;
     c->lpi = (struct gic_pending){.intid = INTID_SPURIOUS, .prio = PRIO_IDLE};
