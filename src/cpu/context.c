@@ -186,22 +186,33 @@ static void slot_inputs(const struct cpu *c, unsigned kind, u64 in[SLOT_INPUTS])
     in[6] = r[SCR_EL3];
 }
 
-/* Top byte ignore of both ranges, for data and for fetches. */
+/* Top byte ignore of a range in a regime. */
+static bool tbi_of(const struct cpu *c, unsigned kind, bool upper, bool fetch)
+{
+    bool tbid = fetch && cpu_has(c, FEAT_PAuth);
+    if (kind == REGIME_EL10 || kind == REGIME_EL20) {
+        u64 tcr = c->sys[kind == REGIME_EL10 ? TCR_EL1 : TCR_EL2];
+        return bit(tcr, 37 + upper) && !(tbid && bit(tcr, 51 + upper));
+    }
+    u64 tcr = c->sys[kind == REGIME_EL2 ? TCR_EL2 : TCR_EL3];
+    return bit(tcr, 20) && !(tbid && bit(tcr, 29));
+}
+
 static void set_tbi(const struct cpu *c, unsigned kind, struct fast_ctx *f)
 {
-    bool tbid = cpu_has(c, FEAT_PAuth);
     f->two_ranges = kind == REGIME_EL10 || kind == REGIME_EL20;
-    if (f->two_ranges) {
-        u64 tcr = c->sys[kind == REGIME_EL10 ? TCR_EL1 : TCR_EL2];
-        f->tbi[0] = bit(tcr, 37);
-        f->tbi[1] = bit(tcr, 38);
-        f->tbi_fetch[0] = f->tbi[0] && !(tbid && bit(tcr, 51));
-        f->tbi_fetch[1] = f->tbi[1] && !(tbid && bit(tcr, 52));
-    } else {
-        u64 tcr = c->sys[kind == REGIME_EL2 ? TCR_EL2 : TCR_EL3];
-        f->tbi[0] = f->tbi[1] = bit(tcr, 20);
-        f->tbi_fetch[0] = f->tbi_fetch[1] = f->tbi[0] && !(tbid && bit(tcr, 29));
+    for (unsigned i = 0; i < 2; i++) {
+        f->tbi[i] = tbi_of(c, kind, i, false);
+        f->tbi_fetch[i] = tbi_of(c, kind, i, true);
     }
+}
+
+u64 context_untag(const struct cpu *c, u64 target)
+{
+    unsigned kind = context_kind(c, c->ps.el);
+    if (!tbi_of(c, kind, bit(target, 55), true))
+        return target;
+    return kind == REGIME_EL10 || kind == REGIME_EL20 ? sext(target, 56) : target & ones(56);
 }
 
 static struct slot *slot_get(struct cpu *c, unsigned kind)

@@ -30,3 +30,11 @@ u16 context_vmid(const struct cpu *c);
 void context_resolve(struct cpu *c);
 /* PSTATE.EL, PAN, UAO or a selecting register changed. Cheap; resolve follows. */
 static inline void context_touch(struct cpu *c) { c->ctx_dirty = true; }
+
+/* AArch64.BranchAddr: where a branch to an address with a tag leads at the current EL. */
+u64 context_untag(const struct cpu *c, u64 target);
+static inline u64 context_branch_addr(const struct cpu *c, u64 target)
+{
+    u64 top = target >> 55;
+    return LIKELY(top == 0 || top == 0x1ff) ? target : context_untag(c, target);
+}

@@ -7,7 +7,7 @@
 
 static const u8 pa_sizes[8] = {32, 36, 40, 42, 44, 48, 52, 52};
 
-static u8 pamax(const struct cpu *c) { return pa_sizes[c->cfg.id[ID_AA64MMFR0_EL1] & 7]; }
+static u8 pamax(const struct cpu *c) { return pa_sizes[c->sys[ID_AA64MMFR0_EL1] & 7]; }
 
 /* TG0 and VTCR_EL2.TG0: 0 4K, 1 64K, 2 16K. TG1 has its own code: 1 16K, 2 4K, 3 64K. */
 static u8 granule(const struct cpu *c, unsigned tg, bool tg1)

@@ -391,7 +391,7 @@ enum step exc_eret(struct cpu *c, u64 target)
         spsr = deposit(spsr, 4, 0, (u64)c->ps.el << 2 | c->ps.sp) | 1u << 20;
     }
     cpu_set_spsr(c, spsr);
-    c->pc = target;
+    c->pc = context_branch_addr(c, target);
     c->monitor.valid = false;
     cpu_send_event(c);
     return STEP_JUMP;

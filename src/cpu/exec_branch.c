@@ -1,6 +1,7 @@
 /* Branches (DDI0487 C4.1 "Branches, Exception Generating and System instructions", C6.2).
  *
  * An indirect branch sets PSTATE.BTYPE on CPUs with FEAT_BTI; the engine checks the target. */
+#include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/exec.h"
 #include "cpu/exec_flags.h"
@@ -56,7 +57,7 @@ static inline void set_btype(struct cpu *c, unsigned btype)
 EXEC(br)
 {
     set_btype(c, o->rn == 16 || o->rn == 17 || !c->fetch_guarded ? 1 : 3);
-    c->pc = c->x[o->rn];
+    c->pc = context_branch_addr(c, c->x[o->rn]);
     return STEP_JUMP;
 }
 
@@ -65,12 +66,12 @@ EXEC(blr)
     u64 target = c->x[o->rn];
     set_btype(c, 2);
     c->x[30] = c->pc + 4;
-    c->pc = target;
+    c->pc = context_branch_addr(c, target);
     return STEP_JUMP;
 }
 
 EXEC(ret)
 {
-    c->pc = c->x[o->rn];
+    c->pc = context_branch_addr(c, c->x[o->rn]);
     return STEP_JUMP;
 }

@@ -2,6 +2,7 @@
  *
  * Invariants: a disabled key makes the instruction a move (or the plain branch or load); traps to EL2
  * and EL3 come after that test, as in the pseudocode of AddPACIA() and its kin. */
+#include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/exception.h"
 #include "cpu/exec.h"
@@ -234,7 +235,7 @@ static enum step branch(struct cpu *c, u64 target, u64 modifier, enum key k, boo
         c->x[30] = c->pc + 4;
     if (cpu_has(c, FEAT_BTI))
         c->ps.btype = (u8)btype;
-    c->pc = target;
+    c->pc = context_branch_addr(c, target);
     return STEP_JUMP;
 }
 

@@ -18,7 +18,7 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
     bool read = !(kind & MEM_EXCL); /* a store exclusive only writes */
     *out = (struct mem_rmw){0};
     if ((va & (size - 1)) && mem_unaligned_faults(c, va, size, kind)) {
-        const struct fault fault = mem_alignment_fault(va, true);
+        const struct fault fault = mem_alignment_fault(va, !read);
         exc_data_abort(c, &fault);
         return false;
     }
@@ -32,7 +32,7 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
         return false;
     }
     if ((va & (size - 1)) && attr_is_device(e->attr)) {
-        fault = mem_alignment_fault(va, true);
+        fault = mem_alignment_fault(va, !read);
         exc_data_abort(c, &fault);
         return false;
     }

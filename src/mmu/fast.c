@@ -198,8 +198,7 @@ void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 pa
         note_ng(f, (u32)i);
 }
 
-void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global,
-                    bool guarded)
+void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global, bool guarded)
 {
     (void)p;
     u64 i = va >> 12 & (FAST_FETCH - 1);

@@ -75,8 +75,7 @@ void fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
 
 /* Enters a page: host address, RAM page number, permissions. */
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global);
-void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global,
-                    bool guarded);
+void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global, bool guarded);
 
 /* Removals, called by the TLB. va: page address, any top byte. */
 void fast_drop_va(struct fast_pool *p, unsigned space, u64 va);

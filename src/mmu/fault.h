@@ -23,7 +23,7 @@ struct fault {
     s8 level;       /* of the table walk, -1..3 */
     u8 stage;       /* 1 or 2 */
     bool s1ptw;     /* stage 2 fault on a stage 1 table walk */
-    bool write;     /* reported as WnR (a stage 2 fault of a hardware update of stage 1 tables is a write) */
+    bool write;     /* reported as WnR: the access was a write, whatever its table walk did */
     bool ipa_valid; /* ipa is to be reported in HPFAR_EL2 */
     bool ipa_ns;    /* HPFAR_EL2.NS: the IPA is in the Non-secure space */
     bool vncr;      /* of an access through VNCR_EL2 */

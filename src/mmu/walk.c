@@ -256,22 +256,20 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
     enum pas space = r->space == PAS_S && (l.space == PAS_NS || bit(desc, 5)) ? PAS_NS : l.space;
     if (r->sif && r->space != PAS_NS && space == PAS_NS)
         perm &= (u16) ~(PERM_UX | PERM_PX);
-    if (in->use != WALK_OBSERVE) {
-        unsigned miss = perm_missing(perm, in->need, in->priv, in->pan);
-        if (miss) {
-            if (miss & NEED_R)
-                w->fault->write = false;
-            walk_fault(w, FAULT_PERMISSION, 1, l.level);
-            return WALK_FAULT;
-        }
+    unsigned miss = in->use == WALK_OBSERVE ? 0 : perm_missing(perm, in->need, in->priv, in->pan);
+    if (miss) {
+        if (miss & NEED_R)
+            w->fault->write = false;
+        walk_fault(w, FAULT_PERMISSION, 1, l.level);
+        return WALK_FAULT;
     }
-    if (dbm) {
-        if ((in->need & NEED_W) && in->use == WALK_ACCESS)
+    if (dbm && in->use == WALK_ACCESS) {
+        if (in->need & NEED_W)
             desc &= ~(1ull << 7);
-        else if (in->use == WALK_ACCESS)
+        else
             perm &= (u16) ~(PERM_UW | PERM_PW); /* writable only once it is dirty */
     }
-    if (desc != l.desc && in->use == WALK_ACCESS) {
+    if (desc != l.desc && in->use != WALK_OBSERVE) {
         enum walk_status s = stage1_update(w, r, &l, desc);
         if (s != WALK_OK)
             return s;
@@ -332,8 +330,8 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
     out->tagged = s1.tagged && out->attr == 0xf0;
     if (attr_is_device(out->attr) || out->attr == 0x44)
         out->sh = 2;
-    else if (out->sh != 2 && s2.sh) /* outer beats inner beats none */
-        out->sh = s2.sh == 2 || out->sh == 0 ? s2.sh : out->sh;
+    else if (out->sh != 2) /* outer beats inner beats none; 01 is reserved */
+        out->sh = s2.sh == 2 ? 2 : s2.sh == 3 || out->sh == 3 ? 3 : 0;
     return WALK_OK;
 }
 

@@ -7,7 +7,7 @@
 
 enum walk_use {
     WALK_ACCESS,  /* updates access flag and dirty state as the regime says */
-    WALK_AT,      /* address translation instruction: permissions count, nothing is updated */
+    WALK_AT,      /* address translation instruction: sets access flags, leaves dirty state alone */
     WALK_OBSERVE, /* debugger: no updates, no permission faults */
 };
 

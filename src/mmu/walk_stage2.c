@@ -14,8 +14,6 @@ static bool stage2_fault(struct walker *w, const struct s2_ask *a, enum fault_ty
     w->fault->ipa_valid = true;
     w->fault->ipa_ns = a->space == PAS_NS;
     w->fault->s1ptw = a->s1_walk;
-    if (a->s1_walk)
-        w->fault->write = a->update;
     return walk_fault(w, type, 2, level);
 }
 
@@ -119,22 +117,22 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
     bool dbm = r->hd && bit(desc, 51) && !bit(desc, 7);
     u16 perm = perm_stage2((unsigned)bits(desc, 7, 6) | (dbm ? 2 : 0), (unsigned)bits(desc, 54, 53), r->xnx);
     unsigned memattr = (unsigned)bits(desc, 5, 2);
-    if (in->use != WALK_OBSERVE) {
-        unsigned miss = perm_missing(perm, a->need, a->priv, false);
-        if (miss || (a->s1_walk && r->s2_ptw && memattr_is_device(r, memattr))) {
-            if (miss & NEED_R)
-                w->fault->write = false;
-            stage2_fault(w, a, FAULT_PERMISSION, l.level);
-            return WALK_FAULT;
-        }
+    unsigned miss = in->use == WALK_OBSERVE ? 0 : perm_missing(perm, a->need, a->priv, false);
+    bool ptw = a->s1_walk && r->s2_ptw && memattr_is_device(r, memattr) && in->use != WALK_OBSERVE;
+    if (miss || ptw) {
+        if ((miss & NEED_R) && !a->s1_walk)
+            w->fault->write = false;
+        stage2_fault(w, a, FAULT_PERMISSION, l.level);
+        return WALK_FAULT;
     }
-    if (dbm) {
-        if ((a->need & NEED_W) && in->use == WALK_ACCESS)
+    /* dirty: by a write, and not for the sake of an AT's own access */
+    if (dbm && in->use != WALK_OBSERVE && (in->use == WALK_ACCESS || a->update)) {
+        if (a->need & NEED_W)
             desc |= 1u << 7;
-        else if (in->use == WALK_ACCESS)
+        else
             perm &= (u16) ~(PERM_UW | PERM_PW);
     }
-    if (desc != l.desc && in->use == WALK_ACCESS) {
+    if (desc != l.desc && in->use != WALK_OBSERVE) {
         enum walk_status s = walk_update_desc(w, r->ee, l.pa, 2, l.level, l.desc, desc);
         if (s == WALK_FAULT)
             stage2_fault(w, a, FAULT_EXTERNAL_TTW, l.level);
@@ -170,11 +168,12 @@ static unsigned cacheability(unsigned nibble)
     return bit(nibble, 2) ? 3 : 2; /* 01RW and 11RW write-back, 00RW and 10RW write-through */
 }
 
-/* The weaker of the two; hints survive only when stage 1 decides. */
+/* The weaker of the two, with stage 1's hints (S2CombineS1AttrHints). */
 static unsigned combine_half(unsigned nibble, unsigned s2)
 {
-    static const u8 plain[4] = {4, 4, 0xa, 0xf};
-    return cacheability(nibble) <= s2 ? nibble : plain[s2];
+    if (cacheability(nibble) <= s2)
+        return nibble;
+    return s2 == 1 ? 4 : nibble & ~4u; /* write-through keeps allocation and transient hints */
 }
 
 u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetch)
