@@ -146,7 +146,10 @@ START_TEST(test_preemption)
     /* Binary point 7: group priority is bit 7 alone; 0x80 and 0xc0 are one group. */
     icc_w(&r, 0, SR_ICC_BPR1_EL1, 7);
     ck_assert_uint_eq(icc(&r, 0, SR_ICC_BPR1_EL1), 7);
-    ck_assert(r.wire[0][GIC_IRQ]); /* 0x80 & 0x80 < 0xc0 as it became active */
+    ck_assert(!r.wire[0][GIC_IRQ]);
+    ck_assert_uint_eq(icc(&r, 0, SR_ICC_IAR1_EL1), 1023);
+    icc_w(&r, 0, SR_ICC_BPR1_EL1, 6); /* bits 7:6 */
+    ck_assert(r.wire[0][GIC_IRQ]);
     ck_assert_uint_eq(icc(&r, 0, SR_ICC_IAR1_EL1), 33);
     ck_assert_uint_eq(icc(&r, 0, SR_ICC_RPR_EL1), 0x80);
     spi_prio(&r, 34, 0x90);
