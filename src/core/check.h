@@ -9,3 +9,6 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
         if (UNLIKELY(!(cond)))                              \
             check_failed(__FILE__, __LINE__, #cond);        \
     } while (0)
+
+/* A place that is never reached. */
+#define CHECK_NEVER(what) check_failed(__FILE__, __LINE__, what)

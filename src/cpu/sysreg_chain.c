@@ -158,7 +158,7 @@ static bool holds(const struct walk *w, unsigned step)
     case STEP_END:
     case STEP_COUNT: break;
     }
-    CHECK(step > STEP_COUNT); /* a chain without end */
+    CHECK_NEVER("a chain without end");
     return false;
 }
 

@@ -34,7 +34,7 @@ static int ok(struct tree *t, int r)
     if (r == -FDT_ERR_NOSPACE)
         t->full = true;
     else if (r < 0 && !t->full)
-        CHECK(!"libfdt refused a tree operation");
+        CHECK_NEVER("libfdt refused a tree operation");
     return r;
 }
 
