@@ -14,6 +14,7 @@
 #include "cpu/exec_flags.h"
 #include "cpu/exec_util.h"
 #include "cpu/fields.h"
+#include "cpu/ras.h"
 #include "cpu/sysreg_row.h"
 
 #define EXEC(name) enum step exec_##name(struct cpu *c, const struct op *o)
@@ -163,13 +164,7 @@ EXEC(wfet)
     return wait_until(c, c->x[o->rd], CPU_WFE);
 }
 
-/* Errors are synchronous here: at most a pending SError is taken at the boundary. */
-EXEC(esb)
-{
-    (void)c;
-    (void)o;
-    return STEP_SYNC;
-}
+EXEC(esb) { return (void)o, ras_esb(c); }
 
 /* ---- exceptions ----------------------------------------------------------------------------- */
 

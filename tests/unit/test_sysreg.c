@@ -9,6 +9,7 @@
 #include "cpu/exception.h"
 #include "cpu/fields.h"
 #include "cpu/model.h"
+#include "cpu/ras.h"
 #include "cpu/sysreg_row.h"
 
 static struct log quiet;
@@ -287,6 +288,80 @@ START_TEST(test_ports)
 }
 END_TEST
 
+/* ICC_*: which of several possible traps is taken, and when the virtual interface answers. */
+START_TEST(test_gic_chains)
+{
+    static const struct {
+        unsigned sr;
+        u64 hcr, ich, scr;
+        unsigned el;
+        u8 action;
+    } cases[] = {
+        {SR_ICC_PMR_EL1, 0, 0, 0, 1, ACT_USE},
+        {SR_ICC_PMR_EL1, HCR_FMO, 0, 0, 1, ACT_VIRT},
+        {SR_ICC_PMR_EL1, HCR_IMO, ICH_HCR_TC, 0, 1, ACT_TRAP2},
+        {SR_ICC_PMR_EL1, 0, 0, SCR_IRQ | SCR_FIQ, 1, ACT_TRAP3},
+        {SR_ICC_PMR_EL1, HCR_IMO, 0, SCR_IRQ | SCR_FIQ, 1, ACT_VIRT},
+        {SR_ICC_PMR_EL1, HCR_IMO, 0, SCR_IRQ | SCR_FIQ, 2, ACT_TRAP3},
+        {SR_ICC_PMR_EL1, HCR_IMO, ICH_HCR_TC, SCR_IRQ, 2, ACT_USE},
+        {SR_ICC_IAR1_EL1, HCR_FMO, 0, 0, 1, ACT_USE},
+        {SR_ICC_IAR1_EL1, HCR_IMO, 0, SCR_IRQ, 1, ACT_VIRT},
+        {SR_ICC_IAR1_EL1, 0, 0, SCR_IRQ, 1, ACT_TRAP3},
+        {SR_ICC_IAR1_EL1, HCR_IMO, ICH_HCR_TALL1, 0, 1, ACT_TRAP2},
+        {SR_ICC_IAR0_EL1, HCR_FMO, ICH_HCR_TALL1, 0, 1, ACT_VIRT},
+        {SR_ICC_IAR0_EL1, 0, ICH_HCR_TALL0, 0, 1, ACT_TRAP2},
+        {SR_ICC_DIR_EL1, HCR_IMO, ICH_HCR_TDIR, 0, 1, ACT_TRAP2},
+        {SR_ICC_SGI1R_EL1, HCR_IMO, 0, 0, 1, ACT_TRAP2},
+        {SR_ICC_SGI1R_EL1, 0, ICH_HCR_TC, 0, 1, ACT_TRAP2},
+        {SR_ICC_SGI1R_EL1, 0, 0, SCR_IRQ | SCR_FIQ, 1, ACT_TRAP3},
+        {SR_ICC_SGI1R_EL1, 0, 0, 0, 0, ACT_UNDEF},
+        {SR_ICH_VMCR_EL2, 0, 0, 0, 1, ACT_UNDEF},
+        {SR_ICH_VMCR_EL2, 0, 0, 0, 2, ACT_USE},
+        {SR_ICC_CTLR_EL3, 0, 0, 0, 2, ACT_UNDEF},
+        {SR_ICC_CTLR_EL3, 0, 0, 0, 3, ACT_USE},
+    };
+    struct cpu *c = make("cortex-a57", true, true);
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        c->sys[HCR_EL2] = HCR_RW | cases[i].hcr;
+        c->sys[ICH_HCR_EL2] = cases[i].ich;
+        c->sys[SCR_EL3] = SCR_NS | cases[i].scr;
+        c->ps.el = (u8)cases[i].el;
+        bool write = !(sysreg_rows[cases[i].sr].access & ACCESS_RO);
+        struct sysreg_outcome out = sysreg_resolve(c, cases[i].sr, write);
+        ck_assert_msg(out.action == cases[i].action, "case %u: %s by %s", i, sysreg_name(cases[i].sr),
+                      sysreg_step_name(out.step));
+    }
+    c->ps.el = 3;
+    c->sys[SCR_EL3] = 0; /* EL2 is disabled in Secure state: its ICC_SRE_EL2 is not there */
+    ck_assert_uint_eq(sysreg_resolve(c, SR_ICC_SRE_EL2, false).action, ACT_UNDEF);
+    cpu_free(c);
+}
+END_TEST
+
+START_TEST(test_error_barrier)
+{
+    struct cpu *c = make("max", true, false);
+    cpu_set_spsr(c, 0x3c5); /* EL1h, SErrors masked */
+    c->input[CPU_SERROR] = true;
+    ras_esb(c);
+    ck_assert_uint_eq(get(c, SR_DISR_EL1), 1u << 31);
+    ck_assert(!c->input[CPU_SERROR]);
+    c->sys[HCR_EL2] |= HCR_AMO | HCR_VSE;
+    c->sys[VSESR_EL2] = 0x123;
+    sysreg_refresh(c);
+    ras_esb(c);
+    ck_assert_uint_eq(c->sys[VDISR_EL2], 1u << 31 | 0x123);
+    ck_assert_uint_eq((c->sys[HCR_EL2] | c->hcr) & HCR_VSE, 0);
+    ck_assert_uint_eq(get(c, SR_DISR_EL1), 1u << 31 | 0x123); /* EL1 sees VDISR_EL2 */
+    c->sys[HCR_EL2] |= HCR_VSE;
+    sysreg_refresh(c);
+    c->ps.daif = 0; /* not masked: it is taken instead */
+    ras_esb(c);
+    ck_assert_uint_ne(c->hcr & HCR_VSE, 0);
+    cpu_free(c);
+}
+END_TEST
+
 START_TEST(test_effective_hcr)
 {
     struct cpu *c = make("max", true, true);
@@ -331,6 +406,8 @@ int main(void)
     tcase_add_test(t, test_pstate);
     tcase_add_test(t, test_fp_trap);
     tcase_add_test(t, test_ports);
+    tcase_add_test(t, test_gic_chains);
+    tcase_add_test(t, test_error_barrier);
     tcase_add_test(t, test_effective_hcr);
     tcase_add_test(t, test_describe);
     suite_add_tcase(s, t);
