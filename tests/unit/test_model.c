@@ -95,8 +95,8 @@ START_TEST(test_fields_differ)
     struct cpu *c = make("max", NULL);
     if (cpu_has(c, FEAT_CCIDX)) /* NumSets at 55:32 */
         ck_assert_uint_eq(bits(c->sys[ID_AA64MMFR2_EL1], 23, 20), 1);
-    ck_assert_uint_eq(bits(c->sys[ID_AA64MMFR0_EL1], 31, 28), 0); /* 4 KiB granules */
-    ck_assert_uint_eq(bits(c->sys[ID_AA64PFR0_EL1], 15, 12), 0);  /* no EL3 */
+    ck_assert_uint_eq(bits(c->sys[ID_AA64MMFR0_EL1], 31, 28), cpu_has(c, FEAT_LPA2)); /* 4 KiB granules */
+    ck_assert_uint_eq(bits(c->sys[ID_AA64PFR0_EL1], 15, 12), 0);                      /* no EL3 */
     cpu_free(c);
     ck_assert_str_eq(model_compatible("cortex-a57,-aes"), "arm,cortex-a57");
 }
