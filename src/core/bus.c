@@ -21,6 +21,8 @@ struct region {
     const char *name;
 };
 
+enum { TAG_BYTES = PAGE_SIZE / 32 };
+
 struct bus {
     struct log *log;
     struct region *regions;
@@ -29,6 +31,7 @@ struct bus {
     bool sealed;
     u8 *ram;
     u8 *why;
+    u8 *tags; /* [pages * TAG_BYTES], made at first use */
     struct ram_listener *listeners;
     void (*remap)(void *arg);
     void *remap_arg;
@@ -48,6 +51,8 @@ void bus_free(struct bus *b)
         return;
     if (b->ram)
         munmap(b->ram, (size_t)b->pages << PAGE_SHIFT);
+    if (b->tags)
+        munmap(b->tags, (size_t)b->pages * TAG_BYTES);
     free(b->why);
     free(b->regions);
     free(b);
@@ -345,12 +350,48 @@ static bool page_is_zero(const u8 *p)
 
 /* RAM is visited as (page number, contents) of each page that is not all zero, ended by ~0. A hash
  * therefore costs only what the guest touched. */
-void bus_ram_state(struct bus *b, struct snap *s)
+u8 *bus_page_tags(struct bus *b, u32 page)
 {
-    snap_section(s, "ram");
+    if (!b->tags) {
+        void *p = mmap(NULL, (size_t)b->pages * TAG_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        CHECK(p != MAP_FAILED);
+        b->tags = p;
+    }
+    return b->tags + (size_t)page * TAG_BYTES;
+}
+
+/* Tags: page numbers and contents of the pages that have any, then ~0. */
+static void tag_state(struct bus *b, struct snap *s)
+{
+    static const u8 none[TAG_BYTES];
+    u32 page = ~0u;
+    if (s->mode == SNAP_LOAD) {
+        if (b->tags)
+            memset(b->tags, 0, (size_t)b->pages * TAG_BYTES);
+        for (;;) {
+            snap_bytes(s, "tagged", &page, sizeof page);
+            if (s->failed || page == ~0u)
+                return;
+            if (page >= b->pages) {
+                s->failed = true;
+                return;
+            }
+            snap_bytes(s, "tags", bus_page_tags(b, page), TAG_BYTES);
+        }
+    }
+    for (page = 0; b->tags && page < b->pages; page++)
+        if (memcmp(bus_page_tags(b, page), none, TAG_BYTES)) {
+            snap_bytes(s, "tagged", &page, sizeof page);
+            snap_bytes(s, "tags", bus_page_tags(b, page), TAG_BYTES);
+        }
+    page = ~0u;
+    snap_bytes(s, "tagged", &page, sizeof page);
+}
+
+static void page_state(struct bus *b, struct snap *s)
+{
     u32 page = 0, end = 0xffffffffu;
-    if (s->mode == SNAP_DUMP)
-        return;
     if (s->mode == SNAP_LOAD) {
         for (u32 next = 0;; next = page + 1) {
             snap_bytes(s, "page", &page, sizeof page);
@@ -376,6 +417,15 @@ void bus_ram_state(struct bus *b, struct snap *s)
             snap_bytes(s, "bytes", bus_page_ptr(b, page), PAGE_SIZE);
         }
     snap_bytes(s, "page", &end, sizeof end);
+}
+
+void bus_ram_state(struct bus *b, struct snap *s)
+{
+    snap_section(s, "ram");
+    if (s->mode == SNAP_DUMP)
+        return;
+    page_state(b, s);
+    tag_state(b, s);
 }
 
 static enum bus_result direct_read(void *arg, const struct txn *t, u64 addr, void *buf, size_t n)

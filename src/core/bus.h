@@ -120,6 +120,7 @@ struct bus_target bus_resolve(struct bus *b, struct pa pa);
 u8 *bus_page_ptr(struct bus *b, u32 page);
 u8 *bus_ram_base(struct bus *b);   /* host address of page 0 */
 u32 bus_page_count(struct bus *b);
+u8 *bus_page_tags(struct bus *b, u32 page); /* 128 bytes: allocation tags of 256 granules, even one in bits 3:0 */
 u8 *bus_page_why(struct bus *b);   /* [page count] masks of enum page_why */
 
 /* Device access for CPUs: any size 1..16 bytes that does not cross a page; splits and aligns as the

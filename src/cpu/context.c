@@ -16,6 +16,7 @@
 #include "cpu/code.h"
 #include "cpu/fields.h"
 #include "cpu/mem.h"
+#include "cpu/mem_tag.h"
 #include "mmu/fast.h"
 #include "mmu/tlb.h"
 
@@ -27,7 +28,7 @@ struct slot {
     u32 tlb_epoch, fast_epoch;
     u8 space;
     u16 asid;
-    struct fast_ctx *ft[8]; /* [el0 | pan << 1 | big << 2], NULL: not looked up */
+    struct fast_ctx *ft[16]; /* [el0 | pan << 1 | big << 2 | mte << 3], NULL: not looked up */
 };
 
 struct context {
@@ -249,12 +250,12 @@ static struct slot *slot_get(struct cpu *c, unsigned kind)
     return s;
 }
 
-static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, bool el0, bool pan, bool big)
+static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, bool el0, bool pan, bool big, bool mte)
 {
-    struct fast_ctx **p = &s->ft[(unsigned)el0 | (unsigned)pan << 1 | (unsigned)big << 2];
+    struct fast_ctx **p = &s->ft[(unsigned)el0 | (unsigned)pan << 1 | (unsigned)big << 2 | (unsigned)mte << 3];
     if (UNLIKELY(!*p)) {
         const struct fast_key k = {
-            .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .big = big, .asid = s->asid};
+            .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .mte = mte, .big = big, .asid = s->asid};
         u32 before = fast_epoch(c->fast_pool);
         struct fast_ctx *f = fast_get(c->fast_pool, &k);
         if (fast_epoch(c->fast_pool) != before) { /* a context was taken away, perhaps one of ours */
@@ -271,7 +272,7 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
 
 struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bool big)
 {
-    return slot_ctx(c, slot_get(c, kind), kind, el0, pan, big);
+    return slot_ctx(c, slot_get(c, kind), kind, el0, pan, big, false);
 }
 
 /* ---- what else depends on the EL ------------------------------------------------------------ */
@@ -311,10 +312,10 @@ static void resolve(struct cpu *c)
     bool big = sctlr & (el == 0 ? SCTLR_E0E : SCTLR_EE), el0 = el == 0;
     bool two = kind == REGIME_EL10 || kind == REGIME_EL20;
     struct slot *s = slot_get(c, kind);
-    struct fast_ctx *f = slot_ctx(c, s, kind, el0, c->ps.pan && !el0 && two, big), *u = f;
+    struct fast_ctx *f = slot_ctx(c, s, kind, el0, c->ps.pan && !el0 && two, big, mem_tag_checked(c, el, kind)), *u = f;
     /* LDTR and STTR act as EL0 from EL1, and from EL2 when it hosts EL0 */
     if (!el0 && two && !c->ps.uao && (kind == REGIME_EL10 ? !nv1_in_force(c) : (c->hcr & HCR_TGE) != 0))
-        u = slot_ctx(c, s, kind, true, false, big);
+        u = slot_ctx(c, s, kind, true, false, big, mem_tag_checked(c, 0, kind));
     c->ctx_dirty = false;
     if (c->ft != &f->t) {
         c->ft = &f->t;

@@ -18,8 +18,11 @@
             return exc_sp_alignment(c);                                                                                \
     } while (0)
 
+/* Tag checks: [SP] is exempt. */
+#define UNLESS_SP (o->rn == REG_SP ? 0u : (unsigned)MEM_TAGCHK)
+
 /* The old value of size bytes at va and the way to store a new one. False: exception taken. */
-static inline bool rmw_load(struct cpu *c, u64 va, unsigned size, struct mem_rmw *m, u64 *old)
+static inline bool rmw_load(struct cpu *c, u64 va, unsigned size, unsigned tag, struct mem_rmw *m, u64 *old)
 {
     const struct fast *ft = c->ft;
     u64 i = fast_index(ft, va), mask = ~0xfffull | (size - 1);
@@ -30,7 +33,7 @@ static inline bool rmw_load(struct cpu *c, u64 va, unsigned size, struct mem_rmw
         *old = mem_host_load(m->host, size);
         return true;
     }
-    if (!mem_rmw(c, va, size, MEM_ATOMIC, m))
+    if (!mem_rmw(c, va, size, MEM_ATOMIC | tag, m))
         return false;
     if (m->device)
         return mem_read(c, va, size, MEM_ATOMIC, old);
@@ -57,7 +60,7 @@ static inline bool rmw_store(struct cpu *c, u64 va, unsigned size, const struct 
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), v, s = X(rm) & ones(8 * size);                                                               \
         struct mem_rmw m;                                                                                              \
-        if (!rmw_load(c, addr, size, &m, &v))                                                                          \
+        if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                               \
             return STEP_JUMP;                                                                                          \
         if (!rmw_store(c, addr, size, &m, (expr)))                                                                     \
             return STEP_JUMP;                                                                                          \
@@ -89,7 +92,7 @@ static inline u64 *dest(struct cpu *c, unsigned r) { return &c->x[r == 31 ? REG_
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), v;                                                                                           \
         struct mem_rmw m;                                                                                              \
-        if (!rmw_load(c, addr, size, &m, &v))                                                                          \
+        if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                               \
             return STEP_JUMP;                                                                                          \
         if (v == (X(rm) & ones(8 * size)) && !rmw_store(c, addr, size, &m, X(rd)))                                     \
             return STEP_JUMP;                                                                                          \
@@ -111,7 +114,7 @@ EXEC(casp32)
     u64 expect = c->big_endian ? (u32)c->x[s + 1] | c->x[s] << 32 : (u32)c->x[s] | c->x[s + 1] << 32;
     u64 new = c->big_endian ? (u32)c->x[t + 1] | c->x[t] << 32 : (u32)c->x[t] | c->x[t + 1] << 32;
     struct mem_rmw m;
-    if (!rmw_load(c, addr, 8, &m, &v))
+    if (!rmw_load(c, addr, 8, UNLESS_SP, &m, &v))
         return STEP_JUMP;
     if (v == expect && !rmw_store(c, addr, 8, &m, new))
         return STEP_JUMP;
@@ -126,7 +129,7 @@ EXEC(casp64)
     unsigned s = 2u * o->rm, t = 2u * o->rd;
     u64 addr = X(rn), v[2];
     struct mem_rmw m;
-    if (!mem_rmw(c, addr, 16, MEM_ATOMIC, &m))
+    if (!mem_rmw(c, addr, 16, MEM_ATOMIC | UNLESS_SP, &m))
         return STEP_JUMP;
     if (m.device) {
         if (!mem_read16_slow(c, addr, MEM_ATOMIC | MEM_PAIR, v))

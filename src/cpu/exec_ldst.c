@@ -51,21 +51,24 @@ static inline u64 offset_ext(const struct cpu *c, const struct op *o, unsigned s
     return m << (o->y ? scale : 0);
 }
 
-#define NOTHING (void)0
+/* Tag checks (FEAT_MTE2): every access but [SP, #imm] without writeback and literals. */
+#define CHECKED   MEM_TAGCHK
+#define UNLESS_SP (o->rn == REG_SP ? 0u : (unsigned)MEM_TAGCHK)
+#define NOTHING   (void)0
 #define LOADS(name, unpriv, size, scale, expr)                                                                         \
-    LOAD(name, size, 0, X(rn) + o->imm, expr, NOTHING)                                                                 \
-    LOAD(name##_post, size, 0, X(rn), expr, X(rn) = addr + o->imm)                                                     \
-    LOAD(name##_pre, size, 0, X(rn) + o->imm, expr, X(rn) = addr)                                                      \
-    LOAD(name##_reg, size, 0, X(rn) + (X(rm) << (o->y ? (scale) : 0)), expr, NOTHING)                                  \
-    LOAD(name##_ext, size, 0, X(rn) + offset_ext(c, o, scale), expr, NOTHING)                                          \
-    LOAD(unpriv, size, MEM_UNPRIV, X(rn) + o->imm, expr, NOTHING)
+    LOAD(name, size, UNLESS_SP, X(rn) + o->imm, expr, NOTHING)                                                         \
+    LOAD(name##_post, size, CHECKED, X(rn), expr, X(rn) = addr + o->imm)                                               \
+    LOAD(name##_pre, size, CHECKED, X(rn) + o->imm, expr, X(rn) = addr)                                                \
+    LOAD(name##_reg, size, CHECKED, X(rn) + (X(rm) << (o->y ? (scale) : 0)), expr, NOTHING)                            \
+    LOAD(name##_ext, size, CHECKED, X(rn) + offset_ext(c, o, scale), expr, NOTHING)                                    \
+    LOAD(unpriv, size, MEM_UNPRIV | UNLESS_SP, X(rn) + o->imm, expr, NOTHING)
 #define STORES(name, unpriv, size, scale)                                                                              \
-    STORE(name, size, 0, X(rn) + o->imm, NOTHING)                                                                      \
-    STORE(name##_post, size, 0, X(rn), X(rn) = addr + o->imm)                                                          \
-    STORE(name##_pre, size, 0, X(rn) + o->imm, X(rn) = addr)                                                           \
-    STORE(name##_reg, size, 0, X(rn) + (X(rm) << (o->y ? (scale) : 0)), NOTHING)                                       \
-    STORE(name##_ext, size, 0, X(rn) + offset_ext(c, o, scale), NOTHING)                                               \
-    STORE(unpriv, size, MEM_UNPRIV, X(rn) + o->imm, NOTHING)
+    STORE(name, size, UNLESS_SP, X(rn) + o->imm, NOTHING)                                                              \
+    STORE(name##_post, size, CHECKED, X(rn), X(rn) = addr + o->imm)                                                    \
+    STORE(name##_pre, size, CHECKED, X(rn) + o->imm, X(rn) = addr)                                                     \
+    STORE(name##_reg, size, CHECKED, X(rn) + (X(rm) << (o->y ? (scale) : 0)), NOTHING)                                 \
+    STORE(name##_ext, size, CHECKED, X(rn) + offset_ext(c, o, scale), NOTHING)                                         \
+    STORE(unpriv, size, MEM_UNPRIV | UNLESS_SP, X(rn) + o->imm, NOTHING)
 
 LOADS(ldrb, ldtrb, 1, 0, v)
 LOADS(ldrsb32, ldtrsb32, 1, 0, (u64)(s8)v & 0xffffffff)
@@ -103,12 +106,12 @@ EXEC(prfm)
 
 /* ---- pairs ---------------------------------------------------------------------------------- */
 
-#define LDP(name, va, after)                                                                                           \
+#define LDP(name, tag, va, after)                                                                                      \
     EXEC(ldp32##name)                                                                                                  \
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = (va), v;                                                                                            \
-        if (!mem_read(c, addr, 8, MEM_PAIR, &v))                                                                       \
+        if (!mem_read(c, addr, 8, MEM_PAIR | (tag), &v))                                                               \
             return STEP_JUMP;                                                                                          \
         X(rd) = (u32)v;                                                                                                \
         X(ra) = v >> 32;                                                                                               \
@@ -119,7 +122,7 @@ EXEC(prfm)
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = (va), v[2];                                                                                         \
-        if (!mem_read16(c, addr, MEM_PAIR, v))                                                                         \
+        if (!mem_read16(c, addr, MEM_PAIR | (tag), v))                                                                 \
             return STEP_JUMP;                                                                                          \
         X(rd) = v[0];                                                                                                  \
         X(ra) = v[1];                                                                                                  \
@@ -130,7 +133,7 @@ EXEC(prfm)
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = (va), v;                                                                                            \
-        if (!mem_read(c, addr, 8, MEM_PAIR, &v))                                                                       \
+        if (!mem_read(c, addr, 8, MEM_PAIR | (tag), &v))                                                               \
             return STEP_JUMP;                                                                                          \
         X(rd) = (u64)(s32)v;                                                                                           \
         X(ra) = (u64)((s64)v >> 32);                                                                                   \
@@ -142,7 +145,7 @@ EXEC(prfm)
         CHECK_SP();                                                                                                    \
         u64 addr = (va);                                                                                               \
         u64 v = (u32)X(rd) | X(ra) << 32;                                                                              \
-        if (!mem_write(c, addr, 8, MEM_PAIR, v))                                                                       \
+        if (!mem_write(c, addr, 8, MEM_PAIR | (tag), v))                                                               \
             return STEP_JUMP;                                                                                          \
         after;                                                                                                         \
         return STEP_NEXT;                                                                                              \
@@ -152,39 +155,39 @@ EXEC(prfm)
         CHECK_SP();                                                                                                    \
         u64 addr = (va);                                                                                               \
         const u64 v[2] = {X(rd), X(ra)};                                                                               \
-        if (!mem_write16(c, addr, MEM_PAIR, v))                                                                        \
+        if (!mem_write16(c, addr, MEM_PAIR | (tag), v))                                                                \
             return STEP_JUMP;                                                                                          \
         after;                                                                                                         \
         return STEP_NEXT;                                                                                              \
     }
-LDP(, X(rn) + o->imm, NOTHING)
-LDP(_post, X(rn), X(rn) = addr + o->imm)
-LDP(_pre, X(rn) + o->imm, X(rn) = addr)
+LDP(, UNLESS_SP, X(rn) + o->imm, NOTHING)
+LDP(_post, CHECKED, X(rn), X(rn) = addr + o->imm)
+LDP(_pre, CHECKED, X(rn) + o->imm, X(rn) = addr)
 
 /* ---- ordered -------------------------------------------------------------------------------- */
 
-LOAD(ldarb, 1, MEM_ORDERED, X(rn), v, NOTHING)
-LOAD(ldarh, 2, MEM_ORDERED, X(rn), v, NOTHING)
-LOAD(ldar32, 4, MEM_ORDERED, X(rn), v, NOTHING)
-LOAD(ldar64, 8, MEM_ORDERED, X(rn), v, NOTHING)
-STORE(stlrb, 1, MEM_ORDERED, X(rn), NOTHING)
-STORE(stlrh, 2, MEM_ORDERED, X(rn), NOTHING)
-STORE(stlr32, 4, MEM_ORDERED, X(rn), NOTHING)
-STORE(stlr64, 8, MEM_ORDERED, X(rn), NOTHING)
+LOAD(ldarb, 1, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
+LOAD(ldarh, 2, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
+LOAD(ldar32, 4, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
+LOAD(ldar64, 8, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
+STORE(stlrb, 1, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
+STORE(stlrh, 2, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
+STORE(stlr32, 4, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
+STORE(stlr64, 8, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
 
-LOAD(ldapurb, 1, MEM_ORDERED, X(rn) + o->imm, v, NOTHING)
-LOAD(ldapursb32, 1, MEM_ORDERED, X(rn) + o->imm, (u64)(s8)v & 0xffffffff, NOTHING)
-LOAD(ldapursb64, 1, MEM_ORDERED, X(rn) + o->imm, (u64)(s8)v, NOTHING)
-LOAD(ldapurh, 2, MEM_ORDERED, X(rn) + o->imm, v, NOTHING)
-LOAD(ldapursh32, 2, MEM_ORDERED, X(rn) + o->imm, (u64)(s16)v & 0xffffffff, NOTHING)
-LOAD(ldapursh64, 2, MEM_ORDERED, X(rn) + o->imm, (u64)(s16)v, NOTHING)
-LOAD(ldapur32, 4, MEM_ORDERED, X(rn) + o->imm, v, NOTHING)
-LOAD(ldapursw, 4, MEM_ORDERED, X(rn) + o->imm, (u64)(s32)v, NOTHING)
-LOAD(ldapur64, 8, MEM_ORDERED, X(rn) + o->imm, v, NOTHING)
-STORE(stlurb, 1, MEM_ORDERED, X(rn) + o->imm, NOTHING)
-STORE(stlurh, 2, MEM_ORDERED, X(rn) + o->imm, NOTHING)
-STORE(stlur32, 4, MEM_ORDERED, X(rn) + o->imm, NOTHING)
-STORE(stlur64, 8, MEM_ORDERED, X(rn) + o->imm, NOTHING)
+LOAD(ldapurb, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
+LOAD(ldapursb32, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s8)v & 0xffffffff, NOTHING)
+LOAD(ldapursb64, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s8)v, NOTHING)
+LOAD(ldapurh, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
+LOAD(ldapursh32, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s16)v & 0xffffffff, NOTHING)
+LOAD(ldapursh64, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s16)v, NOTHING)
+LOAD(ldapur32, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
+LOAD(ldapursw, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s32)v, NOTHING)
+LOAD(ldapur64, 8, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
+STORE(stlurb, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
+STORE(stlurh, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
+STORE(stlur32, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
+STORE(stlur64, 8, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
 
 /* ---- exclusive ------------------------------------------------------------------------------ */
 
@@ -195,13 +198,13 @@ static inline bool excl_misaligned(const struct cpu *c, u64 va, unsigned size)
 }
 
 #define EXCLUSIVE(sfx, size)                                                                                           \
-    LOAD(ldxr##sfx, size, MEM_EXCL, X(rn), v, mem_excl_mark(c, addr, size))                                            \
+    LOAD(ldxr##sfx, size, MEM_EXCL | UNLESS_SP, X(rn), v, mem_excl_mark(c, addr, size))                                \
     EXEC(stxr##sfx)                                                                                                    \
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), status = 1;                                                                                  \
         if (excl_misaligned(c, addr, size) || mem_excl_check(c, addr, size)) {                                         \
-            if (!mem_write(c, addr, size, MEM_EXCL, X(rd)))                                                            \
+            if (!mem_write(c, addr, size, MEM_EXCL | UNLESS_SP, X(rd)))                                                \
                 return STEP_JUMP;                                                                                      \
             status = 0;                                                                                                \
         }                                                                                                              \
@@ -217,7 +220,7 @@ EXEC(ldxp32)
 {
     CHECK_SP();
     u64 addr = X(rn), v;
-    if (!mem_read(c, addr, 8, MEM_EXCL | MEM_PAIR, &v))
+    if (!mem_read(c, addr, 8, MEM_EXCL | MEM_PAIR | UNLESS_SP, &v))
         return STEP_JUMP;
     mem_excl_mark(c, addr, 8);
     X(rd) = (u32)v;
@@ -230,7 +233,7 @@ EXEC(stxp32)
     CHECK_SP();
     u64 addr = X(rn), status = 1;
     if (excl_misaligned(c, addr, 8) || mem_excl_check(c, addr, 8)) {
-        if (!mem_write(c, addr, 8, MEM_EXCL | MEM_PAIR, (u32)X(rd) | X(rm) << 32))
+        if (!mem_write(c, addr, 8, MEM_EXCL | MEM_PAIR | UNLESS_SP, (u32)X(rd) | X(rm) << 32))
             return STEP_JUMP;
         status = 0;
     }
@@ -243,8 +246,8 @@ EXEC(ldxp64)
 {
     CHECK_SP();
     u64 addr = X(rn), v[2];
-    bool ok =
-        addr & 15 ? mem_read16_slow(c, addr, MEM_EXCL | MEM_PAIR, v) : mem_read16(c, addr, MEM_EXCL | MEM_PAIR, v);
+    bool ok = addr & 15 ? mem_read16_slow(c, addr, MEM_EXCL | MEM_PAIR | UNLESS_SP, v)
+                        : mem_read16(c, addr, MEM_EXCL | MEM_PAIR | UNLESS_SP, v);
     if (!ok)
         return STEP_JUMP;
     mem_excl_mark(c, addr, 16);
@@ -259,11 +262,11 @@ EXEC(stxp64)
     u64 addr = X(rn), status = 1;
     const u64 v[2] = {X(rd), X(rm)};
     if (addr & 15) {
-        if (!mem_write16_slow(c, addr, MEM_EXCL | MEM_PAIR, v))
+        if (!mem_write16_slow(c, addr, MEM_EXCL | MEM_PAIR | UNLESS_SP, v))
             return STEP_JUMP;
         status = 0;
     } else if (mem_excl_check(c, addr, 16)) {
-        if (!mem_write16(c, addr, MEM_EXCL | MEM_PAIR, v))
+        if (!mem_write16(c, addr, MEM_EXCL | MEM_PAIR | UNLESS_SP, v))
             return STEP_JUMP;
         status = 0;
     }

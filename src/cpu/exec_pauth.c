@@ -281,7 +281,7 @@ static enum step load(struct cpu *c, const struct op *o, enum key k, bool writeb
     if (!auth(c, &base, 0, k, true))
         return STEP_JUMP;
     base += o->imm;
-    if (!mem_read(c, base, 8, 0, &v))
+    if (!mem_read(c, base, 8, writeback || o->rn != REG_SP ? MEM_TAGCHK : 0, &v))
         return STEP_JUMP;
     X(rd) = v;
     if (writeback)

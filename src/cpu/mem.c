@@ -1,7 +1,7 @@
 /* Guest data accesses that the inline path does not serve: TLB misses, devices, unaligned and
- * page-crossing accesses, big-endian data, pages with withheld write tags, faults (DDI0487 B2, D8).
+ * page-crossing accesses, big-endian data, pages with withheld write tags, tag checks, faults (DDI0487 B2, D8).
  *
- * Not modelled: watchpoints (withheld tags come with them), tag checks, memory ordering between CPUs
+ * Not modelled: watchpoints (withheld tags come with them), memory ordering between CPUs
  * beyond the host's in deterministic mode. An access that crosses a page is translated whole before
  * any byte of it is stored. */
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
+#include "cpu/mem_tag.h"
 #include "mmu/fast.h"
 
 /* ---- translation ---------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va,
 
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)
 {
-    if (e->page == TLB_NO_PAGE || attr_is_device(e->attr))
+    if (e->page == TLB_NO_PAGE || attr_is_device(e->attr) || (f->key.mte && (e->flags & TLB_TAGGED)))
         return;
     struct bus *b = c->env->bus;
     bool priv = !f->key.el0;
@@ -158,6 +159,9 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
     for (unsigned i = 0; unaligned && i < *n; i++)
         if (attr_is_device(s[i].e.attr))
             return data_abort(c, a, mem_alignment_fault(s[i].va, a->write));
+    for (unsigned i = 0; UNLIKELY(a->kind & MEM_TAGCHK) && i < *n; i++)
+        if (!mem_tag_check(c, a->f, &s[i].e, s[i].va, s[i].len, a->write))
+            return false;
     return true;
 }
 

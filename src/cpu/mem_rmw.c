@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu/mem_impl.h"
+#include "cpu/mem_tag.h"
 #include "mmu/fast.h"
 
 enum { GRANULE = 64 };
@@ -36,6 +37,8 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
         exc_data_abort(c, &fault);
         return false;
     }
+    if ((kind & MEM_TAGCHK) && !mem_tag_check(c, f, e, va, size, true))
+        return false;
     if (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM)) {
         out->device = true;
         return true;
@@ -106,6 +109,8 @@ bool mem_zero_block(struct cpu *c, u64 va)
         exc_data_abort(c, &fault); /* DC ZVA is no cache maintenance: CM = 0 */
         return false;
     }
+    if (!mem_tag_check(c, f, e, va, 1, true))
+        return false;
     struct bus *b = c->env->bus;
     u32 off = (u32)(block & 0xfff);
     memset(bus_page_ptr(b, e->page) + off, 0, 64);

@@ -410,6 +410,7 @@ static void odd_fields(struct cpu *c)
         put_field(mmfr0, 16, 0); /* BigEndEL0 says something only without BigEnd */
     raise_field(dfr0, 0, 6);
     put_field(dfr0, 36, cpu_has(c, FEAT_DoubleLock) ? 0 : 15);
+    c->sys[GMID_EL1] = cpu_has(c, FEAT_MTE2) ? 4 : 0; /* 64 bytes */
     pauth_fields(c);
 }
 

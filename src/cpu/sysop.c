@@ -8,6 +8,7 @@
 
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
+#include "cpu/mem_tag.h"
 
 struct enc {
     unsigned op1, crm, op2;
@@ -215,6 +216,12 @@ enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
     const struct enc e = decode_enc(sr);
     if (e.op1 == 3 && e.crm == 4 && e.op2 == 1) /* ZVA */
         return mem_zero_block(c, val) ? STEP_NEXT : STEP_JUMP;
+    if (e.op1 == 3 && e.crm == 4) { /* GVA, GZVA: tags of the block first, so that the zeroes pass the check */
+        const u8 t = (u8)bits(val, 59, 56), tags[4] = { t, t, t, t };
+        if (!mem_tag_store(c, align_down(val, 64), 4, tags))
+            return STEP_JUMP;
+        return e.op2 == 3 || mem_zero_block(c, val) ? STEP_NEXT : STEP_JUMP;
+    }
     bool by_va = e.op2 == 1 || e.op1 == 3;
     if (!by_va)
         return STEP_NEXT;

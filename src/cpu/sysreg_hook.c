@@ -32,6 +32,16 @@ static enum step set_pan(struct cpu *c, bool on)
     return STEP_SYNC;
 }
 
+static enum step set_tco(struct cpu *c, bool on)
+{
+    on = on && cpu_has(c, FEAT_MTE2);
+    if (on == c->ps.tco)
+        return STEP_NEXT;
+    c->ps.tco = on;
+    context_touch(c); /* checked accesses have fast tables of their own */
+    return STEP_SYNC;
+}
+
 static enum step set_uao(struct cpu *c, bool on)
 {
     c->ps.uao = on;
@@ -81,8 +91,7 @@ enum step sysreg_msr_imm(struct cpu *c, unsigned op1, unsigned op2, unsigned imm
     case 3 << 3 | 4: /* TCO */
         if (!cpu_has(c, FEAT_MTE))
             return exc_undefined(c);
-        c->ps.tco = on && cpu_has(c, FEAT_MTE2);
-        return STEP_NEXT;
+        return set_tco(c, on);
     case 3 << 3 | 6: /* DAIFSet */
     case 3 << 3 | 7: /* DAIFClr */
         if (c->ps.el == 0 &&
@@ -319,7 +328,7 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
     case HOOK_UAO: return set_uao(c, bit(val, P_UAO));
     case HOOK_DIT: c->ps.dit = bit(val, P_DIT); return STEP_NEXT;
     case HOOK_SSBS: c->ps.ssbs = bit(val, P_SSBS); return STEP_NEXT;
-    case HOOK_TCO: c->ps.tco = bit(val, P_TCO); return STEP_NEXT;
+    case HOOK_TCO: return set_tco(c, bit(val, P_TCO));
     case HOOK_ALLINT: return set_allint(c, bit(val, P_ALLINT));
     case HOOK_FPCR: c->fpcr = (u32)(val & fpcr_mask(c)); return STEP_SYNC;
     case HOOK_FPSR: c->fpsr = (u32)(val & 0x0800009f); return STEP_NEXT; /* QC IDC IXC UFC OFC DZC IOC */

@@ -86,7 +86,9 @@ static bool machine_item(struct parse *p, const char *item)
     if (strcmp(key, "highmem") == 0 || strcmp(key, "its") == 0 || strcmp(key, "usb") == 0 ||
         strcmp(key, "graphics") == 0)
         return on_off(p, key, v, &on);
-    if (strcmp(key, "mte") == 0 || strcmp(key, "ras") == 0)
+    if (strcmp(key, "mte") == 0) /* a matter of the CPU model alone: tag memory is always there */
+        return on_off(p, key, v, &on);
+    if (strcmp(key, "ras") == 0)
         return absent(p, key, v, false);
     if (strcmp(key, "iommu") == 0)
         return strcmp(v, "none") == 0 || USAGE(p, "-machine iommu=%s is not supported yet", v);

@@ -32,7 +32,7 @@ struct fast_pool {
 
 static u64 pack(const struct fast_key *k)
 {
-    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->big << 2 |
+    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->mte << 3 | (u64)k->big << 2 |
            (u64)k->pan << 1 | (u64)k->el0;
 }
 

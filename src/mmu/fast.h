@@ -38,6 +38,7 @@ struct fast_key {
     u8 kind;  /* enum regime_kind, of the space */
     bool el0; /* EL0's permissions, else privileged */
     bool pan;
+    bool mte; /* data accesses are tag-checked: has no entries of tagged pages */
     bool big; /* big-endian data: has no data entries */
     u16 asid; /* of EL0 contexts; privileged ones follow the current ASID */
 };

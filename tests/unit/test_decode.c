@@ -185,26 +185,9 @@ struct enc {
 static bool in_scope(const char *name, const char *class, const char *feat)
 {
     static const char *const classes[] = {"control/", "dpimm/", "dpreg/", "ldst/"};
-    static const char *const later[] = {"pauth-lr",
-                                        "cmpbr",
-                                        "cpa",
-                                        "d128",
-                                        "the",
-                                        "gcs",
-                                        "lsui",
-                                        "rcpc3",
-                                        "lscp",
-                                        "lsfe",
-                                        "tev",
-                                        "poe2",
-                                        "occmo",
-                                        "pops",
-                                        "lse128",
-                                        "pauth",
-                                        "mte,mtetc,mops-go",
-                                        "mops,mops-go",
-                                        "mops-go",
-                                        "memop-go"};
+    static const char *const later[] = {"pauth-lr", "cmpbr", "cpa",    "d128",         "the",     "gcs",
+                                        "lsui",     "rcpc3", "lscp",   "lsfe",         "tev",     "poe2",
+                                        "occmo",    "pops",  "lse128", "mops,mops-go", "mops-go", "memop-go"};
     static const char *const names[] = {"DRPS", "TEXIT", "TENTER", "TSTART", "TTEST", "TCHANGE",
                                         "MSRR", "MRRS",  "SYSP",   "GCS",    "LDTNP", "STTNP",
                                         "LDTP", "STTP",  "LD64B",  "ST64B",  "RCW"};

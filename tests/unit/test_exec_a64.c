@@ -15,6 +15,7 @@
 enum { RAM = 4 << 20, TABLE = 0x10000, VBAR = 0x20000, CODE = 0x40000, DATA = 0x80000 };
 #define GUARDED (1ull << 30)
 #define EL0     (2ull << 30)
+#define TAGGED  (3ull << 30)
 enum { SVC = 0xd4000001, NOP = 0xd503201f };
 
 struct rig {
@@ -55,16 +56,17 @@ static void setup(void)
         .bus = r.bus, .clock = &r.clock, .log = &r.log, .cpus = &r.c, .count = 1, .hook_arg = &r, .on_exception = stop};
     struct cpu_config cfg = {.cntfrq = 62500000};
     memset(&cfg.feat, 0xff, sizeof cfg.feat);
-    static const u16 off[] = {FEAT_EL2, FEAT_EL3, FEAT_MTE, FEAT_MTE2, FEAT_MTE3};
+    static const u16 off[] = {FEAT_EL2, FEAT_EL3};
     for (unsigned k = 0; k < ARRAY_LEN(off); k++)
         cfg.feat.w[off[k] / 64] &= ~(1ull << off[k] % 64);
     r.c = cpu_new(&r.env, &cfg);
     cpu_reset(r.c);
     struct cpu *c = r.c;
-    /* 1 GiB blocks onto the same memory: EL1's, EL1's with the guarded attribute (BTI), EL0's. */
-    const u64 el1 = 1 << 10 | 3 << 8 | 1, blocks[] = {el1, 1ull << 50 | el1, 1 << 6 | el1};
+    /* 1 GiB blocks onto the same memory: EL1's, EL1's with the guarded attribute (BTI), EL0's, EL1's with
+     * the Tagged attribute. */
+    const u64 el1 = 1 << 10 | 3 << 8 | 1, blocks[] = {el1, 1ull << 50 | el1, 1 << 6 | el1, 1 << 2 | el1};
     put(TABLE, blocks, sizeof blocks);
-    c->sys[MAIR_EL1] = 0xff;
+    c->sys[MAIR_EL1] = 0xf0ff;
     c->sys[TCR_EL1] = 25 | 1 << 23 | 1 << 8 | 1 << 10 | 3 << 12 | 2ull << 32;
     c->sys[TTBR0_EL1] = TABLE;
     c->sys[SCTLR_EL1] = SCTLR_M | SCTLR_C | SCTLR_I | SCTLR_SA | SCTLR_SA0 | SCTLR_nTWI | SCTLR_nTWE;
@@ -417,6 +419,66 @@ START_TEST(test_bti)
 }
 END_TEST
 
+/* ---- memory tagging ------------------------------------------------------------------------- */
+
+static void mte(unsigned tcf)
+{
+    r.c->sys[SCTLR_EL1] |= SCTLR_ATA | (u64)tcf << SCTLR_TCF_SHIFT;
+    r.c->sys[TCR_EL1] |= 1ull << 37; /* TBI0 */
+    r.c->sys[RGSR_EL1] = 0x1234 << 8;
+    r.c->x[0] = 1; /* tag 0 is excluded */
+    r.c->x[1] = TAGGED + DATA;
+}
+
+START_TEST(test_mte_synchronous)
+{
+    mte(1);
+    CASE(0x9ac01022, 0xd9200842, 0xf9000043, 0xf9000843); /* irg x2, x1, x0; stg; str [x2]; str [x2, #16] */
+    ended(EC_DABT_SAME, 0x51, CODE + 12);
+    ck_assert_uint_ne(r.c->x[2], TAGGED + DATA);
+    ck_assert_uint_eq(r.c->x[2] & ~(15ull << 56), TAGGED + DATA);
+    ck_assert_uint_eq(r.c->sys[FAR_EL1], r.c->x[2] + 16);
+    r.taken = 0;
+    r.c->x[1] = TAGGED + DATA;
+    CASE(NOP, 0xf9400023); /* ldr x3, [x1]: the pointer has no tag, the memory has */
+    ended(EC_DABT_SAME, 0x11, CODE + 4);
+}
+END_TEST
+
+START_TEST(test_mte_asynchronous)
+{
+    mte(2);
+    CASE(0x9ac01022, 0xf9000043, SVC); /* irg; str x3, [x2] to untagged memory */
+    ended(EC_SVC64, 0, CODE + 12);
+    ck_assert_uint_eq(r.c->sys[TFSR_EL1], 1);
+}
+END_TEST
+
+START_TEST(test_mte_asymmetric)
+{
+    mte(3);
+    CASE(0x9ac01022, 0xf9000043, 0xf9400043); /* irg; str x3, [x2]; ldr x3, [x2] */
+    ended(EC_DABT_SAME, 0x11, CODE + 8);
+    ck_assert_uint_eq(r.c->sys[TFSR_EL1], 1);
+}
+END_TEST
+
+START_TEST(test_mte_tags)
+{
+    mte(1);
+    r.c->x[2] = TAGGED + DATA + (5ull << 56);
+    /* st2g x2, [x2], #32; gmi x5, x2, x0; addg x6, x2, #32, #1; subps x7, x6, x2; ldgm x8, [x1]; ldg x4, [x1] */
+    CASE(0xd9a02442, 0x9ac01445, 0x91820446, 0xbac200c7, 0xd9e00028, 0xd9600024, SVC);
+    ended(EC_SVC64, 0, CODE + 28);
+    ck_assert_uint_eq(r.c->x[2], TAGGED + DATA + 32 + (5ull << 56));
+    ck_assert_uint_eq(r.c->x[5], 1 | 1 << 5);
+    ck_assert_uint_eq(r.c->x[6], TAGGED + DATA + 64 + (6ull << 56));
+    ck_assert_uint_eq(r.c->x[7], 32);
+    ck_assert_uint_eq(r.c->x[8], 0x55);
+    ck_assert_uint_eq(r.c->x[4], 5ull << 56);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("exec-a64");
@@ -445,6 +507,10 @@ int main(void)
     tcase_add_test(t, test_wfx_traps_from_el0);
     tcase_add_test(t, test_wfit);
     tcase_add_test(t, test_bti);
+    tcase_add_test(t, test_mte_synchronous);
+    tcase_add_test(t, test_mte_asynchronous);
+    tcase_add_test(t, test_mte_asymmetric);
+    tcase_add_test(t, test_mte_tags);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
