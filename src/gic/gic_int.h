@@ -232,7 +232,7 @@ u32 gic_eisr(const struct gic_cpu *c);
 u32 gic_elrsr(const struct gic_cpu *c);
 void gic_write_vmcr(struct gic *g, struct gic_cpu *c, u32 v);
 /* The virtual BPR fields of VMCR, as ICV_BPR<n> and GICV_(A)BPR. */
-unsigned gic_read_vbpr(const struct gic_cpu *c, unsigned n);
+unsigned gic_read_vbpr(const struct gic *g, const struct gic_cpu *c, unsigned n);
 void gic_write_vbpr(struct gic *g, struct gic_cpu *c, unsigned n, unsigned v);
 
 /* ---- lpi.c: LPIs of a redistributor ----------------------------------------------------------- */

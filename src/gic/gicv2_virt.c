@@ -127,11 +127,11 @@ static enum bus_result vcpuif_read(struct device *d, const struct txn *t, u64 of
     switch (off) {
     case 0x00: *val = c->vmcr & VCTLR_MASK; break;
     case 0x04: *val = c->vmcr >> VMCR_VPMR_SHIFT & PRIO_MASK; break;
-    case 0x08: *val = gic_read_vbpr(c, 0); break;
+    case 0x08: *val = gic_read_vbpr(c->gic, c, 0); break;
     case 0x0c: *val = acknowledge(c, false); break;
     case 0x14: *val = gic_vrunning_priority(c); break;
     case 0x18: *val = visible_id(c, gic_vbest(c), false); break;
-    case 0x1c: *val = gic_read_vbpr(c, 1); break;
+    case 0x1c: *val = gic_read_vbpr(c->gic, c, 1); break;
     case 0x20: *val = acknowledge(c, true); break;
     case 0x28: *val = visible_id(c, gic_vbest(c), true); break;
     case 0xd0: *val = c->vap[0]; break;

@@ -93,8 +93,8 @@ u64 gicv3_icv_read(void *arg, unsigned reg, const struct port_txn *t)
     case SR_ICC_HPPIR1_EL1: return hppir(c, 1);
     case SR_ICC_PMR_EL1: return c->vmcr >> VMCR_VPMR_SHIFT & PRIO_MASK;
     case SR_ICC_RPR_EL1: return gic_vrunning_priority(c);
-    case SR_ICC_BPR0_EL1: return gic_read_vbpr(c, 0);
-    case SR_ICC_BPR1_EL1: return gic_read_vbpr(c, 1);
+    case SR_ICC_BPR0_EL1: return gic_read_vbpr(g, c, 0);
+    case SR_ICC_BPR1_EL1: return gic_read_vbpr(g, c, 1);
     case SR_ICC_AP0R0_EL1: return c->vap[0];
     case SR_ICC_AP1R0_EL1: return c->vap[1];
     case SR_ICC_CTLR_EL1: return read_ctlr(c);

@@ -2,19 +2,24 @@
  * (IHI0069 chapter 6; IHI0048 chapter 5).  Both versions keep ICH_* layouts inside.
  *
  * Choices where the architecture leaves one: priority drop happens before the other checks of an EOI;
- * an EOI without any active priority changes nothing; equal priorities: the lowest list register. */
+ * in v3 an EOI without any active priority changes nothing (in v2 it deactivates as well, in any order); equal
+ * priorities: the lowest list register. */
 #include "gic/gic_int.h"
 
 /* ---- binary points and priorities ------------------------------------------------------------ */
 
-unsigned gic_read_vbpr(const struct gic_cpu *c, unsigned n)
+/* Without a view of the common one for Group 1. */
+static unsigned vbpr(const struct gic_cpu *c, unsigned n)
 {
-    unsigned bpr0 = c->vmcr >> VMCR_VBPR0_SHIFT & 7;
-    if (n == 0)
-        return bpr0;
-    if (c->vmcr & VMCR_VCBPR)
-        return bpr0 < 7 ? bpr0 + 1 : 7;
-    return c->vmcr >> VMCR_VBPR1_SHIFT & 7;
+    return c->vmcr >> (n ? VMCR_VBPR1_SHIFT : VMCR_VBPR0_SHIFT) & 7;
+}
+
+/* v3: with CBPR the guest sees a view of BPR0 in BPR1. v2: its GICV_ABPR stays a register of its own. */
+unsigned gic_read_vbpr(const struct gic *g, const struct gic_cpu *c, unsigned n)
+{
+    if (n == 0 || g->version == 2 || !(c->vmcr & VMCR_VCBPR))
+        return vbpr(c, n);
+    return vbpr(c, 0) < 7 ? vbpr(c, 0) + 1 : 7;
 }
 
 static u32 clamp_vbpr(u32 vmcr)
@@ -28,7 +33,7 @@ static u32 clamp_vbpr(u32 vmcr)
 
 void gic_write_vbpr(struct gic *g, struct gic_cpu *c, unsigned n, unsigned v)
 {
-    if (n == 1 && (c->vmcr & VMCR_VCBPR))
+    if (n == 1 && g->version == 3 && (c->vmcr & VMCR_VCBPR))
         return;
     unsigned shift = n ? VMCR_VBPR1_SHIFT : VMCR_VBPR0_SHIFT;
     c->vmcr = clamp_vbpr((c->vmcr & ~(7u << shift)) | (v & 7) << shift);
@@ -47,7 +52,7 @@ void gic_write_vmcr(struct gic *g, struct gic_cpu *c, u32 v)
 
 static u32 preempt_mask(const struct gic_cpu *c, unsigned group)
 {
-    unsigned bpr = group && !(c->vmcr & VMCR_VCBPR) ? gic_read_vbpr(c, 1) - 1 : gic_read_vbpr(c, 0);
+    unsigned bpr = group && !(c->vmcr & VMCR_VCBPR) ? vbpr(c, 1) - 1 : vbpr(c, 0);
     return 0xff00u >> (7 - bpr) & 0xff;
 }
 
@@ -213,14 +218,16 @@ void gic_veoi(struct gic *g, struct gic_cpu *c, int group, u32 id)
     if (special(g, id))
         return;
     u8 dropped = drop_priority(c);
-    if (dropped != PRIO_IDLE) {
+    if (dropped != PRIO_IDLE || g->version == 2) {
         int i = find_active(g, c, id);
         if (i < 0) {
-            if (!split && id < GIC_LPI_BASE)
+            if (!split && dropped != PRIO_IDLE && id < GIC_LPI_BASE)
                 count_eoi(c);
         } else {
             unsigned of = lr_group(c->lr[i]);
-            bool match = (group < 0 || (unsigned)group == of) && (lr_prio(c->lr[i]) & preempt_mask(c, of)) == dropped;
+            bool match = group < 0 || (unsigned)group == of;
+            if (g->version == 3)
+                match = match && (lr_prio(c->lr[i]) & preempt_mask(c, of)) == dropped;
             /* An LPI that the hypervisor made active knows no separate deactivation. */
             if (match && (!split || id >= GIC_LPI_BASE))
                 end_lr(g, c, i);
