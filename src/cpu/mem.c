@@ -41,6 +41,23 @@ static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
 
 struct walk_mem mem_walker(struct cpu *c) { return (struct walk_mem){c, table_read, table_cas}; }
 
+/* What is behind a translation. */
+static struct tlb_backing backing(struct bus *bus, const struct walk_out *o)
+{
+    struct bus_target t = bus_resolve(bus, o->pa);
+    struct tlb_backing b = {.page = TLB_NO_PAGE, .rom = t.kind == PAGE_ROM};
+    if (t.kind != PAGE_RAM && t.kind != PAGE_ROM)
+        return b;
+    b.page = t.page;
+    if (t.kind == PAGE_RAM && o->s1_log2 >= 21 && o->s2_log2 >= 21) {
+        struct pa first = {o->pa.v & ~ones(21)};
+        struct bus_target a = bus_resolve(bus, first), z = bus_resolve(bus, pa_add(first, 0x1ff000));
+        b.big = a.kind == PAGE_RAM && z.kind == PAGE_RAM && z.page - a.page == 511 &&
+                t.page - a.page == bits(o->pa.v, 20, 12);
+    }
+    return b;
+}
+
 const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
 {
     bool fetch = need & NEED_X, priv = !f->key.el0;
@@ -55,10 +72,8 @@ const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va,
     struct walk_out out;
     if (!walk(r, (struct va){va}, &mem, &in, &out, fault))
         return NULL;
-    struct bus_target t = bus_resolve(c->env->bus, out.pa);
-    bool rom = t.kind == PAGE_ROM;
-    u32 page = t.kind == PAGE_RAM || rom ? t.page : TLB_NO_PAGE;
-    return tlb_fill(c->tlb, f->key.space, f->asid, nva, &out, page, rom);
+    const struct tlb_backing b = backing(c->env->bus, &out);
+    return tlb_fill(c->tlb, f->key.space, f->asid, nva, &out, &b);
 }
 
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)

@@ -60,15 +60,30 @@ void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size)
 
 /* ---- exclusives ----------------------------------------------------------------------------- */
 
+/* The RAM page that va's fast entry leads to. */
+static bool fast_page(struct cpu *c, const u64 *tags, u64 va, u32 *page)
+{
+    u64 i = fast_index(c->ft, va);
+    if ((tags[i] ^ va) & ~0xfffull)
+        return false;
+    *page = (u32)((u64)(ft_host(c->ft, i, va) - bus_ram_base(c->env->bus)) >> PAGE_SHIFT);
+    return true;
+}
+
 void mem_excl_mark(struct cpu *c, u64 va, unsigned size)
 {
-    struct fault fault;
-    const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_R, &fault);
-    c->monitor = (struct monitor){0};
-    if (!e || e->page == TLB_NO_PAGE) /* devices have no exclusive monitor */
-        return;
+    u32 page;
+    if (!fast_page(c, c->ft->rtag, va, &page)) {
+        struct fault fault;
+        const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_R, &fault);
+        if (!e || e->page == TLB_NO_PAGE) { /* devices have no exclusive monitor */
+            c->monitor = (struct monitor){0};
+            return;
+        }
+        page = e->page;
+    }
     c->monitor = (struct monitor){
-        .valid = true, .size = (u8)size, .page = e->page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
+        .valid = true, .size = (u8)size, .page = page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
 }
 
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
@@ -76,12 +91,16 @@ bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
     const struct monitor m = c->monitor;
     if (!m.valid)
         return false;
-    struct fault fault;
-    const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_W, &fault);
-    if (!e)
-        return true; /* the store will take the same fault */
+    u32 page;
+    if (!fast_page(c, c->ft->wtag, va, &page)) {
+        struct fault fault;
+        const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, NEED_W, &fault);
+        if (!e)
+            return true; /* the store will take the same fault */
+        page = e->page;
+    }
     c->monitor.valid = false;
-    return e->page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
+    return page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
 }
 
 /* ---- DC ZVA --------------------------------------------------------------------------------- */

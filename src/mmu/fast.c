@@ -210,18 +210,30 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
         note_ng(f, (u32)(FAST_MAX + i));
 }
 
+/* Drops what f holds of a page. */
+static void drop_page(struct fast_ctx *f, u64 va)
+{
+    u64 i = fast_index(&f->t, va), x = va >> 12 & (FAST_FETCH - 1);
+    if (!((f->t.rtag[i] ^ va) << 8 >> 20) || !((f->t.wtag[i] ^ va) << 8 >> 20))
+        drop_data(f, i);
+    if (!((f->t.xtag[x] ^ va) << 8 >> 20))
+        f->t.xtag[x] = fast_invalid(x);
+}
+
 void fast_drop_va(struct fast_pool *p, unsigned space, u64 va)
 {
-    for (unsigned c = 0; c < FAST_CONTEXTS; c++) {
-        struct fast_ctx *f = &p->ctx[c];
-        if (!p->key[c] || f->key.space != space)
-            continue;
-        u64 i = fast_index(&f->t, va), x = va >> 12 & (FAST_FETCH - 1);
-        if (!((f->t.rtag[i] ^ va) << 8 >> 20) || !((f->t.wtag[i] ^ va) << 8 >> 20))
-            drop_data(f, i);
-        if (!((f->t.xtag[x] ^ va) << 8 >> 20))
-            f->t.xtag[x] = fast_invalid(x);
-    }
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c] && p->ctx[c].key.space == space)
+            drop_page(&p->ctx[c], va);
+    *p->latch = ~0ull;
+}
+
+void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c] && p->ctx[c].key.space == space)
+            for (u64 k = 0; k < 512; k++)
+                drop_page(&p->ctx[c], va + (k << 12));
     *p->latch = ~0ull;
 }
 

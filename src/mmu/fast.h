@@ -80,6 +80,8 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
 
 /* Removals, called by the TLB. va: page address, any top byte. */
 void fast_drop_va(struct fast_pool *p, unsigned space, u64 va);
+/* The 2 MiB from va on. */
+void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va);
 void fast_drop_space(struct fast_pool *p, unsigned space);
 /* Non-global entries of the ASIDs whose low bits (mask) are those of asid. */
 void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask);

@@ -1,6 +1,7 @@
-/* The architectural TLB (DDI0487 D8.16, "TLB maintenance"): 1024 sets of 8, replaced by fill order.
+/* The architectural TLB (DDI0487 D8.16, "TLB maintenance"): 1024 sets of 8 pieces of 4 KiB and 128 sets
+ * of 4 pieces of 2 MiB, each set replaced by fill order.
  *
- * TLBI by VA must find every 4 KiB piece of a block: counting filters by 2 MiB and 1 GiB region say
+ * TLBI by VA must find every piece of a block: counting filters by 2 MiB and 1 GiB region say
  * whether there can be any, so that the usual invalidation looks at one set a space.
  * TLBI by IPA has nothing to do: there are no stage 2 only entries, and combined ones fall at the
  * VMALLE1 that software has to issue after it (D8.16.2).
@@ -19,16 +20,19 @@
 
 struct tlb {
     struct tlb_entry e[TLB_SETS][TLB_WAYS];
-    u8 next[TLB_SETS];     /* way to replace next */
-    u64 space[TLB_SPACES]; /* packed struct tlb_space, 0: unused */
+    struct tlb_entry big[TLB_BIG_SETS][TLB_BIG_WAYS];
+    u8 next[TLB_SETS], big_next[TLB_BIG_SETS]; /* way to replace next */
+    u64 space[TLB_SPACES];                     /* packed struct tlb_space, 0: unused */
     u32 gen[TLB_SPACES];
     u32 agen[TLB_ASIDS];
-    u16 filter2m[TLB_FILTER], filter1g[TLB_FILTER];
-    u32 huge;           /* pieces of blocks beyond 1 GiB */
+    /* counts of 4 KiB pieces of blocks up to 2 MiB, up to 1 GiB; of 2 MiB pieces of blocks up to 1 GiB */
+    u16 filter2m[TLB_FILTER], filter1g[TLB_FILTER], big1g[TLB_FILTER];
+    u32 huge, big_huge; /* pieces of blocks beyond 1 GiB */
     u32 spaces, victim; /* spaces in use; the one to be given away next */
     u32 last_gen;       /* last generation number handed out */
     u32 epoch;
     struct fast_pool *fast;
+    struct tlb_entry view; /* the 4 KiB of a 2 MiB piece that were looked up last; not state */
 };
 
 static u64 pack(const struct tlb_space *s)
@@ -39,6 +43,8 @@ static u64 pack(const struct tlb_space *s)
 
 static unsigned asid_slot(unsigned space, u16 asid) { return (asid ^ space * 0x9du) % TLB_ASIDS; }
 static unsigned set_of(unsigned space, u64 va) { return (unsigned)(va >> 12 ^ space * 0x125) % TLB_SETS; }
+static unsigned big_set_of(unsigned space, u64 va) { return (unsigned)(va >> 21 ^ space * 0x25) % TLB_BIG_SETS; }
+static u64 big_key_of(unsigned space, u64 va) { return (va & ~ones(21)) | space << 1 | 1; }
 static u64 key_of(unsigned space, u64 va) { return (va & ~0xfffull) | space << 1 | 1; }
 static unsigned space_of(const struct tlb_entry *e) { return (unsigned)(e->key >> 1 & 0x7f); }
 /* Slot of the region of 1 << log2 bytes in the filters. */
@@ -59,34 +65,36 @@ void tlb_free(struct tlb *t) { free(t); }
 void tlb_attach(struct tlb *t, struct fast_pool *fast) { t->fast = fast; }
 u32 tlb_space_epoch(const struct tlb *t) { return t->epoch; }
 
-void tlb_clear(struct tlb *t)
+/* Drops all entries. */
+static void empty(struct tlb *t)
 {
     memset(t->e, 0, sizeof t->e);
-    memset(t->next, 0, sizeof t->next);
+    memset(t->big, 0, sizeof t->big);
     memset(t->filter2m, 0, sizeof t->filter2m);
     memset(t->filter1g, 0, sizeof t->filter1g);
-    memset(t->space, 0, sizeof t->space);
-    memset(t->gen, 0, sizeof t->gen);
+    memset(t->big1g, 0, sizeof t->big1g);
     memset(t->agen, 0, sizeof t->agen);
-    t->huge = t->spaces = t->victim = 0;
+    t->huge = t->big_huge = 0;
     t->last_gen = 1;
-    t->epoch++;
     if (t->fast)
         fast_drop_all(t->fast);
 }
 
+void tlb_clear(struct tlb *t)
+{
+    memset(t->next, 0, sizeof t->next);
+    memset(t->big_next, 0, sizeof t->big_next);
+    memset(t->space, 0, sizeof t->space);
+    memset(t->gen, 0, sizeof t->gen);
+    t->spaces = t->victim = 0;
+    t->epoch++;
+    empty(t);
+}
+
 static u32 new_gen(struct tlb *t)
 {
-    if (t->last_gen == 0xffffffffu) { /* once in four thousand million invalidations */
-        memset(t->e, 0, sizeof t->e);
-        memset(t->filter2m, 0, sizeof t->filter2m);
-        memset(t->filter1g, 0, sizeof t->filter1g);
-        memset(t->agen, 0, sizeof t->agen);
-        t->huge = 0;
-        t->last_gen = 1;
-        if (t->fast)
-            fast_drop_all(t->fast);
-    }
+    if (t->last_gen == 0xffffffffu) /* once in four thousand million invalidations */
+        empty(t);
     return ++t->last_gen;
 }
 
@@ -118,79 +126,126 @@ static bool alive(const struct tlb *t, const struct tlb_entry *e)
            ((e->flags & TLB_GLOBAL) || e->agen == t->agen[asid_slot(s, e->asid)]);
 }
 
-const struct tlb_entry *tlb_lookup(const struct tlb *t, unsigned space, u16 asid, u64 va)
+static bool matches(const struct tlb *t, const struct tlb_entry *e, u64 key, unsigned space, u16 asid)
+{
+    if (e->key != key || e->gen != t->gen[space])
+        return false;
+    return (e->flags & TLB_GLOBAL) || (e->asid == asid && e->agen == t->agen[asid_slot(space, asid)]);
+}
+
+/* The 4 KiB around va of a 2 MiB piece. */
+static const struct tlb_entry *view(struct tlb *t, const struct tlb_entry *e, u64 va)
+{
+    t->view = *e;
+    t->view.pa += va & ones(21) & ~0xfffull;
+    t->view.page += (u32)bits(va, 20, 12);
+    return &t->view;
+}
+
+const struct tlb_entry *tlb_lookup(struct tlb *t, unsigned space, u16 asid, u64 va)
 {
     const struct tlb_entry *set = t->e[set_of(space, va)];
     u64 key = key_of(space, va);
-    u32 gen = t->gen[space];
-    for (unsigned w = 0; w < TLB_WAYS; w++) {
-        const struct tlb_entry *e = &set[w];
-        if (e->key != key || e->gen != gen)
-            continue;
-        if ((e->flags & TLB_GLOBAL) || (e->asid == asid && e->agen == t->agen[asid_slot(space, asid)]))
-            return e;
-    }
+    for (unsigned w = 0; w < TLB_WAYS; w++)
+        if (matches(t, &set[w], key, space, asid))
+            return &set[w];
+    set = t->big[big_set_of(space, va)];
+    key = big_key_of(space, va);
+    for (unsigned w = 0; w < TLB_BIG_WAYS; w++)
+        if (matches(t, &set[w], key, space, asid))
+            return view(t, &set[w], va);
     return NULL;
+}
+
+static bool is_big(const struct tlb *t, const struct tlb_entry *e)
+{
+    return (size_t)((const char *)e - (const char *)t->big) < sizeof t->big;
 }
 
 /* Counts or uncounts the piece of a larger block. */
 static void count(struct tlb *t, const struct tlb_entry *e, int by)
 {
-    if (e->s1_log2 <= 12)
+    bool big = is_big(t, e);
+    if (e->s1_log2 <= (big ? 21 : 12))
         return;
-    u16 *n2m = &t->filter2m[region(space_of(e), e->key, 21)], *n1g = &t->filter1g[region(space_of(e), e->key, 30)];
-    if (e->s1_log2 <= 21)
-        *n2m = (u16)(*n2m + by);
-    else if (e->s1_log2 <= 30)
-        *n1g = (u16)(*n1g + by);
+    unsigned space = space_of(e);
+    if (e->s1_log2 > 30)
+        *(big ? &t->big_huge : &t->huge) += (u32)by;
+    else if (big)
+        t->big1g[region(space, e->key, 30)] = (u16)(t->big1g[region(space, e->key, 30)] + by);
+    else if (e->s1_log2 > 21)
+        t->filter1g[region(space, e->key, 30)] = (u16)(t->filter1g[region(space, e->key, 30)] + by);
     else
-        t->huge += (u32)by;
+        t->filter2m[region(space, e->key, 21)] = (u16)(t->filter2m[region(space, e->key, 21)] + by);
 }
 
 static void remove_entry(struct tlb *t, struct tlb_entry *e)
 {
-    if (alive(t, e) && t->fast)
-        fast_drop_va(t->fast, space_of(e), e->key & ~0xfffull);
+    if (alive(t, e) && t->fast) {
+        if (is_big(t, e))
+            fast_drop_2m(t->fast, space_of(e), e->key & ~ones(21));
+        else
+            fast_drop_va(t->fast, space_of(e), e->key & ~0xfffull);
+    }
     count(t, e, -1);
     memset(e, 0, sizeof *e);
 }
 
-const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out, u32 page,
-                                 bool rom)
+/* A place for a new entry: an older one that would match the same accesses (the newest wins), else the
+ * one that was filled first. */
+static struct tlb_entry *place(struct tlb *t, struct tlb_entry *set, unsigned ways, u8 *next, u64 key, bool global,
+                               u16 asid)
 {
-    unsigned s = set_of(space, va);
-    u64 key = key_of(space, va);
     struct tlb_entry *e = NULL;
-    bool global = !out->ng;
-    /* The newest wins over any older entry that would match the same access. */
-    for (unsigned w = 0; w < TLB_WAYS; w++) {
-        struct tlb_entry *o = &t->e[s][w];
-        if (o->key == key && (global || (o->flags & TLB_GLOBAL) || o->asid == asid)) {
-            remove_entry(t, o);
-            e = o;
+    for (unsigned w = 0; w < ways; w++)
+        if (set[w].key == key && (global || (set[w].flags & TLB_GLOBAL) || set[w].asid == asid)) {
+            remove_entry(t, &set[w]);
+            e = &set[w];
         }
-    }
     if (!e) {
-        e = &t->e[s][t->next[s]];
-        t->next[s] = (u8)((t->next[s] + 1) % TLB_WAYS);
+        e = &set[*next];
+        *next = (u8)((*next + 1u) % ways);
         if (e->key & 1)
             remove_entry(t, e);
     }
-    *e = (struct tlb_entry){.key = key,
-                            .pa = out->pa.v & ~0xfffull,
-                            .gen = t->gen[space],
-                            .agen = global ? 0 : t->agen[asid_slot(space, asid)],
-                            .page = page,
-                            .asid = global ? 0 : asid,
-                            .perm = out->perm,
-                            .s1_log2 = out->s1_log2,
-                            .s2_log2 = out->s2_log2,
-                            .attr = out->attr,
-                            .sh = out->sh};
-    e->flags =
-        (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) | (rom ? TLB_ROM : 0));
-    count(t, e, 1);
     return e;
+}
+
+const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out,
+                                 const struct tlb_backing *b)
+{
+    bool global = !out->ng;
+    struct tlb_entry n = {.pa = out->pa.v & ~0xfffull,
+                          .gen = t->gen[space],
+                          .agen = global ? 0 : t->agen[asid_slot(space, asid)],
+                          .page = b->page,
+                          .asid = global ? 0 : asid,
+                          .perm = out->perm,
+                          .s1_log2 = out->s1_log2,
+                          .s2_log2 = out->s2_log2,
+                          .attr = out->attr,
+                          .sh = out->sh};
+    n.flags = (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
+                   (b->rom ? TLB_ROM : 0));
+    struct tlb_entry *e;
+    /* the 4 KiB array is looked at first, so nothing there may outlive what is entered now */
+    unsigned s = set_of(space, va);
+    if (b->big) {
+        for (unsigned w = 0; w < TLB_WAYS; w++)
+            if (t->e[s][w].key == key_of(space, va))
+                remove_entry(t, &t->e[s][w]);
+        n.key = big_key_of(space, va);
+        n.pa &= ~ones(21);
+        n.page -= (u32)bits(va, 20, 12);
+        unsigned k = big_set_of(space, va);
+        e = place(t, t->big[k], TLB_BIG_WAYS, &t->big_next[k], n.key, global, asid);
+    } else {
+        n.key = key_of(space, va);
+        e = place(t, t->e[s], TLB_WAYS, &t->next[s], n.key, global, asid);
+    }
+    *e = n;
+    count(t, e, 1);
+    return b->big ? view(t, e, va) : e;
 }
 
 /* ---- invalidation --------------------------------------------------------------------------- */
@@ -238,8 +293,16 @@ static bool meets(const struct tlb_entry *e, const struct inv *v)
     if (!v->any_asid && !(e->flags & TLB_GLOBAL) && e->asid != v->asid)
         return false;
     unsigned log2 = e->s1_log2 > 12 ? e->s1_log2 : 12;
-    u64 size = ones(log2), first = e->key & ~0xfffull & ~size;
+    u64 size = ones(log2), first = e->key & ~0xfffull & ~size; /* of the block */
     return first <= v->last && (first | size) >= v->va;
+}
+
+static void inv_big(struct tlb *t, const struct inv *v)
+{
+    for (unsigned s = 0; s < TLB_BIG_SETS; s++)
+        for (unsigned w = 0; w < TLB_BIG_WAYS; w++)
+            if (meets(&t->big[s][w], v))
+                remove_entry(t, &t->big[s][w]);
 }
 
 static void inv_set(struct tlb *t, unsigned set, const struct inv *v)
@@ -257,6 +320,14 @@ static void inv_page(struct tlb *t, const struct inv *v)
         struct tlb_entry *e = &t->e[set][w];
         if (e->key == key && (v->any_asid || (e->flags & TLB_GLOBAL) || e->asid == v->asid))
             remove_entry(t, e);
+    }
+    if (t->big_huge || t->big1g[region(v->space, v->va, 30)]) {
+        inv_big(t, v);
+    } else {
+        struct tlb_entry *big = t->big[big_set_of(v->space, v->va)];
+        for (unsigned w = 0; w < TLB_BIG_WAYS; w++)
+            if (meets(&big[w], v))
+                remove_entry(t, &big[w]);
     }
     /* other pieces of a block that the page belongs to */
     if (t->huge || t->filter1g[region(v->space, v->va, 30)]) {
@@ -279,6 +350,7 @@ void tlb_inv_va(struct tlb *t, const struct tlb_scope *s, u64 va, u64 size, bool
         if (size > 256 * 4096u) {
             for (unsigned k = 0; k < TLB_SETS; k++)
                 inv_set(t, k, &v);
+            inv_big(t, &v);
             continue;
         }
         for (u64 a = va; a - va < size; a += 4096) {
@@ -293,13 +365,17 @@ void tlb_state(struct tlb *t, struct snap *s)
 {
     snap_section(s, "tlb");
     SNAP(s, t, e);
+    SNAP(s, t, big);
     SNAP(s, t, next);
+    SNAP(s, t, big_next);
     SNAP(s, t, space);
     SNAP(s, t, gen);
     SNAP(s, t, agen);
     SNAP(s, t, filter2m);
     SNAP(s, t, filter1g);
+    SNAP(s, t, big1g);
     SNAP(s, t, huge);
+    SNAP(s, t, big_huge);
     SNAP(s, t, spaces);
     SNAP(s, t, victim);
     SNAP(s, t, last_gen);

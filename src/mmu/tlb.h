@@ -1,9 +1,9 @@
 /* The architectural TLB of a PE: the one cache of translations that a guest can notice.
  *
- * Entries are 4 KiB pieces of combined stage 1 and stage 2 translations that remember the block size
- * of stage 1.  A *space* is what an entry belongs to besides its ASID: {regime, PAS, which stages are
- * on, VMID}; spaces are interned to small numbers.  Invalidating a space or an ASID moves a generation
- * on, in constant time; entries of old generations are dead. */
+ * Entries are pieces of combined stage 1 and stage 2 translations that remember the block size of
+ * stage 1: of 2 MiB where both stages and the RAM behind them allow it, else of 4 KiB.  A *space* is what an entry
+ * belongs to besides its ASID: {regime, PAS, which stages are on, VMID}; spaces are interned to small numbers.
+ * Invalidating a space or an ASID moves a generation on, in constant time; entries of old generations are dead. */
 #pragma once
 #include "mmu/regime.h"
 #include "mmu/walk.h"
@@ -11,7 +11,15 @@
 struct fast_pool;
 struct snap;
 
-enum { TLB_SETS = 1024, TLB_WAYS = 8, TLB_SPACES = 64, TLB_ASIDS = 1024, TLB_FILTER = 4096 };
+enum {
+    TLB_SETS = 1024,
+    TLB_WAYS = 8, /* 4 KiB pieces */
+    TLB_BIG_SETS = 128,
+    TLB_BIG_WAYS = 4, /* 2 MiB pieces */
+    TLB_SPACES = 64,
+    TLB_ASIDS = 1024,
+    TLB_FILTER = 4096,
+};
 
 enum tlb_flags {
     TLB_GLOBAL = 1 << 0,
@@ -22,11 +30,11 @@ enum tlb_flags {
 #define TLB_NO_PAGE 0xffffffffu
 
 struct tlb_entry {
-    u64 key;  /* VA<63:12>, space in bits 7:1, valid in bit 0 */
+    u64 key;  /* VA<63:12> (<63:21>), space in bits 7:1, valid in bit 0 */
     u64 pa;   /* struct pa of the piece */
     u32 gen;  /* of its space */
     u32 agen; /* of its ASID; 0 for global entries */
-    u32 page; /* RAM or ROM page number, TLB_NO_PAGE: anything else */
+    u32 page; /* RAM or ROM page number of the piece's begin, TLB_NO_PAGE: anything else */
     u16 asid;
     u16 perm;            /* enum perm_bits */
     u8 s1_log2, s2_log2; /* block sizes */
@@ -56,11 +64,18 @@ unsigned tlb_space_id(struct tlb *t, const struct tlb_space *s);
 /* Changes when a space number was given to another space. */
 u32 tlb_space_epoch(const struct tlb *t);
 
-/* va is normalised (top byte replaced where it is ignored). NULL: miss. */
-const struct tlb_entry *tlb_lookup(const struct tlb *t, unsigned space, u16 asid, u64 va);
-/* Enters the translation of va's 4 KiB piece; page and rom as the bus resolves out->pa. */
-const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out, u32 page,
-                                 bool rom);
+/* va is normalised (top byte replaced where it is ignored). NULL: miss. The entry is as of va's 4 KiB
+ * and stays valid until the next look-up or fill. */
+const struct tlb_entry *tlb_lookup(struct tlb *t, unsigned space, u16 asid, u64 va);
+/* Where a translation's PA leads, as the bus resolves it. */
+struct tlb_backing {
+    u32 page; /* of the 4 KiB; TLB_NO_PAGE: a device or nothing */
+    bool rom;
+    bool big; /* the 2 MiB around it are RAM pages in sequence, and blocks of both stages cover them */
+};
+/* Enters the translation of va. */
+const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va, const struct walk_out *out,
+                                 const struct tlb_backing *b);
 
 /* Which spaces an invalidation reaches. */
 struct tlb_scope {

@@ -35,11 +35,13 @@ static unsigned space(u16 vmid, bool s1)
 }
 static const struct tlb_scope vm1 = {.kind = REGIME_EL10, .pas = PAS_NS, .vmid = 1};
 
+static bool big; /* fill 2 MiB pieces */
 static const struct tlb_entry *fill(unsigned sp, u16 asid, u64 va, u64 pa, bool ng, unsigned log2)
 {
     const struct walk_out o = {
-        .pa = {pa}, .perm = PERM_ALL, .s1_log2 = (u8)log2, .s2_log2 = 12, .attr = 0xff, .ng = ng};
-    return tlb_fill(t, sp, asid, va, &o, 0, false);
+        .pa = {pa}, .perm = PERM_ALL, .s1_log2 = (u8)log2, .s2_log2 = 63, .attr = 0xff, .ng = ng};
+    const struct tlb_backing b = {.page = (u32)(pa >> 12), .big = big};
+    return tlb_fill(t, sp, asid, va, &o, &b);
 }
 static bool has(unsigned sp, u16 asid, u64 va) { return tlb_lookup(t, sp, asid, va) != NULL; }
 
@@ -141,11 +143,49 @@ START_TEST(test_blocks)
 }
 END_TEST
 
+/* Pieces of 2 MiB: the same rules, and a view of each page. */
+START_TEST(test_big)
+{
+    unsigned a = space(1, true);
+    const u64 base = 0xffff800000200000ull;
+    big = true;
+    fill(a, 5, base + 0x5000, 0x80005000, true, 21);
+    const struct tlb_entry *e = tlb_lookup(t, a, 5, base + 0x1ff123);
+    ck_assert_ptr_nonnull(e);
+    ck_assert_uint_eq(e->pa, 0x801ff000);
+    ck_assert_uint_eq(e->page, 0x801ff);
+    ck_assert(!has(a, 6, base) && !has(a, 5, base + 0x200000) && !has(a, 5, base - 0x1000));
+    tlb_inv_va(t, &vm1, base + 0x7000, 4096, false, 6);
+    ck_assert(has(a, 5, base));
+    tlb_inv_va(t, &vm1, base + 0x7000, 4096, false, 5);
+    ck_assert(!has(a, 5, base));
+    fill(a, 5, base, 0x80000000, false, 30);
+    fill(a, 5, base + 0x400000, 0x80400000, false, 30);
+    tlb_inv_va(t, &vm1, base + (1 << 24), 4096, false, 77);
+    ck_assert(!has(a, 5, base) && !has(a, 5, base + 0x400000));
+    fill(a, 5, base, 0x80000000, false, 21);
+    tlb_inv_va(t, &vm1, base - 0x100000, 0x200000, true, 0);
+    ck_assert(!has(a, 5, base));
+    for (u64 i = 0; i <= TLB_BIG_WAYS; i++)
+        fill(a, 5, base + (i << 28), 0x80000000, true, 21);
+    ck_assert(!has(a, 5, base) && has(a, 5, base + (1 << 28)));
+    /* a page entered later, or earlier, does not hide behind the other size */
+    fill(a, 5, base, 0x80000000, true, 21);
+    big = false;
+    fill(a, 5, base, 0x90000000, true, 12);
+    ck_assert_uint_eq(tlb_lookup(t, a, 5, base)->pa, 0x90000000);
+    big = true;
+    fill(a, 5, base, 0xa0000000, true, 21);
+    ck_assert_uint_eq(tlb_lookup(t, a, 5, base)->pa, 0xa0000000);
+    big = false;
+}
+END_TEST
+
 START_TEST(test_ranges)
 {
     unsigned a = space(1, true);
-    for (unsigned big = 0; big < 2; big++) {
-        u64 n = big ? 1000 : 100;
+    for (unsigned many = 0; many < 2; many++) {
+        u64 n = many ? 1000 : 100;
         for (u64 i = 0; i < n + 2; i++)
             fill(a, 5, 0x100000 + (i << 12), 0, true, 12);
         tlb_inv_va(t, &vm1, 0x101000, n << 12, false, 5);
@@ -317,6 +357,7 @@ int main(void)
     tcase_add_test(c, test_replacement);
     tcase_add_test(c, test_invalidate);
     tcase_add_test(c, test_blocks);
+    tcase_add_test(c, test_big);
     tcase_add_test(c, test_ranges);
     tcase_add_test(c, test_many_spaces);
     tcase_add_test(c, test_snapshot);
