@@ -331,7 +331,8 @@ void machine_reset(struct machine *m)
         timer_reset(m->timers[i]);
         cpu_reset(m->cpus[i]);
     }
-    if (m->psci && m->config->el3)
+    /* What firmware would leave; EDK2 without EL3 relies on redistributors that are awake. */
+    if (m->psci && (m->config->el3 || m->config->gic == 3))
         gic_boot_nonsecure(m->gic);
     boot_load(&m->boot, m->bus);
     machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.firmware ? 0 : m->boot.dtb_addr);
