@@ -21,6 +21,7 @@ enum board_type {
     BOARD_PCI_MMIO64,
     BOARD_FLASH,
     BOARD_RAM,
+    BOARD_SECRAM,
 };
 
 enum board_when {

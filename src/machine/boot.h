@@ -23,9 +23,9 @@ struct boot {
     unsigned nfiles;
     u8 *dtb;
     u64 entry;
-    u64 dtb_addr; /* x0 at the start */
+    u64 dtb_addr;  /* x0 at the start */
     bool firmware; /* entry is the start of flash */
-    bool elf;     /* the image is an ELF file: entry is its own */
+    bool elf;      /* the image is an ELF file: entry is its own */
     struct image_header header;
     enum image_kind kind;
     struct dtb_info info;

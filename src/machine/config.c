@@ -79,6 +79,15 @@ static bool check_xen(const struct config *c, struct err *e)
     return true;
 }
 
+struct config_card *config_card(struct config *c, enum card_type type, unsigned index)
+{
+    if (c->ncards == CONFIG_CARDS)
+        return NULL;
+    struct config_card *k = &c->cards[c->ncards++];
+    *k = (struct config_card){.type = (u8)type, .index = index};
+    return k;
+}
+
 static u64 domu_mem(const struct config *c)
 {
     u64 sum = 0;

@@ -3,13 +3,34 @@
 #pragma once
 #include "machine/err.h"
 
+enum { CONFIG_NICS = 4, CONFIG_FORWARDS = 8, CONFIG_CARDS = 40 };
 enum { CONFIG_DISKS = 32, CONFIG_LOADS = 32, CONFIG_DOMUS = 16 };
 
 struct config_disk {
     const char *path;
     bool rw;        /* changes go to the file; otherwise they are discarded at exit */
     bool read_only; /* the guest sees a write-protected disk */
+};
+
+/* A network card's other end. */
+struct config_nic {
+    bool user; /* user mode network; otherwise nothing or stream */
+    bool restricted;
+    const char *forwards[CONFIG_FORWARDS]; /* "tcp:[addr]:port-[addr]:port" */
+    unsigned nforwards;
+    const char *stream; /* "host:port" or "unix:path" */
+    bool listen;
+    const char *pcap;
+};
+
+/* Where a virtio device sits; in the order of the command line, which gives PCI device numbers. */
+enum card_type { CARD_DISK, CARD_NIC, CARD_RNG };
+struct config_card {
+    u8 type;        /* enum card_type */
     bool pci;       /* a PCI function, else a virtio-mmio transport */
+    bool platform;  /* offers VIRTIO_F_ACCESS_PLATFORM */
+    bool modern;    /* PCI: no legacy interface */
+    unsigned index; /* into disks or nics */
     unsigned slot;  /* transport, or PCI device number (0: the first free one) */
 };
 
@@ -51,6 +72,10 @@ struct config {
     unsigned nloads;
     struct config_disk disks[CONFIG_DISKS];
     unsigned ndisks;
+    struct config_nic nics[CONFIG_NICS];
+    unsigned nnics;
+    struct config_card cards[CONFIG_CARDS];
+    unsigned ncards;
     const char *xen, *dom0, *dom0_initrd, *dom0_params;
     u64 dom0_mem;
     struct config_domu domus[CONFIG_DOMUS];
@@ -79,6 +104,8 @@ void config_defaults(struct config *c);
 void config_free(struct config *c);
 /* A copy of the n characters at s that lives as long as the config. */
 const char *config_string(struct config *c, const char *s, size_t n);
+/* Adds a card; NULL: too many. */
+struct config_card *config_card(struct config *c, enum card_type type, unsigned index);
 /* Chooses what was left open and refuses what can be refused before files are opened: ranges and
  * combinations. */
 bool config_finish(struct config *c, struct err *e);

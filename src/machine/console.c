@@ -226,14 +226,7 @@ enum console_event console_poll(struct console *c)
     return c->quit ? CONSOLE_QUIT : c->gone ? CONSOLE_OUTPUT_GONE : CONSOLE_NOTHING;
 }
 
-void console_wait(struct console *c, u64 ns, int extra)
-{
-    struct pollfd p[2] = {{.fd = c->eof ? -1 : c->in, .events = POLLIN}, {.fd = extra, .events = POLLIN}};
-    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
-    console_flush(c);
-    ppoll(p, 2, ns == ~0ull ? NULL : &t, NULL);
-}
-
+int console_fd(const struct console *c) { return c->eof ? -1 : c->in; }
 bool console_alive(const struct console *c) { return !c->eof; }
 bool console_is_tty(const struct console *c) { return c->tty; }
 bool console_at_line_start(const struct console *c) { return c->fresh_line; }

@@ -24,9 +24,8 @@ void console_put(void *arg, u8 byte);
 /* Moves input to the UART, writes output out; between slices only. */
 enum console_event console_poll(struct console *c);
 void console_flush(struct console *c);
-/* Sleeps until input arrives or ns host nanoseconds have passed (~0: for ever); extra is another
- * descriptor to wake up for (signals), -1: none. */
-void console_wait(struct console *c, u64 ns, int extra);
+/* The descriptor to wait for when input is wanted, -1: none. */
+int console_fd(const struct console *c);
 /* Can input still arrive? */
 bool console_alive(const struct console *c);
 bool console_is_tty(const struct console *c);

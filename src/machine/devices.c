@@ -8,14 +8,19 @@
 #include "devices/flash.h"
 #include "devices/fw_cfg.h"
 #include "devices/pci.h"
+#include "devices/pl011.h"
 #include "devices/pl031.h"
 #include "devices/pl061.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_mmio.h"
+#include "devices/virtio_net.h"
 #include "devices/virtio_pci.h"
+#include "devices/virtio_rng.h"
 #include "gic/gic.h"
+#include "machine/console.h"
 #include "machine/disk.h"
 #include "machine/machine.h"
+#include "machine/net.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
 enum { RTC_START = 1704067200, NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
@@ -29,12 +34,39 @@ void machine_make_rtc(struct machine *m, const struct board_row *r)
     machine_add_device(m, &d->dev);
 }
 
+/* Rows of the Secure world are seen there only. */
+static u8 spaces(const struct board_row *r) { return r->when & WHEN_EL3 ? 1 << PAS_S : NS_AND_S; }
+
+void machine_make_uart(struct machine *m, const struct board_row *r)
+{
+    bool main_console = !m->uart && m->console;
+    struct pl011_config pc = {
+        .id = r->id, .log = &m->log, .clock = &m->clock, .put = main_console ? console_put : NULL, .arg = m->console};
+    struct pl011 *d = pl011_new(&pc);
+    d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
+    bus_map_device(m->bus, spaces(r), r->base, r->size, &d->dev);
+    machine_add_device(m, &d->dev);
+    if (main_console)
+        console_attach(m->console, d);
+    if (!m->uart)
+        m->uart = d;
+}
+
+/* Pins 0 and 1 of the Secure GPIO: power off and reset. */
+static void power_pin(void *sink, unsigned n, bool level)
+{
+    if (level)
+        machine_stop(sink, n == 0 ? STOP_POWEROFF : STOP_RESET);
+}
+
 void machine_make_gpio(struct machine *m, const struct board_row *r)
 {
     struct pl061_config pc = {.id = r->id, .log = &m->log};
     struct pl061 *d = pl061_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
-    bus_map_device(m->bus, NS_AND_S, r->base, r->size, &d->dev);
+    for (unsigned i = 0; i < 2 && (r->when & WHEN_EL3); i++)
+        d->out[i] = (struct irq){.set = power_pin, .sink = m, .n = i};
+    bus_map_device(m->bus, spaces(r), r->base, r->size, &d->dev);
     machine_add_device(m, &d->dev);
 }
 
@@ -184,29 +216,92 @@ static const struct device_ops window_ops = {
     .destroy = window_destroy,
 };
 
-static bool open_disk(struct machine *m, unsigned i, struct virtio **out, struct err *e)
+/* ---- cards: virtio devices on either transport ---------------------------------------------- */
+
+static struct virtio *make_disk(struct machine *m, const struct config_card *k, const char *id, u64 features,
+                                struct err *e)
 {
-    const struct config_disk *d = &m->config->disks[i];
+    const struct config_disk *d = &m->config->disks[k->index];
     char why[600];
-    m->disks[i] = disk_open(d->path, d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW, why, sizeof why);
-    if (!m->disks[i])
-        return err_set(e, STATUS_USAGE, "%s", why);
-    snprintf(m->disk_names[i], sizeof m->disk_names[i], "disk%u", i);
-    struct virtio_blk_config bc = {.id = m->disk_names[i], .log = &m->log, .clock = &m->clock, .disk = m->disks[i]};
-    *out = virtio_blk_new(&bc);
-    return true;
+    struct blockdev *b = disk_open(d->path, d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW, why, sizeof why);
+    if (!b) {
+        err_set(e, STATUS_USAGE, "%s", why);
+        return NULL;
+    }
+    m->disks[k->index] = b;
+    struct virtio_blk_config bc = {.id = id, .log = &m->log, .clock = &m->clock, .disk = b, .features = features};
+    return virtio_blk_new(&bc);
+}
+
+static struct network *make_network(struct machine *m, const struct config_nic *n, const char *id, struct err *e)
+{
+    struct network_config nc = {.id = id, .clock = &m->clock, .pcap = n->pcap};
+    struct network_forward f[CONFIG_FORWARDS];
+    struct network *net = NULL;
+    char why[600] = "";
+    for (unsigned i = 0; i < n->nforwards; i++)
+        if (!network_parse_forward(n->forwards[i], &f[i])) {
+            err_set(e, STATUS_USAGE,
+                    "\"%s\" is no port forward: tcp::2222-:22 leads the host's port 2222 to the guest's 22",
+                    n->forwards[i]);
+            return NULL;
+        }
+    if (n->stream) {
+        int fd = network_socket(n->stream, n->listen, why, sizeof why);
+        if (fd >= 0)
+            net = network_stream(&nc, fd, why, sizeof why);
+    } else if (n->user) {
+        net = network_user(&nc, f, n->nforwards, n->restricted, why, sizeof why);
+    } else {
+        net = network_none(&nc, why, sizeof why);
+    }
+    if (!net)
+        err_set(e, STATUS_USAGE, "%s", why);
+    return net;
+}
+
+static struct virtio *make_nic(struct machine *m, const struct config_card *k, const char *id, u64 features,
+                               struct err *e)
+{
+    struct network *net = make_network(m, &m->config->nics[k->index], id, e);
+    if (!net)
+        return NULL;
+    m->nets[m->nnets++] = net;
+    struct virtio_net_config vc = {.id = id,
+                                   .log = &m->log,
+                                   .clock = &m->clock,
+                                   .net = network_netdev(net),
+                                   .mac = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + k->index)},
+                                   .features = features};
+    struct nic *nic;
+    struct virtio *v = virtio_net_new(&vc, &nic);
+    network_attach(net, nic);
+    return v;
+}
+
+static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
+{
+    const struct config_card *k = &m->config->cards[i];
+    static const char *const names[] = {"disk", "nic", "rng"};
+    char *id = m->card_names[i];
+    u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
+    snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
+    switch ((enum card_type)k->type) {
+    case CARD_DISK: return make_disk(m, k, id, features, e);
+    case CARD_NIC: return make_nic(m, k, id, features, e);
+    case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
+    }
+    return NULL;
 }
 
 bool machine_make_virtio(struct machine *m, const struct board_row *r, struct err *e)
 {
+    const struct config *c = m->config;
     struct virtio *behind[BOARD_VIRTIO_SLOTS] = {0};
-    for (unsigned i = 0; i < m->config->ndisks; i++)
-        if (!m->config->disks[i].pci && !open_disk(m, i, &behind[m->config->disks[i].slot], e)) {
-            for (unsigned k = 0; k < BOARD_VIRTIO_SLOTS; k++)
-                if (behind[k])
-                    virtio_destroy(behind[k]);
-            return false;
-        }
+    bool ok = true;
+    for (unsigned i = 0; ok && i < c->ncards; i++)
+        if (!c->cards[i].pci)
+            ok = (behind[c->cards[i].slot] = make_card(m, i, e)) != NULL;
     struct window *w = calloc(1, sizeof *w);
     CHECK(w);
     w->dev = (struct device){.ops = &window_ops, .id = r->id, .log = &m->log};
@@ -220,7 +315,7 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
     }
     bus_map_device(m->bus, NS_AND_S, r->base, r->size * r->count, &w->dev);
     machine_add_device(m, &w->dev);
-    return true;
+    return ok;
 }
 
 /* ---- PCI ------------------------------------------------------------------------------------ */
@@ -240,16 +335,17 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
         m->pci->intx[i] = gic_spi_input(m->gic, (unsigned)r->spi + i);
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &m->pci->ecam);
     machine_add_device(m, &m->pci->ecam);
-    for (unsigned i = 0; i < c->ndisks; i++) {
-        struct virtio *v;
-        if (!c->disks[i].pci)
+    for (unsigned i = 0; i < c->ncards; i++) {
+        if (!c->cards[i].pci)
             continue;
-        if (!open_disk(m, i, &v, e))
+        struct virtio *v = make_card(m, i, e);
+        if (!v)
             return false;
-        struct virtio_pci_config vc = {.id = m->disk_names[i], .log = &m->log, .device = v, .transitional = true};
-        if (!pci_plug(m->pci, virtio_pci_new(&vc), c->disks[i].slot))
+        struct virtio_pci_config vc = {
+            .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !c->cards[i].modern};
+        if (!pci_plug(m->pci, virtio_pci_new(&vc), c->cards[i].slot))
             return err_set(e, STATUS_USAGE, "PCI device number %u for %s is taken or out of range (1 to %d)",
-                           c->disks[i].slot, c->disks[i].path, PCI_SLOTS - 1);
+                           c->cards[i].slot, m->card_names[i], PCI_SLOTS - 1);
     }
     return true;
 }
@@ -262,8 +358,10 @@ void machine_map_pci(struct machine *m, const struct board_row *r)
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &w->dev);
 }
 
-void machine_free_disks(struct machine *m)
+void machine_free_backends(struct machine *m)
 {
+    for (unsigned i = 0; i < m->nnets; i++)
+        network_free(m->nets[i]);
     for (unsigned i = 0; i < m->config->ndisks; i++)
         if (m->disks[i])
             disk_close(m->disks[i]);

@@ -163,6 +163,15 @@ static void add_gic(struct tree *t, const struct config *c)
     }
 }
 
+/* For the Secure world alone. */
+static void mark_secure(struct tree *t, const char *path, const struct board_row *r)
+{
+    if (!(r->when & WHEN_EL3))
+        return;
+    set_str(t, path, "status", "disabled");
+    set_str(t, path, "secure-status", "okay");
+}
+
 static void add_primecell(struct tree *t, const struct board_row *r, const char *node_name)
 {
     char path[64];
@@ -178,6 +187,7 @@ static void add_primecell(struct tree *t, const struct board_row *r, const char 
     }
     set_reg(t, path, r->base, r->size);
     SET_CELLS(t, path, "interrupts", GIC_SPI, (u32)r->spi, LEVEL);
+    mark_secure(t, path, r);
 }
 
 static void add_virtio(struct tree *t, const struct board_row *r)
@@ -198,11 +208,13 @@ static void add_gpio(struct tree *t, const struct board_row *r)
 {
     char path[64];
     snprintf(path, sizeof path, "/pl061@%llx", (unsigned long long)r->base);
-    set_str(t, "/gpio-keys", "compatible", "gpio-keys");
-    set_str(t, "/gpio-keys/poweroff", "label", "GPIO Key Poweroff");
-    SET_CELLS(t, "/gpio-keys/poweroff", "linux,code", 116);
-    SET_CELLS(t, "/gpio-keys/poweroff", "gpios", PHANDLE_GPIO, 3, 0);
-    SET_CELLS(t, path, "phandle", PHANDLE_GPIO);
+    if (!(r->when & WHEN_EL3)) {
+        set_str(t, "/gpio-keys", "compatible", "gpio-keys");
+        set_str(t, "/gpio-keys/poweroff", "label", "GPIO Key Poweroff");
+        SET_CELLS(t, "/gpio-keys/poweroff", "linux,code", 116);
+        SET_CELLS(t, "/gpio-keys/poweroff", "gpios", PHANDLE_GPIO, 3, 0);
+        SET_CELLS(t, path, "phandle", PHANDLE_GPIO);
+    }
     SET_STRS(t, path, "compatible", "arm,pl061\0arm,primecell");
     set_reg(t, path, r->base, r->size);
     SET_CELLS(t, path, "interrupts", GIC_SPI, (u32)r->spi, LEVEL);
@@ -210,6 +222,7 @@ static void add_gpio(struct tree *t, const struct board_row *r)
     set_empty(t, path, "gpio-controller");
     SET_CELLS(t, path, "clocks", PHANDLE_CLOCK);
     set_str(t, path, "clock-names", "apb_pclk");
+    mark_secure(t, path, r);
 }
 
 /* INTA..INTD of device d come out at input (d + pin) mod 4: four devices show the whole pattern. */
@@ -268,6 +281,11 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
         set_str(t, "/flash@0", "compatible", "cfi-flash");
         SET_CELLS(t, "/flash@0", "reg", HI_LO(r->base), HI_LO(r->size), HI_LO(r->base + r->size), HI_LO(r->size));
         SET_CELLS(t, "/flash@0", "bank-width", 4);
+        break;
+    case BOARD_SECRAM:
+        set_str(t, "/secram@e000000", "device_type", "memory");
+        set_reg(t, "/secram@e000000", r->base, r->size);
+        mark_secure(t, "/secram@e000000", r);
         break;
     case BOARD_RAM:
         set_str(t, "/memory@40000000", "device_type", "memory");

@@ -13,7 +13,6 @@
 #include "cpu/fields.h"
 #include "cpu/mem.h"
 #include "cpu/model.h"
-#include "devices/pl011.h"
 #include "gic/gic.h"
 #include "machine/console.h"
 #include "machine/psci.h"
@@ -216,17 +215,7 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
         machine_add_device(m, m->v2m = d);
         break;
     }
-    case BOARD_PL011: {
-        struct pl011_config pc = {
-            .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->console ? console_put : NULL, .arg = m->console};
-        m->uart = pl011_new(&pc);
-        m->uart->irq = gic_spi_input(m->gic, (unsigned)r->spi);
-        bus_map_device(m->bus, NS_SPACES, r->base, r->size, &m->uart->dev);
-        machine_add_device(m, &m->uart->dev);
-        if (m->console)
-            console_attach(m->console, m->uart);
-        break;
-    }
+    case BOARD_PL011: machine_make_uart(m, r); break;
     case BOARD_PL031: machine_make_rtc(m, r); break;
     case BOARD_VIRTIO: return machine_make_virtio(m, r, e);
     case BOARD_PL061: machine_make_gpio(m, r); break;
@@ -236,6 +225,7 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
     case BOARD_PCI_MMIO:
     case BOARD_PCI_IO:
     case BOARD_PCI_MMIO64: machine_map_pci(m, r); break;
+    case BOARD_SECRAM: bus_map_ram(m->bus, 1 << PAS_S, r->base, r->size, r->id); break;
     case BOARD_RAM: bus_map_ram(m->bus, NS_SPACES, r->base, m->config->mem, r->id); break;
     }
     return true;
@@ -302,7 +292,7 @@ void machine_free(struct machine *m)
             m->devices[i]->ops->destroy(m->devices[i]);
         else
             free(m->devices[i]);
-    machine_free_disks(m);
+    machine_free_backends(m);
     for (unsigned i = 0; i < m->ncpus; i++) {
         if (m->timers[i])
             timer_free(m->timers[i]);
@@ -331,8 +321,7 @@ void machine_reset(struct machine *m)
         timer_reset(m->timers[i]);
         cpu_reset(m->cpus[i]);
     }
-    /* What firmware would leave; EDK2 without EL3 relies on redistributors that are awake. */
-    if (m->psci && (m->config->el3 || m->config->gic == 3))
+    if (m->psci && m->config->el3)
         gic_boot_nonsecure(m->gic);
     boot_load(&m->boot, m->bus);
     machine_start_cpu(m, m->cpus[0], m->boot.entry, m->boot.firmware ? 0 : m->boot.dtb_addr);

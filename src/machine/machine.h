@@ -13,6 +13,7 @@ struct flash;
 struct gic;
 struct code_cache;
 struct machine;
+struct network;
 struct pci_host;
 struct pl011;
 struct traplog;
@@ -28,7 +29,7 @@ enum stop {
     STOP_SIGNAL,   /* signal_number */
     STOP_TIMEOUT,
     STOP_STUCK,  /* every CPU sleeps and nothing can wake one */
-    STOP_LOOP,     /* a CPU re-takes one exception for ever, see struct loop */
+    STOP_LOOP,   /* a CPU re-takes one exception for ever, see struct loop */
     STOP_OUTPUT, /* standard output went away */
     STOP_BUDGET, /* machine_run()'s instruction budget is used up */
 };
@@ -58,7 +59,9 @@ struct machine {
     struct device *devices[64]; /* in the order of reset and state */
     unsigned ndevices;
     struct blockdev *disks[CONFIG_DISKS];
-    char disk_names[CONFIG_DISKS][8];
+    char card_names[CONFIG_CARDS][8];
+    struct network *nets[CONFIG_NICS];
+    unsigned nnets;
     struct pci_host *pci;
     struct flash *flash[2];
     struct blockdev *flash_files[2];
@@ -78,7 +81,7 @@ struct machine {
     int signal_number;
     u64 resets;
     bool paced;
-    u64 host_ns; /* host time of the last look at the host */
+    u64 host_ns;          /* host time of the last look at the host */
     bool wait_when_stuck; /* do not end when nothing can wake the guest */
     struct loop loop;
 };
@@ -109,6 +112,7 @@ enum stop machine_run(struct machine *m, u64 budget);
 
 void machine_add_device(struct machine *m, struct device *d);
 void machine_make_rtc(struct machine *m, const struct board_row *r);
+void machine_make_uart(struct machine *m, const struct board_row *r);
 void machine_make_gpio(struct machine *m, const struct board_row *r);
 bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct err *e);
 bool machine_make_flash(struct machine *m, const struct board_row *r, struct err *e);
@@ -119,4 +123,4 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
 void machine_map_pci(struct machine *m, const struct board_row *r);
 /* All transports of the row, with the configuration's disks behind theirs. */
 bool machine_make_virtio(struct machine *m, const struct board_row *r, struct err *e);
-void machine_free_disks(struct machine *m);
+void machine_free_backends(struct machine *m);

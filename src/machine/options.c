@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "machine/board.h"
 
 /* ---- pieces of option values ---------------------------------------------------------------- */
 
@@ -75,13 +76,58 @@ static bool set_flash1(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+/* The next free virtio-mmio transport, upward. */
+static bool new_mmio_card(struct config *c, enum card_type type, unsigned index, struct err *e)
+{
+    unsigned slot = c->ncards;
+    struct config_card *k = slot < BOARD_VIRTIO_SLOTS ? config_card(c, type, index) : NULL;
+    if (!k)
+        return err_set(e, STATUS_USAGE, "at most %d disks and network cards", BOARD_VIRTIO_SLOTS);
+    k->slot = slot;
+    return true;
+}
+
+/* "user[,fwd=tcp::2222-:22]...[,pcap=F]", "listen=ADDR", "connect=ADDR" or "none". */
+static bool set_net(struct config *c, const char *val, struct err *e)
+{
+    if (c->nnics == CONFIG_NICS)
+        return err_set(e, STATUS_USAGE, "at most %d --net", CONFIG_NICS);
+    struct config_nic *n = &c->nics[c->nnics];
+    *n = (struct config_nic){0};
+    for (const char *item, *v; (item = options_item(c, &val));) {
+        if (strcmp(item, "none") == 0)
+            n->user = false;
+        else if (strcmp(item, "user") == 0)
+            n->user = true;
+        else if (strcmp(item, "restricted") == 0)
+            n->restricted = true;
+        else if ((v = options_value(item, "fwd")) && n->nforwards < CONFIG_FORWARDS)
+            n->forwards[n->nforwards++] = v;
+        else if ((v = options_value(item, "pcap")))
+            n->pcap = v;
+        else if ((v = options_value(item, "connect")))
+            n->stream = v;
+        else if ((v = options_value(item, "listen"))) {
+            n->stream = v;
+            n->listen = true;
+        } else {
+            return err_set(e, STATUS_USAGE,
+                           "--net has no item \"%s\"; they are user, none, listen=ADDRESS, "
+                           "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE",
+                           item);
+        }
+    }
+    return new_mmio_card(c, CARD_NIC, c->nnics++, e);
+}
+
 static bool set_disk(struct config *c, const char *val, struct err *e)
 {
     if (c->ndisks == CONFIG_DISKS)
         return err_set(e, STATUS_USAGE, "at most %d disks", CONFIG_DISKS);
     struct config_disk *d = &c->disks[c->ndisks];
-    *d = (struct config_disk){.slot = c->ndisks};
-    c->ndisks++;
+    *d = (struct config_disk){0};
+    if (!new_mmio_card(c, CARD_DISK, c->ndisks++, e))
+        return false;
     for (const char *item; (item = options_item(c, &val));) {
         if (!d->path)
             d->path = item;
@@ -212,6 +258,7 @@ const struct option_row option_rows[] = {
     {"initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd)},
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
     {"disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk},
+    {"net", 0, OPTION_CALL, "user|listen=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
     {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},
     {"dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb)},
     {"firmware", 0, OPTION_CALL, "FILE", "What runs", "boot flash contents; it loads the rest", 0, set_firmware},

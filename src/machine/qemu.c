@@ -28,6 +28,7 @@ struct parse {
     unsigned next_slot;      /* virtio-mmio transport, counted down */
     const char *devices[64]; /* -device values, handled when all drives are known */
     unsigned ndevices;
+    const char *net_ids[CONFIG_NICS];
 };
 
 #define USAGE(p, ...) err_set((p)->e, STATUS_USAGE, __VA_ARGS__)
@@ -349,42 +350,116 @@ static bool device_guest_loader(struct parse *p, const char *s)
     return true;
 }
 
-static bool device_blk(struct parse *p, const char *name, const char *s)
+/* Properties that all virtio devices share. */
+static bool card_property(struct parse *p, struct config_card *k, const char *name, const char *key, const char *v)
 {
-    struct drive *d = NULL;
-    bool pci = strcmp(name, "virtio-blk-pci") == 0, on;
-    u64 slot = 0;
+    u64 slot;
+    char hex[32];
+    if (strcmp(key, "id") == 0 || strcmp(key, "bus") == 0)
+        return true;
+    if (strcmp(key, "iommu_platform") == 0)
+        return on_off(p, key, v, &k->platform);
+    if (k->pci && strcmp(key, "disable-legacy") == 0)
+        return on_off(p, key, v, &k->modern);
+    if (k->pci && strcmp(key, "romfile") == 0 && (!*v || strcmp(v, "on") == 0))
+        return true; /* there are no option ROMs */
+    if (!k->pci || strcmp(key, "addr") != 0)
+        return USAGE(p, "-device %s: property \"%s\" is not supported yet", name, key);
+    snprintf(hex, sizeof hex, "0x%s", v + (strncmp(v, "0x", 2) == 0 ? 2 : 0));
+    if (!err_parse_size(hex, &slot) || slot < 1 || slot > 31)
+        return USAGE(p, "-device %s: addr=%s is no device number", name, v);
+    k->slot = (unsigned)slot;
+    return true;
+}
+
+static bool bind_drive(struct parse *p, struct config_card *k, const char *name, const char *id)
+{
+    struct config *c = p->c;
+    for (unsigned i = 0; i < p->ndrives; i++) {
+        struct drive *d = &p->drives[i];
+        if (!d->id || strcmp(d->id, id) != 0)
+            continue;
+        if (c->ndisks == CONFIG_DISKS)
+            return USAGE(p, "at most %d disks", CONFIG_DISKS);
+        k->index = c->ndisks;
+        c->disks[c->ndisks++] =
+            (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only};
+        return d->used = true;
+    }
+    return USAGE(p, "-device %s: there is no -drive with id=%s", name, id);
+}
+
+static bool bind_net(struct parse *p, struct config_card *k, const char *name, const char *id)
+{
+    for (unsigned i = 0; i < p->c->nnics; i++)
+        if (p->net_ids[i] && strcmp(p->net_ids[i], id) == 0) {
+            k->index = i;
+            return true;
+        }
+    return USAGE(p, "-device %s: there is no -netdev with id=%s", name, id);
+}
+
+static const struct {
+    const char *name, *backend; /* the property that names the other end */
+    u8 type;
+    bool pci;
+    bool (*bind)(struct parse *, struct config_card *, const char *name, const char *id);
+} cards[] = {
+    {"virtio-blk-device", "drive", CARD_DISK, false, bind_drive},
+    {"virtio-blk-pci", "drive", CARD_DISK, true, bind_drive},
+    {"virtio-net-device", "netdev", CARD_NIC, false, bind_net},
+    {"virtio-net-pci", "netdev", CARD_NIC, true, bind_net},
+    {"virtio-rng-device", NULL, CARD_RNG, false, NULL},
+    {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
+};
+
+static bool device_card(struct parse *p, unsigned n, const char *s)
+{
+    const char *name = cards[n].name;
+    struct config_card *k = config_card(p->c, cards[n].type, 0);
+    if (!k || (!cards[n].pci && !p->next_slot))
+        return USAGE(p, "too many virtio devices");
+    bool bound = !cards[n].backend;
+    k->pci = cards[n].pci;
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];
         const char *v = split(p, item, key, sizeof key);
-        if (strcmp(key, "drive") == 0) {
-            for (unsigned i = 0; i < p->ndrives; i++)
-                if (p->drives[i].id && strcmp(p->drives[i].id, v) == 0)
-                    d = &p->drives[i];
-            if (!d)
-                return USAGE(p, "-device %s: there is no -drive with id=%s", name, v);
-        } else if (pci && strcmp(key, "addr") == 0) {
-            char hex[32];
-            snprintf(hex, sizeof hex, "0x%s", v + (strncmp(v, "0x", 2) == 0 ? 2 : 0));
-            if (!err_parse_size(hex, &slot) || slot > 31)
-                return USAGE(p, "-device %s: addr=%s is no device number", name, v);
-        } else if (pci && (strcmp(key, "iommu_platform") == 0 || strcmp(key, "disable-legacy") == 0)) {
-            if (!on_off(p, key, v, &on))
+        bool is_backend = cards[n].backend && strcmp(key, cards[n].backend) == 0;
+        if (!(is_backend ? cards[n].bind(p, k, name, v) : card_property(p, k, name, key, v)))
+            return false;
+        bound |= is_backend;
+    }
+    if (!k->pci)
+        k->slot = --p->next_slot;
+    return bound || USAGE(p, "-device %s: needs %s=ID", name, cards[n].backend);
+}
+
+static bool opt_netdev(struct parse *p, const char *val)
+{
+    struct config *c = p->c;
+    if (c->nnics == CONFIG_NICS)
+        return USAGE(p, "at most %d -netdev", CONFIG_NICS);
+    const char *s = val, *kind = options_item(c, &s);
+    if (!kind || strcmp(kind, "user") != 0)
+        return USAGE(p, "-netdev %s is not supported yet; user is", kind ? kind : "");
+    struct config_nic *n = &c->nics[c->nnics];
+    *n = (struct config_nic){.user = true};
+    for (const char *item; (item = options_item(c, &s));) {
+        char key[40];
+        const char *v = split(p, item, key, sizeof key);
+        if (strcmp(key, "id") == 0)
+            p->net_ids[c->nnics] = v;
+        else if (strcmp(key, "hostfwd") == 0 && n->nforwards < CONFIG_FORWARDS)
+            n->forwards[n->nforwards++] = v;
+        else if (strcmp(key, "restrict") == 0) {
+            if (!on_off(p, key, v, &n->restricted))
                 return false;
-        } else if (strcmp(key, "id") != 0 && strcmp(key, "bus") != 0) {
-            return USAGE(p, "-device %s: property \"%s\" is not supported yet", name, key);
+        } else {
+            return USAGE(p, "-netdev user: property \"%s\" is not supported yet", key);
         }
     }
-    if (!d)
-        return USAGE(p, "-device %s: needs drive=ID", name);
-    if (p->c->ndisks == CONFIG_DISKS || (!pci && !p->next_slot))
-        return USAGE(p, "at most %d virtio devices", CONFIG_DISKS);
-    p->c->disks[p->c->ndisks++] = (struct config_disk){.path = d->file,
-                                                       .rw = !d->read_only && !d->snapshot,
-                                                       .read_only = d->read_only,
-                                                       .pci = pci,
-                                                       .slot = pci ? (unsigned)slot : --p->next_slot};
-    return d->used = true;
+    c->nnics++;
+    return true;
 }
 
 static bool device(struct parse *p, const char *val)
@@ -396,8 +471,9 @@ static bool device(struct parse *p, const char *val)
         return device_loader(p, s);
     if (strcmp(name, "guest-loader") == 0)
         return device_guest_loader(p, s);
-    if (strcmp(name, "virtio-blk-device") == 0 || strcmp(name, "virtio-blk-pci") == 0)
-        return device_blk(p, name, s);
+    for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
+        if (strcmp(name, cards[i].name) == 0)
+            return device_card(p, i, s);
     return USAGE(p, "-device %s is not supported yet", name);
 }
 
@@ -421,6 +497,7 @@ static const struct {
     {"drive", true, opt_drive},
     {"device", true, opt_device},
     {"nic", true, opt_nic},
+    {"netdev", true, opt_netdev},
     {"net", true, opt_net},
     {"accel", true, opt_accel},
     {"serial", true, opt_serial},

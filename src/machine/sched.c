@@ -5,6 +5,7 @@
  * every CPU sleeps. The host (console, signals, pacing) is looked at between slices only. The clock,
  * the events and this loop are all that decide what executes when: host time enters by the arrival of
  * console input alone. */
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "core/check.h"
 #include "machine/console.h"
 #include "machine/machine.h"
+#include "machine/net.h"
 
 enum { HOST_LOOK_NS = 1000000 };
 
@@ -40,6 +42,8 @@ static void look_at_host(struct machine *m, int signals)
         case CONSOLE_OUTPUT_GONE: machine_stop(m, STOP_OUTPUT); break;
         case CONSOLE_NOTHING: break;
         }
+    for (unsigned i = 0; i < m->nnets; i++)
+        network_poll(m->nets[i]);
     struct signalfd_siginfo info;
     if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
         m->signal_number = (int)info.ssi_signo;
@@ -82,24 +86,50 @@ static void run_slice(struct machine *m, struct cpu *c, u64 budget)
     m->left = cut ? m->left - used : 0;
 }
 
-/* Every CPU sleeps: time jumps to the next event; with pacing the host waits meanwhile. */
+/* Sleeps until the host has something for us or ns host nanoseconds have passed (~0: for ever). */
+static void host_wait(struct machine *m, u64 ns, int signals)
+{
+    struct pollfd p[64] = {{.fd = signals, .events = POLLIN}};
+    unsigned n = 1;
+    if (m->console) {
+        console_flush(m->console);
+        p[n++] = (struct pollfd){.fd = console_fd(m->console), .events = POLLIN};
+    }
+    for (unsigned i = 0; i < m->nnets; i++)
+        n += network_fds(m->nets[i], p + n, (unsigned)ARRAY_LEN(p) - n);
+    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    ppoll(p, n, ns == ~0ull ? NULL : &t, NULL);
+}
+
+static bool networks_wait(struct machine *m)
+{
+    for (unsigned i = 0; i < m->nnets; i++)
+        if (network_waits(m->nets[i]))
+            return true;
+    return false;
+}
+
+/* Every CPU sleeps: time jumps to the next event; with pacing, or when a network may still answer, the
+ * host waits meanwhile. */
 static void idle(struct machine *m, int signals)
 {
     u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
+    bool net = networks_wait(m);
     if (next == ~0ull) {
-        if (!m->console || (!console_alive(m->console) && !m->wait_when_stuck)) {
+        bool hope = m->wait_when_stuck || net || (m->console && console_alive(m->console));
+        if (!hope) {
             machine_stop(m, STOP_STUCK);
             return;
         }
-        console_wait(m->console, ~0ull, signals);
+        host_wait(m, ~0ull, signals);
         look_at_host(m, signals);
         return;
     }
-    if (m->paced && next > now) {
+    if ((m->paced || net) && next > now) {
         u64 start = host_now(), want = next - now;
-        console_wait(m->console, want, signals);
+        host_wait(m, want, signals);
         u64 passed = host_now() - start;
-        if (passed < want) { /* input came first: time moves as far as the wait lasted */
+        if (passed < want) { /* something came first: time moves as far as the wait lasted */
             clock_skip(&m->clock, now + passed);
             look_at_host(m, signals);
             return;
@@ -121,7 +151,7 @@ static int open_signals(void)
 
 enum stop machine_run(struct machine *m, u64 budget)
 {
-    int signals = m->console ? open_signals() : -1;
+    int signals = m->console ? open_signals() : -1; /* only programs have a console */
     u64 host_start = host_now();
     m->host_ns = 0;
     m->stop = STOP_NONE;

@@ -113,7 +113,7 @@ START_TEST(test_qemu)
     ck_assert_uint_eq(c.cpus, 2);
     ck_assert_uint_eq(c.mem, 1ull << 30);
     ck_assert_uint_eq(c.ndisks, 1);
-    ck_assert_uint_eq(c.disks[0].slot, 31);
+    ck_assert_uint_eq(c.cards[0].slot, 31);
     ck_assert(c.disks[0].rw);
     ck_assert_uint_eq(c.loads[0].addr, 0x50000000);
     ck_assert(c.loads[0].raw);
