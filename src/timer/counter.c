@@ -1,6 +1,7 @@
 /* The system counter of the Generic Timer (DDI0487 D12.1.2): a fixed-frequency view of virtual time.
  *
  * Not modelled: CNTCR/CNTSR, the memory-mapped control frames and counter scaling (FEAT_CNTSC). */
+#include "core/bits.h"
 #include "core/check.h"
 #include "core/snap.h"
 #include "timer/timer.h"
@@ -17,13 +18,15 @@ void counter_init(struct counter *n, struct clock *clock, u64 freq)
         b = r;
     }
     *n = (struct counter){
-        .clock = clock, .freq = freq, .num = freq / a, .den = NS_PER_S / a, .origin = clock_now(clock)};
+        .clock = clock, .freq = freq, .num = freq / a, .den = NS_PER_S / a, .shift = -1, .origin = clock_now(clock)};
+    if (n->num == 1 && is_pow2(n->den))
+        n->shift = __builtin_ctzll(n->den);
 }
 
 u64 counter_read(const struct counter *n)
 {
     u64 ns = clock_now(n->clock) - n->origin;
-    return n->num == 1 ? ns / n->den : (u64)((u128)ns * n->num / n->den);
+    return n->shift >= 0 ? ns >> n->shift : (u64)((u128)ns * n->num / n->den);
 }
 
 u64 counter_when(const struct counter *n, u64 tick)

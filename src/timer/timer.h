@@ -12,6 +12,7 @@ struct counter {
     struct clock *clock;
     u64 freq;
     u64 num, den; /* ticks = ns * num / den, reduced */
+    int shift;    /* ticks = ns >> shift; -1: not that simple */
     u64 origin;   /* ns of virtual time at which the count was 0 */
 };
 
