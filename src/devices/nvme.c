@@ -63,7 +63,7 @@ static void complete(struct nvme *n, unsigned sq, u16 cid, u16 status, u32 resul
     put_le16(e + 8, s->head);
     put_le16(e + 10, (u16)sq);
     put_le16(e + 12, cid);
-    put_le16(e + 14, (u16)(status << 1 | (status ? 1u << 15 : 0) | q->phase)); /* errors: do not retry */
+    put_le16(e + 14, (u16)((unsigned)status << 1 | (status ? 1u << 15 : 0) | q->phase)); /* errors: do not retry */
     if (!nvme_dma(n, q->addr + (u64)q->tail * CQE, e, CQE, true)) {
         fatal(n, "completion queue outside memory");
         return;

@@ -259,37 +259,42 @@ START_TEST(test_snapshot)
 }
 END_TEST
 
+static u32 next(void)
+{
+    static u64 r = 3;
+    r = r * 6364136223846793005ull + 1442695040888963407ull;
+    return (u32)(r >> 33);
+}
+
 START_TEST(test_hostile)
 {
     static const u64 addr[] = {DATA, DATA + 0x200, LIST, LIST + 0xff8, RAM + RAM_SIZE - 8, 0, ~0ull, SQ, CQ};
-    u64 r = 3;
-#define NEXT() (r = r * 6364136223846793005ull + 1442695040888963407ull, (u32)(r >> 33))
     for (unsigned i = 0; i < 2000; i++) {
         set(0x14, 0);
         a_tail = a_head = tail = head = 0;
-        if (NEXT() % 8)
+        if (next() % 8)
             make_queues();
         for (unsigned k = 0; k < 512; k++) {
             u8 e[8];
-            put_le64(e, addr[NEXT() % 9]);
+            put_le64(e, addr[next() % 9]);
             put(LIST + 8 * k, e, 8);
         }
         for (unsigned k = 0; k < 12; k++) {
-            struct cmd c = {(u8)(NEXT() % 16),
-                            NEXT() % 3,
-                            addr[NEXT() % 9],
-                            addr[NEXT() % 9],
-                            NEXT() % 3000,
-                            NEXT() % 64,
-                            NEXT() % 2 ? NEXT() % 300 : NEXT()};
-            if (NEXT() % 4 == 0)
-                c.d10 = NEXT();
-            submit(NEXT() % 2, c);
-            if (NEXT() % 4 == 0)
-                set(NEXT() % 0x40 * 4, NEXT());
-            if (NEXT() % 4 == 0)
-                set(0x1000 + NEXT() % 64 * 4, NEXT() % 16);
-            poke_pass(&clk, NEXT() % 100000);
+            struct cmd c = {(u8)(next() % 16),
+                            next() % 3,
+                            addr[next() % 9],
+                            addr[next() % 9],
+                            next() % 3000,
+                            next() % 64,
+                            next() % 2 ? next() % 300 : next()};
+            if (next() % 4 == 0)
+                c.d10 = next();
+            submit(next() % 2, c);
+            if (next() % 4 == 0)
+                set(next() % 0x40 * 4, next());
+            if (next() % 4 == 0)
+                set(0x1000 + next() % 64 * 4, next() % 16);
+            poke_pass(&clk, next() % 100000);
         }
         ecam->ops->reset(ecam);
         poke32(ecam, 4 << 15 | PCI_BAR0, 0x100000);
