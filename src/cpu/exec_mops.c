@@ -4,7 +4,7 @@
  * when going forward, and the addresses stay put); the prologue moves nothing, the main instruction
  * everything, so that the epilogue is content with a size of zero only; a size of zero is never a
  * mismatch; CPY goes forward when the areas do not overlap.  The non-temporal options are hints that
- * are not taken.  SETG* belong to FEAT_MTE as well and are not here.
+ * are not taken.  SETG* need FEAT_MTE as well.
  *
  * Invariants: the size register says after each piece what is left, so that a fault or an interrupt
  * finds a state from which the instruction goes on; a piece is read before it is written and does not
@@ -16,7 +16,8 @@
 #include "cpu/exception.h"
 #include "cpu/exec.h"
 #include "cpu/fields.h"
-#include "cpu/mem.h"
+#include "cpu/mem_impl.h"
+#include "cpu/mem_tag.h"
 
 enum { MOPS_BURST = 16384 };
 
@@ -50,11 +51,12 @@ static bool set_allowed(const struct cpu *c, const struct op *o)
 }
 
 enum stage { MAIN, EPILOGUE };
+enum what { COPY, SET = 2, SETG = 3 }; /* ISS bits 24:23 */
 
 /* MismatchedMemCpyException, MismatchedMemSetException */
-static enum step mismatch(struct cpu *c, const struct op *o, bool set, enum stage stage, bool wrong_option)
+static enum step mismatch(struct cpu *c, const struct op *o, enum what what, enum stage stage, bool wrong_option)
 {
-    u32 iss = (u32)set << 24 | (u32)o->x << 19 | (u32)(stage == EPILOGUE) << 18 | (u32)wrong_option << 17 |
+    u32 iss = (u32)what << 23 | (u32)o->x << 19 | (u32)(stage == EPILOGUE) << 18 | (u32)wrong_option << 17 |
               1u << 16 /* Option A */ | (u32)o->rd << 10 | (u32)o->rm << 5 | o->rn;
     if (c->ps.el == 1 && cpu_el2_enabled(c) && (hcrx(c) & HCRX_MCE2))
         return exc_trap(c, 2, EC_MOPS, iss);
@@ -158,9 +160,9 @@ static enum step copy_main(struct cpu *c, const struct op *o, bool forward_only)
     if (left == 0)
         return STEP_NEXT;
     if (option_b(c))
-        return mismatch(c, o, false, MAIN, true);
+        return mismatch(c, o, COPY, MAIN, true);
     if (forward_only && left > 0)
-        return mismatch(c, o, false, MAIN, false);
+        return mismatch(c, o, COPY, MAIN, false);
     unsigned rkind = MEM_TAGCHK | (o->x & 2 ? MEM_UNPRIV : 0), wkind = MEM_TAGCHK | (o->x & 1 ? MEM_UNPRIV : 0);
     u64 end_to = c->x[o->rd], end_from = c->x[o->rm];
     for (u64 done = 0; left && done < MOPS_BURST;) {
@@ -188,7 +190,7 @@ enum step exec_cpye(struct cpu *c, const struct op *o)
     if (!copy_allowed(c, o))
         return exc_undefined(c);
     if (c->x[o->rn] != 0)
-        return mismatch(c, o, false, EPILOGUE, option_b(c));
+        return mismatch(c, o, COPY, EPILOGUE, option_b(c));
     return STEP_NEXT;
 }
 
@@ -215,7 +217,7 @@ enum step exec_setm(struct cpu *c, const struct op *o)
     if (left == 0)
         return STEP_NEXT;
     if (option_b(c) || left > 0)
-        return mismatch(c, o, true, MAIN, option_b(c));
+        return mismatch(c, o, SET, MAIN, option_b(c));
     unsigned kind = MEM_TAGCHK | (o->x & 1 ? MEM_UNPRIV : 0);
     for (u64 done = 0; left && done < MOPS_BURST;) {
         u64 to = c->x[o->rd] + (u64)left, len = 0 - (u64)left;
@@ -234,6 +236,83 @@ enum step exec_sete(struct cpu *c, const struct op *o)
     if (!set_allowed(c, o))
         return exc_undefined(c);
     if (c->x[o->rn] != 0)
-        return mismatch(c, o, true, EPILOGUE, option_b(c));
+        return mismatch(c, o, SET, EPILOGUE, option_b(c));
+    return STEP_NEXT;
+}
+
+/* ---- set with tags -------------------------------------------------------------------------- */
+
+static bool setg_allowed(const struct cpu *c, const struct op *o) { return cpu_has(c, FEAT_MTE) && set_allowed(c, o); }
+
+/* A size that is not whole granules, or an address that is not at the beginning of one when there is
+ * something to do. */
+static bool granules_misaligned(u64 to, u64 size) { return (size && (to & 15)) || (size & 15); }
+static enum step granule_fault(struct cpu *c, u64 to)
+{
+    const struct fault f = mem_alignment_fault(to, true);
+    return exc_data_abort(c, &f);
+}
+
+enum step exec_setgp(struct cpu *c, const struct op *o)
+{
+    if (!setg_allowed(c, o))
+        return exc_undefined(c);
+    u64 size = c->x[o->rn];
+    if (size >> 63)
+        size = 0x7ffffffffffffff0ull;
+    if (granules_misaligned(c->x[o->rd], size))
+        return granule_fault(c, c->x[o->rd]);
+    c->x[o->rd] += size;
+    c->x[o->rn] = 0 - size;
+    c->nzcv = 0;
+    return STEP_NEXT;
+}
+
+/* Sets data and tags of whole granules within a page; 0: an exception was taken. */
+static u64 setg_piece(struct cpu *c, u64 to, u64 len, u8 byte, unsigned kind)
+{
+    u8 tags[0x1000 / TAG_GRANULE], *dst = writable(c, to, kind);
+    const u64 v[2] = {byte * (~0ull / 255), byte * (~0ull / 255)};
+    if (dst) {
+        memset(dst, byte, len);
+    } else {
+        if (!mem_write16(c, to, kind, v))
+            return 0;
+        len = TAG_GRANULE;
+    }
+    memset(tags, (int)bits(to, 59, 56), sizeof tags);
+    return mem_tag_store(c, to, (unsigned)(len / TAG_GRANULE), tags) ? len : 0;
+}
+
+enum step exec_setgm(struct cpu *c, const struct op *o)
+{
+    if (!setg_allowed(c, o))
+        return exc_undefined(c);
+    s64 left = (s64)c->x[o->rn];
+    if (left == 0)
+        return STEP_NEXT;
+    if (option_b(c) || left > 0)
+        return mismatch(c, o, SETG, MAIN, option_b(c));
+    if (granules_misaligned(c->x[o->rd], (u64)left))
+        return granule_fault(c, c->x[o->rd]);
+    unsigned kind = o->x & 1 ? MEM_UNPRIV : 0; /* these stores are not tag-checked */
+    for (u64 done = 0; left && done < MOPS_BURST;) {
+        u64 to = c->x[o->rd] + (u64)left, len = 0 - (u64)left;
+        u64 n = setg_piece(c, to, len < room_up(to) ? len : room_up(to), (u8)c->x[o->rm], kind);
+        if (n == 0)
+            return STEP_JUMP;
+        left += (s64)n;
+        c->x[o->rn] = (u64)left;
+        done += n;
+    }
+    return left ? STEP_JUMP : STEP_NEXT;
+}
+
+enum step exec_setge(struct cpu *c, const struct op *o)
+{
+    if (!setg_allowed(c, o))
+        return exc_undefined(c);
+    if (c->x[o->rn] != 0)
+        return mismatch(c, o, SETG, EPILOGUE, option_b(c));
     return STEP_NEXT;
 }

@@ -12,6 +12,10 @@ enum {
     SETP = 0x19c10440, /* setp [x0]!, x2!, x1 */
     SETM = 0x19c14440,
     SETE = 0x19c18440,
+    SETGP = 0x1dc10440, /* setgp [x0]!, x2!, x1 */
+    SETGM = 0x1dc14440,
+    SETGE = 0x1dc18440,
+    LDG = (int)0xd9600003, /* ldg x3, [x0] */
 };
 
 static u8 shadow[0x8000];
@@ -39,7 +43,7 @@ static void finish(u32 word)
 static void three(u32 p, u32 m, u32 e)
 {
     c->nzcv = 0xf0000000;
-    ck_assert(step(p));
+    ck_assert_msg(step(p), "ESR %lx FAR %lx pc %lx", c->sys[ESR_EL1], c->sys[FAR_EL1], c->pc);
     ck_assert_uint_eq(c->nzcv, 0);
     finish(m);
     ck_assert_uint_eq(c->x[2], 0);
@@ -163,6 +167,43 @@ START_TEST(test_mismatch)
 }
 END_TEST
 
+START_TEST(test_set_tags)
+{
+    setup();
+    randomise();
+    c->sys[MAIR_EL1] = 0xf0;       /* Tagged Normal */
+    c->sys[TCR_EL1] |= 1ull << 37; /* TBI0 */
+    ctl(SCTLR_ATA);
+    u64 top = 9ull << 56;
+    c->x[0] = RAM + 0x80ff0 + top;
+    c->x[1] = 0x5a;
+    c->x[2] = 0x2020;
+    three(SETGP, SETGM, SETGE);
+    memset(shadow + 0xff0, 0x5a, 0x2020);
+    compare();
+    for (u64 off = 0xfe0; off <= 0x3010; off += 16) {
+        c->x[0] = RAM + 0x80000 + off;
+        c->x[3] = 0;
+        ck_assert(step((u32)LDG));
+        ck_assert_uint_eq(c->x[3] >> 56, off >= 0xff0 && off < 0x3010 ? 9 : 0);
+    }
+    static const u64 bad[][2] = {{8, 32}, {0, 24}, {4, 20}}; /* offset, size */
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        c->x[0] = DATA + bad[i][0];
+        c->x[2] = bad[i][1];
+        ck_assert(!step(SETGP));
+        ck_assert_uint_eq(c->sys[ESR_EL1] & 0xfc00007f, 0x25u << 26 | 1u << 6 | 0x21);
+        ck_assert_uint_eq(c->sys[FAR_EL1], DATA + bad[i][0]);
+    }
+    c->x[0] = HOLE;
+    c->x[2] = 0 - 16ull;
+    c->nzcv = 1u << 29;
+    ck_assert(!step(SETGM));
+    ck_assert_uint_eq(c->sys[ESR_EL1], 0x27u << 26 | 1u << 25 | 0x1830022);
+    teardown();
+}
+END_TEST
+
 START_TEST(test_sizes_and_registers)
 {
     setup();
@@ -176,7 +217,7 @@ START_TEST(test_sizes_and_registers)
     static const u32 undefined[] = {
         CPYP | 31,       CPYFP | 31 << 16, CPYM | 31 << 5, SETP | 31, SETM | 31 << 5, /* register 31 */
         0x1d020440,      0x19000440,       0x19c00440,                                /* overlaps */
-        CPYP | 1u << 30, SETP | 3 << 14,   0x1dc10440, /* sz, stage 3, SETG without MTE */
+        CPYP | 1u << 30, SETP | 3 << 14,   0x1dc1c440,                                /* sz, stage 3, stage 3 */
     };
     for (unsigned i = 0; i < ARRAY_LEN(undefined); i++) {
         ck_assert(!step(undefined[i]));
@@ -207,6 +248,7 @@ int main(void)
     tcase_add_test(t, test_set);
     tcase_add_test(t, test_fault);
     tcase_add_test(t, test_mismatch);
+    tcase_add_test(t, test_set_tags);
     tcase_add_test(t, test_sizes_and_registers);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
