@@ -23,15 +23,16 @@ struct config_nic {
     const char *pcap;
 };
 
-/* Where a virtio device sits; in the order of the command line, which gives PCI device numbers. */
-enum card_type { CARD_DISK, CARD_NIC, CARD_RNG };
+/* Where a virtio or NVMe device sits; in the order of the command line, which gives PCI device numbers. */
+enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME };
 struct config_card {
-    u8 type;        /* enum card_type */
-    bool pci;       /* a PCI function, else a virtio-mmio transport */
-    bool platform;  /* offers VIRTIO_F_ACCESS_PLATFORM */
-    bool modern;    /* PCI: no legacy interface */
-    unsigned index; /* into disks or nics */
-    unsigned slot;  /* transport, or PCI device number (0: the first free one) */
+    u8 type;            /* enum card_type */
+    bool pci;           /* a PCI function, else a virtio-mmio transport */
+    bool platform;      /* offers VIRTIO_F_ACCESS_PLATFORM */
+    bool modern;        /* PCI: no legacy interface */
+    unsigned index;     /* into disks or nics */
+    const char *serial; /* of a disk, NULL: none given */
+    unsigned slot;      /* transport, or PCI device number (0: the first free one) */
 };
 
 /* A file put at a fixed address. */

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "devices/flash.h"
 #include "devices/fw_cfg.h"
+#include "devices/nvme.h"
 #include "devices/pci.h"
 #include "devices/pl011.h"
 #include "devices/pl031.h"
@@ -218,19 +219,38 @@ static const struct device_ops window_ops = {
 
 /* ---- cards: virtio devices on either transport ---------------------------------------------- */
 
-static struct virtio *make_disk(struct machine *m, const struct config_card *k, const char *id, u64 features,
-                                struct err *e)
+static bool open_disk(struct machine *m, const struct config_card *k, struct err *e)
 {
     const struct config_disk *d = &m->config->disks[k->index];
     char why[600];
     struct blockdev *b = disk_open(d->path, d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW, why, sizeof why);
-    if (!b) {
-        err_set(e, STATUS_USAGE, "%s", why);
-        return NULL;
-    }
     m->disks[k->index] = b;
-    struct virtio_blk_config bc = {.id = id, .log = &m->log, .clock = &m->clock, .disk = b, .features = features};
+    return b || err_set(e, STATUS_USAGE, "%s", why);
+}
+
+static struct virtio *make_disk(struct machine *m, const struct config_card *k, const char *id, u64 features,
+                                struct err *e)
+{
+    if (!open_disk(m, k, e))
+        return NULL;
+    struct virtio_blk_config bc = {.id = id,
+                                   .log = &m->log,
+                                   .clock = &m->clock,
+                                   .disk = m->disks[k->index],
+                                   .serial = k->serial,
+                                   .features = features};
     return virtio_blk_new(&bc);
+}
+
+static struct pci_fn *make_nvme(struct machine *m, unsigned i, struct err *e)
+{
+    const struct config_card *k = &m->config->cards[i];
+    if (!open_disk(m, k, e))
+        return NULL;
+    snprintf(m->card_names[i], sizeof m->card_names[i], "nvme%u", k->index);
+    struct nvme_config nc = {
+        .id = m->card_names[i], .log = &m->log, .clock = &m->clock, .disk = m->disks[k->index], .serial = k->serial};
+    return nvme_new(&nc);
 }
 
 static struct network *make_network(struct machine *m, const struct config_nic *n, const char *id, struct err *e)
@@ -290,6 +310,7 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_DISK: return make_disk(m, k, id, features, e);
     case CARD_NIC: return make_nic(m, k, id, features, e);
     case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
+    case CARD_NVME: break; /* PCI only, no virtio device */
     }
     return NULL;
 }
@@ -320,6 +341,14 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
 
 /* ---- PCI ------------------------------------------------------------------------------------ */
 
+static struct pci_fn *make_virtio_pci(struct machine *m, unsigned i, struct err *e)
+{
+    struct virtio *v = make_card(m, i, e);
+    struct virtio_pci_config vc = {
+        .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !m->config->cards[i].modern};
+    return v ? virtio_pci_new(&vc) : NULL;
+}
+
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e)
 {
     const struct config *c = m->config;
@@ -338,12 +367,10 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
     for (unsigned i = 0; i < c->ncards; i++) {
         if (!c->cards[i].pci)
             continue;
-        struct virtio *v = make_card(m, i, e);
-        if (!v)
+        struct pci_fn *f = c->cards[i].type == CARD_NVME ? make_nvme(m, i, e) : make_virtio_pci(m, i, e);
+        if (!f)
             return false;
-        struct virtio_pci_config vc = {
-            .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !c->cards[i].modern};
-        if (!pci_plug(m->pci, virtio_pci_new(&vc), c->cards[i].slot))
+        if (!pci_plug(m->pci, f, c->cards[i].slot))
             return err_set(e, STATUS_USAGE, "PCI device number %u for %s is taken or out of range (1 to %d)",
                            c->cards[i].slot, m->card_names[i], PCI_SLOTS - 1);
     }

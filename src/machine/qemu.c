@@ -357,6 +357,8 @@ static bool card_property(struct parse *p, struct config_card *k, const char *na
     char hex[32];
     if (strcmp(key, "id") == 0 || strcmp(key, "bus") == 0)
         return true;
+    if (strcmp(key, "serial") == 0 && (k->type == CARD_DISK || k->type == CARD_NVME))
+        return (k->serial = v) != NULL;
     if (strcmp(key, "iommu_platform") == 0)
         return on_off(p, key, v, &k->platform);
     if (k->pci && strcmp(key, "disable-legacy") == 0)
@@ -411,6 +413,7 @@ static const struct {
     {"virtio-net-pci", "netdev", CARD_NIC, true, bind_net},
     {"virtio-rng-device", NULL, CARD_RNG, false, NULL},
     {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
+    {"nvme", "drive", CARD_NVME, true, bind_drive},
 };
 
 static bool device_card(struct parse *p, unsigned n, const char *s)
