@@ -52,7 +52,6 @@ enum {
     CTL_EOI_S = 1 << 2,
     CTL_EOI_NS = 1 << 3,
     CTL_EOI_EL3 = 1 << 4,
-    CTL_RM = 1 << 5,
     CTL_PMHE = 1 << 6,
     CTL_ACK = 1 << 7,      /* v2 AckCtl */
     CTL_FIQEN = 1 << 8,    /* v2 */

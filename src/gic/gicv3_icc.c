@@ -15,8 +15,6 @@ enum {
     CTLR3_EOI_EL3 = 1 << 2,
     CTLR3_EOI_S = 1 << 3,
     CTLR3_EOI_NS = 1 << 4,
-    CTLR3_RM = 1 << 5,
-    CTLR3_NDS = 1 << 17,
 };
 enum { SRE_EL1 = 7, SRE_HIGH = 0xf };
 
@@ -25,8 +23,11 @@ static unsigned bank(const struct gic *g, const struct port_txn *t)
 {
     return g->security && t->secure ? GRP_1S : GRP_1NS;
 }
-/* The Group 1 whose interrupts it acknowledges. */
-static unsigned group1(const struct gic *g, const struct port_txn *t) { return gic_ds(g) ? GRP_1NS : bank(g, t); }
+/* Whether the access sees Group 1 interrupts of group: EL3 those of both Security states. */
+static bool sees(const struct gic *g, const struct port_txn *t, unsigned group)
+{
+    return gic_ds(g) || t->el == 3 || group == bank(g, t);
+}
 
 /* Non-secure access while Group 0 belongs to EL3: priorities are seen shifted. */
 static bool shifted(const struct gic *g, const struct port_txn *t)
@@ -42,7 +43,7 @@ static u32 hppir(struct gic *g, struct gic_cpu *c, const struct port_txn *t, uns
     if (p->intid == INTID_SPURIOUS)
         return INTID_SPURIOUS;
     if (which == 1)
-        return p->group == group1(g, t) ? p->intid : INTID_SPURIOUS;
+        return p->group != GRP_0 && sees(g, t, p->group) ? p->intid : INTID_SPURIOUS;
     if (p->group != GRP_0) {
         /* EL3 learns whom an interrupt is for. */
         if (t->el < 3 || gic_ds(g))
@@ -166,28 +167,25 @@ static void write_pmr(struct gic *g, struct gic_cpu *c, const struct port_txn *t
     gic_signal(g, c);
 }
 
+/* The copy behind ICC_BPR1_EL1. CBPR makes it BPR0 for Secure EL1; Non-secure EL1 and EL2 see BPR0 plus one and cannot
+ * write; EL3 always has the registers themselves. */
 static u64 read_bpr1(struct gic *g, struct gic_cpu *c, const struct port_txn *t)
 {
     unsigned b = bank(g, t);
-    if (b == GRP_1S)
-        return c->bpr[c->ctl & CTL_CBPR_S ? GRP_0 : GRP_1S];
-    if (!(c->ctl & CTL_CBPR_NS))
-        return c->bpr[GRP_1NS];
-    if (t->el == 3)
+    if (t->el < 3 && b == GRP_1S && (c->ctl & CTL_CBPR_S))
         return c->bpr[GRP_0];
-    return c->bpr[GRP_0] < 7 ? c->bpr[GRP_0] + 1u : 7;
+    if (t->el < 3 && b == GRP_1NS && (c->ctl & CTL_CBPR_NS))
+        return c->bpr[GRP_0] < 7 ? c->bpr[GRP_0] + 1u : 7;
+    return c->bpr[b];
 }
 
 static void write_bpr(struct gic *g, struct gic_cpu *c, const struct port_txn *t, unsigned which, u64 v)
 {
     unsigned b = which == 0 ? GRP_0 : bank(g, t);
-    if (b == GRP_1S && (c->ctl & CTL_CBPR_S))
+    if (t->el < 3 && b == GRP_1S && (c->ctl & CTL_CBPR_S))
         b = GRP_0;
-    if (b == GRP_1NS && (c->ctl & CTL_CBPR_NS)) {
-        if (t->el < 3)
-            return;
-        b = GRP_0;
-    }
+    if (t->el < 3 && b == GRP_1NS && (c->ctl & CTL_CBPR_NS))
+        return;
     u8 least = b == GRP_1NS ? BPR_MIN + 1 : BPR_MIN;
     c->bpr[b] = (v & 7) < least ? least : v & 7;
     gic_signal(g, c);
@@ -206,9 +204,8 @@ static void assign(struct gic_cpu *c, u32 ctl, bool on) { c->ctl = on ? c->ctl |
 
 static void write_ctlr_el1(struct gic *g, struct gic_cpu *c, const struct port_txn *t, u64 v)
 {
-    bool s = bank(g, t) == GRP_1S, ns_view = g->security && !gic_ds(g) && !t->secure && t->el < 3;
-    /* Non-secure cannot change CBPR and PMHE while EL3 has two Security states. */
-    if (!ns_view) {
+    bool s = bank(g, t) == GRP_1S;
+    if (gic_ds(g)) { /* with two Security states CBPR and PMHE belong to ICC_CTLR_EL3 */
         assign(c, s ? CTL_CBPR_S : CTL_CBPR_NS, v & CTLR_CBPR);
         assign(c, CTL_PMHE, v & CTLR_PMHE);
     }
@@ -216,12 +213,11 @@ static void write_ctlr_el1(struct gic *g, struct gic_cpu *c, const struct port_t
     gic_signal(g, c);
 }
 
-static u64 read_ctlr_el3(struct gic *g, struct gic_cpu *c)
+static u64 read_ctlr_el3(const struct gic_cpu *c)
 {
     return CTLR_INFO | pick(c->ctl, CTL_CBPR_S, CTLR_CBPR) | pick(c->ctl, CTL_CBPR_NS, CTLR3_CBPR_NS) |
            pick(c->ctl, CTL_EOI_EL3, CTLR3_EOI_EL3) | pick(c->ctl, CTL_EOI_S, CTLR3_EOI_S) |
-           pick(c->ctl, CTL_EOI_NS, CTLR3_EOI_NS) | pick(c->ctl, CTL_RM, CTLR3_RM) | pick(c->ctl, CTL_PMHE, CTLR_PMHE) |
-           (g->security ? 0u : CTLR3_NDS);
+           pick(c->ctl, CTL_EOI_NS, CTLR3_EOI_NS) | pick(c->ctl, CTL_PMHE, CTLR_PMHE);
 }
 
 static void write_ctlr_el3(struct gic *g, struct gic_cpu *c, u64 v)
@@ -231,7 +227,6 @@ static void write_ctlr_el3(struct gic *g, struct gic_cpu *c, u64 v)
     assign(c, CTL_EOI_EL3, v & CTLR3_EOI_EL3);
     assign(c, CTL_EOI_S, v & CTLR3_EOI_S);
     assign(c, CTL_EOI_NS, v & CTLR3_EOI_NS);
-    assign(c, CTL_RM, v & CTLR3_RM);
     assign(c, CTL_PMHE, v & CTLR_PMHE);
     gic_signal(g, c);
 }
@@ -261,7 +256,7 @@ u64 gicv3_icc_read(void *arg, unsigned reg, const struct port_txn *t)
     case SR_ICC_AP0R0_EL1: return c->ap[GRP_0];
     case SR_ICC_AP1R0_EL1: return c->ap[bank(g, t)];
     case SR_ICC_CTLR_EL1: return read_ctlr_el1(g, c, t);
-    case SR_ICC_CTLR_EL3: return read_ctlr_el3(g, c);
+    case SR_ICC_CTLR_EL3: return read_ctlr_el3(c);
     case SR_ICC_SRE_EL1: return SRE_EL1;
     case SR_ICC_SRE_EL2:
     case SR_ICC_SRE_EL3: return SRE_HIGH;
