@@ -77,6 +77,8 @@ static void init(struct cpu *c)
     c->context = x;
     c->tlb = tlb_new();
     c->fast_pool = fast_pool_new(&c->fetch_page, bus_ram_base(c->env->bus), bus_page_count(c->env->bus));
+    if (c->env->slow_memory)
+        fast_pool_off(c->fast_pool);
     tlb_attach(c->tlb, c->fast_pool);
     bus_listen(c->env->bus, &x->listener);
     share_code(c);

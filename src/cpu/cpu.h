@@ -60,6 +60,7 @@ struct cpu_env {
     unsigned count;
     struct code_cache *code; /* shared by all PEs: made with the first, freed with the last */
     unsigned code_users;
+    bool slow_memory;      /* fast tables stay empty: for tests, the result is the same */
     u64 entropy;           /* seed for RNDR and friends */
     void *hook_arg;
     /* An exception was taken (state is already that of the target EL). NULL: nobody listens. */

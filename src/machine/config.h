@@ -84,6 +84,7 @@ struct config {
 
     /* how it runs */
     const char *engine;
+    bool slow_memory;  /* fast tables off */
     enum pace pace;
     bool no_reboot;
     const char *until; /* stop with status 0 when the console has printed this */

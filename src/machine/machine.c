@@ -125,6 +125,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .cpus = m->cpus,
                               .count = m->ncpus,
                               .entropy = c->seed,
+                              .slow_memory = c->slow_memory,
                               .hook_arg = m,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .on_exception = on_exception};

@@ -27,13 +27,14 @@ struct fast_pool {
     const u8 *ram_base;
     u32 pages;
     u32 epoch;
+    bool off;
     u32 *place; /* [pages] 1 + context * FAST_MAX + index, see above */
 };
 
 static u64 pack(const struct fast_key *k)
 {
-    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->mte << 3 | (u64)k->big << 2 |
-           (u64)k->pan << 1 | (u64)k->el0;
+    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->mte << 3 |
+           (u64)k->big << 2 | (u64)k->pan << 1 | (u64)k->el0;
 }
 
 static void *reserve(size_t n)
@@ -64,6 +65,7 @@ void fast_pool_free(struct fast_pool *p)
     free(p);
 }
 
+void fast_pool_off(struct fast_pool *p) { p->off = true; }
 u32 fast_epoch(const struct fast_pool *p) { return p->epoch; }
 
 static void drop_data(struct fast_ctx *f, u64 i) { f->t.rtag[i] = f->t.wtag[i] = fast_invalid(i); }
@@ -179,7 +181,7 @@ static void note_place(struct fast_pool *p, const struct fast_ctx *f, u64 i, u32
 
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global)
 {
-    if (f->key.big || !(r || w))
+    if (p->off || f->key.big || !(r || w))
         return;
     va &= ~0xfffull;
     u64 i = fast_index(&f->t, va);
@@ -200,7 +202,8 @@ void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 pa
 
 void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global, bool guarded)
 {
-    (void)p;
+    if (p->off)
+        return;
     u64 i = va >> 12 & (FAST_FETCH - 1);
     f->t.xtag[i] = va & ~0xfffull;
     f->t.code[i] = code;

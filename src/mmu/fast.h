@@ -66,6 +66,8 @@ struct fast_pool;
 /* latch: set to ~0 whenever entries are dropped (the latched fetch page is a copy too). ram_base and
  * pages: the bus's host area, to find tables by RAM page. */
 struct fast_pool *fast_pool_new(u64 *latch, const u8 *ram_base, u32 pages);
+/* Off: tables stay empty, every access takes the slow path. Before the first fill. */
+void fast_pool_off(struct fast_pool *p);
 void fast_pool_free(struct fast_pool *p);
 /* The context of a key, emptied when it had to be taken from another. */
 struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k);
