@@ -92,6 +92,7 @@ struct config {
     u64 limit;         /* virtual time limit in ns, 0: none */
     bool force;
     bool exit_on_stuck;
+    bool ignore_panic;
 
     /* what is said */
     bool quiet, stats, dry_run;

@@ -19,7 +19,16 @@
 #include "core/check.h"
 #include "devices/pl011.h"
 
-enum { ESCAPE = 1 /* Ctrl-A */, IN_SIZE = 4096, OUT_SIZE = 16384 };
+enum { ESCAPE = 1 /* Ctrl-A */, IN_SIZE = 4096, OUT_SIZE = 16384, MAX_WATCHES = 4 };
+
+/* A text looked for in the output. */
+struct watch {
+    char *text;
+    unsigned *fail; /* its failure function (Knuth, Morris, Pratt) */
+    unsigned len, at;
+    void (*matched)(void *arg);
+    void *arg;
+};
 
 struct console {
     int in, out;
@@ -32,11 +41,8 @@ struct console {
     unsigned in_pos, in_len;
     u8 output[OUT_SIZE];
     unsigned out_len;
-    char *until;
-    unsigned *fail; /* Knuth-Morris-Pratt failure function of until */
-    unsigned until_len, until_at;
-    void (*matched)(void *arg);
-    void *matched_arg;
+    struct watch watch[MAX_WATCHES];
+    unsigned nwatches;
 };
 
 struct console *console_new(int in, int out, bool escapes)
@@ -97,39 +103,40 @@ void console_free(struct console *c)
         close(c->guardian_pipe);
     if (c->guardian > 0)
         waitpid(c->guardian, NULL, 0);
-    free(c->until);
-    free(c->fail);
+    for (unsigned i = 0; i < c->nwatches; i++) {
+        free(c->watch[i].text);
+        free(c->watch[i].fail);
+    }
     free(c);
 }
 
 void console_attach(struct console *c, struct pl011 *uart) { c->uart = uart; }
 
-void console_until(struct console *c, const char *text, void (*matched)(void *arg), void *arg)
+void console_watch(struct console *c, const char *text, void (*matched)(void *arg), void *arg)
 {
-    c->until = strdup(text);
-    c->until_len = (unsigned)strlen(text);
-    c->fail = calloc(c->until_len + 1, sizeof *c->fail);
-    CHECK(c->until && c->fail);
-    for (unsigned i = 1, k = 0; i < c->until_len; i++) {
+    CHECK(c->nwatches < MAX_WATCHES && *text);
+    struct watch *w = &c->watch[c->nwatches++];
+    *w = (struct watch){.text = strdup(text), .len = (unsigned)strlen(text), .matched = matched, .arg = arg};
+    w->fail = calloc(w->len + 1, sizeof *w->fail);
+    CHECK(w->text && w->fail);
+    for (unsigned i = 1, k = 0; i < w->len; i++) {
         while (k && text[i] != text[k])
-            k = c->fail[k - 1];
+            k = w->fail[k - 1];
         if (text[i] == text[k])
             k++;
-        c->fail[i] = k;
+        w->fail[i] = k;
     }
-    c->matched = matched;
-    c->matched_arg = arg;
 }
 
-static void match(struct console *c, u8 byte)
+static void match(struct watch *w, u8 byte)
 {
-    while (c->until_at && (u8)c->until[c->until_at] != byte)
-        c->until_at = c->fail[c->until_at - 1];
-    if ((u8)c->until[c->until_at] == byte)
-        c->until_at++;
-    if (c->until_at == c->until_len) {
-        c->until_at = 0;
-        c->matched(c->matched_arg);
+    while (w->at && (u8)w->text[w->at] != byte)
+        w->at = w->fail[w->at - 1];
+    if ((u8)w->text[w->at] == byte)
+        w->at++;
+    if (w->at == w->len) {
+        w->at = 0;
+        w->matched(w->arg);
     }
 }
 
@@ -140,8 +147,8 @@ void console_put(void *arg, u8 byte)
         console_flush(c);
     c->output[c->out_len++] = byte;
     c->fresh_line = byte == '\n';
-    if (c->until_len)
-        match(c, byte);
+    for (unsigned i = 0; i < c->nwatches; i++)
+        match(&c->watch[i], byte);
 }
 
 void console_flush(struct console *c)

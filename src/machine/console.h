@@ -16,8 +16,8 @@ void console_start(struct console *c);
 /* Flushes, restores the terminal. */
 void console_free(struct console *c);
 void console_attach(struct console *c, struct pl011 *uart);
-/* Stop when the output contains text: calls matched at the byte that completes it. */
-void console_until(struct console *c, const char *text, void (*matched)(void *arg), void *arg);
+/* Calls matched at the byte of the output that completes text. A few texts can be watched. */
+void console_watch(struct console *c, const char *text, void (*matched)(void *arg), void *arg);
 
 /* The UART's transmit callback (arg: the console). */
 void console_put(void *arg, u8 byte);

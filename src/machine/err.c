@@ -61,7 +61,7 @@ const char *err_nearest(const char *word, const char *const *names, size_t n)
         size_t len = strlen(word);
         if (len >= 3 && strncasecmp(word, names[i], len) == 0)
             d = 1; /* an abbreviation */
-        if (d < best_d) {
+        if (d < best_d || (best && d == best_d && strlen(names[i]) < strlen(best))) {
             best_d = d;
             best = names[i];
         }

@@ -29,6 +29,7 @@ enum stop {
     STOP_SIGNAL,   /* signal_number */
     STOP_TIMEOUT,
     STOP_STUCK,  /* every CPU sleeps and nothing can wake one */
+    STOP_PANIC,  /* the guest's kernel said so on the console */
     STOP_LOOP,   /* a CPU re-takes one exception for ever, see struct loop */
     STOP_OUTPUT, /* standard output went away */
     STOP_BUDGET, /* machine_run()'s instruction budget is used up */
@@ -84,6 +85,7 @@ struct machine {
     u64 host_ns;          /* host time of the last look at the host */
     bool wait_when_stuck; /* do not end when nothing can wake the guest */
     struct loop loop;
+    struct event panic; /* the machine stops a little after a panic, when the rest has been printed */
 };
 
 /* Builds everything the configuration asks for and loads the images; the CPUs stand at their first

@@ -183,6 +183,14 @@ static bool set_stuck(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+static bool set_panic(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "exit") != 0 && strcmp(val, "ignore") != 0)
+        return err_set(e, STATUS_USAGE, "--on-panic %s: the valid values are exit and ignore", val);
+    c->ignore_panic = val[0] == 'i';
+    return true;
+}
+
 /* Seconds of virtual time: "90", "90s", "500ms", "2m". */
 static bool set_limit(struct config *c, const char *val, struct err *e)
 {
@@ -284,6 +292,8 @@ const struct option_row option_rows[] = {
     {"slow-memory", 0, OPTION_FLAG, NULL, "Run", "every access by the slow path (the result is the same)", F(slow_memory)},
     {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
     {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when nothing can wake the guest any more", 0, set_stuck},
+    {"on-panic", 0, OPTION_CALL, "exit|ignore", "Run", "when the guest's kernel panics [exit, status 100]", 0,
+     set_panic},
     {"force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force)},
     {"stats", 0, OPTION_FLAG, NULL, "Output", "instructions, exceptions, time and state hash", F(stats)},
     {"trap-log", 0, OPTION_CALL, "[=FILE]", "Output", "log each exception, decoded", 0, set_trap_log},

@@ -127,10 +127,33 @@ static int finish(struct machine *m, enum stop why)
                 c->program);
         where(m);
         return STATUS_STUCK;
+    case STOP_PANIC:
+        fprintf(stderr, "%s%s: the guest's kernel panicked; its last words are above\n", nl, c->program);
+        where(m);
+        return STATUS_PANIC;
     case STOP_LOOP: explain_loop(m, nl); return STATUS_STUCK;
     case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
     return STATUS_BUG;
+}
+
+/* A kernel's last words follow the panic line; then it spins for ever. */
+enum { PANIC_NS = 20000000 };
+
+static void panic_fire(void *arg) { machine_stop(arg, STOP_PANIC); }
+
+static void panic_matched(void *arg)
+{
+    struct machine *m = arg;
+    if (!clock_pending(&m->panic))
+        clock_schedule(&m->clock, &m->panic, clock_now(&m->clock) + PANIC_NS);
+}
+
+static void watch_panics(struct machine *m)
+{
+    m->panic = (struct event){.fire = panic_fire, .arg = m, .name = "panic"};
+    console_watch(m->console, "Kernel panic - not syncing", panic_matched, m);
+    console_watch(m->console, "(XEN) Panic on CPU", panic_matched, m);
 }
 
 static void until_matched(void *arg) { machine_stop(arg, STOP_UNTIL); }
@@ -158,7 +181,9 @@ int run_config(struct config *c)
         if (!c->quiet)
             banner(m);
         if (c->until)
-            console_until(console, c->until, until_matched, m);
+            console_watch(console, c->until, until_matched, m);
+        if (!c->qemu_status && !c->ignore_panic)
+            watch_panics(m);
         console_start(console);
         enum stop why = machine_run(m, ~0ull);
         status = finish(m, why);

@@ -100,7 +100,7 @@ static void matched(void *arg) { machine_stop(arg, STOP_UNTIL); }
 START_TEST(test_until)
 {
     struct machine *m = MAKE(hello);
-    console_until(console, "i\nHi", matched, m);
+    console_watch(console, "i\nHi", matched, m);
     ck_assert_int_eq(machine_run(m, ~0ull), STOP_UNTIL);
     /* at the very instruction: the store of the second i has just been executed */
     ck_assert_uint_eq(m->cpus[0]->pc, 0x40080000 + 4 * 7);
