@@ -84,8 +84,10 @@ static bool usable(const struct a64_row *r)
         "LDTR", "STTR",  "LDG",   "STG",  "STZ",   "ST2G", "IRG",   "GMI",   "ADDG",  "SUBG", "SUBP", "CLREX",
         "RNDR", "LDXP",  "LDAXP", "STXP", "STLXP", "STXR", "STLXR", "LDLAR", "STLLR", "BC_"};
     const char *only = getenv("ELARA_ORACLE_ROWS");
-    if (r->picture == NULL || (r->flags & A64_BRANCH) || (only && !strstr(r->name, only)))
+    if (r->picture == NULL || (only && !strstr(r->name, only)))
         return false;
+    if (r->flags & A64_BRANCH)
+        return r->imm == IMM_BRANCH && r->feat == FEAT_BASE;
     if ((r->flags & A64_V) && !getenv("ELARA_ORACLE_SIMD") && !only)
         return false;
     if (r->feat == FEAT_XS || r->feat == FEAT_CSSC || r->feat == FEAT_MOPS || r->feat == FEAT_HBC ||
@@ -131,6 +133,8 @@ static u32 make(const struct a64_row *r)
                     reg = (u32)(rnd() % 14);
             }
             word |= reg >> --left & 1;
+        } else if (ch == 'i' && (r->flags & A64_BRANCH)) {
+            word |= strchr(p + 1, 'i') && !strchr(strchr(p + 1, 'i') + 1, 'i'); /* offset 8 */
         } else if (ch == '0' || ch == '1') {
             word |= (u32)(ch - '0');
         } else if (ch == 'i' && mem && strstr(r->name, "_") == NULL && imm_bits++ < 6 && r->imm != IMM_SEXT) {
@@ -251,6 +255,8 @@ static void build(struct image *im, unsigned blocks, const struct decoder *d)
             }
             im->insn[b * INSNS + k] = w;
             emit(im, w);
+            if (a64_rows[decode(d, w).row].flags & A64_BRANCH)
+                emit(im, 0x91000400); /* add x0, x0, #1: jumped over or not */
         }
         emit_mov(im, R_DATA, 0);
         emit_store_state(im, im->results + b * STATE);
