@@ -8,6 +8,7 @@
 #include "core/snap.h"
 #include "cpu/context.h"
 #include "cpu/exception.h"
+#include "cpu/pmu.h"
 
 static void wake_fire(void *arg)
 {
@@ -84,6 +85,8 @@ void cpu_set_sp(struct cpu *c, unsigned n, u64 val)
 void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
 {
     unsigned was = c->ps.el;
+    if (UNLIKELY(c->pmu_on))
+        pmu_sync(c);
     c->sp_el[c->ps.sp ? was : 0] = c->x[REG_SP];
     c->ps.el = (u8)el;
     c->ps.sp = (u8)spsel;
@@ -91,6 +94,8 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
     context_touch(c);
     if ((was == 3) != (el == 3))
         sysreg_security_changed(c);
+    if (UNLIKELY(c->pmu_on))
+        pmu_arm(c);
 }
 
 /* GetPSRFromPSTATE:

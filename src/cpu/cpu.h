@@ -3,6 +3,7 @@
 #pragma once
 #include "core/bits.h"
 #include "core/clock.h"
+#include "core/irq.h"
 #include "core/types.h"
 #include "cpu/a64.h"
 #include "cpu/feat.h"
@@ -136,6 +137,9 @@ struct cpu {
     struct context *context; /* cpu/context.c's own */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
+    struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
+    bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
+    u64 slice_start;     /* virtual time at which the running slice began */
     struct event wake; /* WFIT/WFET */
 };
 

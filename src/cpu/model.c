@@ -67,7 +67,8 @@ static const struct model models[] = {
      .wrps = 4,
      .ctx_cmps = 2,
      .version = 80,
-     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF}},
+     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
+               FEAT_PMUv3}},
     {.name = "cortex-a57",
      .compatible = "arm,cortex-a57",
      .note = A32,
@@ -82,7 +83,8 @@ static const struct model models[] = {
      .wrps = 4,
      .ctx_cmps = 2,
      .version = 80,
-     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF}},
+     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
+               FEAT_PMUv3}},
     {.name = "cortex-a72",
      .compatible = "arm,cortex-a72",
      .note = A32,
@@ -97,7 +99,8 @@ static const struct model models[] = {
      .wrps = 4,
      .ctx_cmps = 2,
      .version = 80,
-     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF}},
+     .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
+               FEAT_PMUv3}},
     {.name = "cortex-a76",
      .compatible = "arm,cortex-a76",
      .note = A32,
@@ -113,7 +116,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
-               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS}},
+               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_PMUv3, FEAT_PMUv3p1}},
     {.name = "neoverse-n1",
      .compatible = "arm,neoverse-n1",
      .note = A32,
@@ -129,7 +132,8 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
-               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_SSBS2}},
+               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_SSBS2, FEAT_PMUv3,
+               FEAT_PMUv3p1}},
 #define GENERIC(n, v, s)                                                                                               \
     {                                                                                                                  \
         .name = n, .compatible = "arm,armv8", .note = s, .midr = 0x000f0000 | 0x0510, .ctr = 0x8444c004,               \
@@ -306,6 +310,7 @@ static void fill_id(const struct model *m, struct cpu_config *out)
     memset(out->id, 0, sizeof out->id);
     out->id[MIDR_EL1] = m->midr;
     out->id[REVIDR_EL1] = m->revidr;
+    out->id[PMCR_EL0] = 0x41ull << 24 | bits(m->midr, 11, 4) << 16 | 6 << 11; /* IMP, IDCODE, six event counters */
     out->id[CTR_EL0] = m->ctr;
     out->id[DCZID_EL0] = 4; /* 64 bytes */
     out->id[CLIDR_EL1] = m->clidr;

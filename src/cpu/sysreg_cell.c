@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "cpu/fields.h"
 #include "cpu/model.h"
+#include "cpu/pmu.h"
 #include "cpu/sysreg_row.h"
 
 enum layout { LAYOUT_ANY, LAYOUT_HOST, LAYOUT_NOHOST };
@@ -92,6 +93,9 @@ void sysreg_reset(struct cpu *c)
     c->sys[VMPIDR_EL2] = cpu_has_el2(c) ? c->cfg.mpidr : 0;
     c->sys[CNTFRQ_EL0] = c->cfg.cntfrq;
     c->sys[RVBAR_EL1] = c->sys[RVBAR_EL2] = c->sys[RVBAR_EL3] = c->cfg.rvbar;
+    if (cpu_has(c, FEAT_PMUv3))
+        c->sys[MDCR_EL2] |= bits(c->sys[PMCR_EL0], 15, 11); /* HPMN */
+    c->sys[PMU_LAST] = c->executed;
     c->sys[RNDR_STATE] = c->env->entropy ^ (u64)c->index << 32;
 }
 
@@ -113,4 +117,8 @@ static u64 effective_hcr(const struct cpu *c)
     return hcr;
 }
 
-void sysreg_refresh(struct cpu *c) { c->hcr = effective_hcr(c); }
+void sysreg_refresh(struct cpu *c)
+{
+    c->hcr = effective_hcr(c);
+    pmu_arm(c);
+}

@@ -42,6 +42,7 @@ static const u8 chains[CHAIN_COUNT][4][MAX_STEPS] = {
 #include "core/bits.h"
 #include "core/check.h"
 #include "cpu/fields.h"
+#include "cpu/pmu.h"
 
 static const u8 step_action[STEP_COUNT] = {
 #define STEP(name, cond, action) [STEP_##name] = action,
@@ -167,6 +168,8 @@ static bool present(const struct cpu *c, const struct sysreg_row *row)
 {
     if (row->port && !c->ports[row->port - 1].read)
         return false;
+    if (row->hook == HOOK_PMU)
+        return pmu_present(c, (unsigned)(row - sysreg_rows));
     if (row->hook == HOOK_BRP) {
         unsigned lsb = row->enc & 2 ? 20 : 12; /* op2 4, 5: breakpoints, 6, 7: watchpoints */
         return (row->enc >> 3 & 15u) <= bits(c->sys[ID_AA64DFR0_EL1], lsb + 3, lsb);

@@ -10,6 +10,7 @@
 #include "cpu/context.h"
 #include "cpu/exception.h"
 #include "cpu/fields.h"
+#include "cpu/pmu.h"
 #include "cpu/sysop.h"
 #include "cpu/sysreg_row.h"
 
@@ -214,8 +215,8 @@ static u64 read_hook(struct cpu *c, const struct sysreg_row *row)
         struct port_txn x = sysreg_port_txn(c);
         return c->ports[PORT_GIC].read(c->ports[PORT_GIC].arg, SR_ICH_HCR_EL2, &x);
     }
-    case HOOK_BRP:
-    case HOOK_PMU: return c->sys[row->cell];
+    case HOOK_BRP: return c->sys[row->cell];
+    case HOOK_PMU: return pmu_read(c, (unsigned)(row - sysreg_rows));
     default: return 0; /* ZERO, ERX, DCC */
     }
 }
@@ -309,7 +310,12 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
 
 static enum step write_cell(struct cpu *c, unsigned sr, const struct sysreg_row *row, u64 val)
 {
+    bool monitors = row->cell == MDCR_EL2 || row->cell == MDCR_EL3 || row->cell == SCR_EL3;
+    if (monitors)
+        pmu_sync(c);
     c->sys[row->cell] = sysreg_cell_masked(c, row->cell, val);
+    if (monitors)
+        pmu_arm(c);
     enum step step = cell_changed(c, row->cell);
     if (row->port) {
         port_write(c, row->port - 1u, sr, c->sys[row->cell]);
@@ -353,8 +359,8 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
             c->sys[DBGCLAIMCLR_EL1] &= ~val;
         return STEP_NEXT;
     case HOOK_ICH_HCR:
-    case HOOK_BRP:
-    case HOOK_PMU: return write_cell(c, sr, row, val);
+    case HOOK_BRP: return write_cell(c, sr, row, val);
+    case HOOK_PMU: return pmu_write(c, sr, val);
     case HOOK_TLBI: return sysop_tlbi(c, sr, val);
     case HOOK_AT: return sysop_at(c, sr, val);
     case HOOK_DC: return sysop_dc(c, sr, val);

@@ -95,6 +95,7 @@ static void connect_cpu(struct machine *m, unsigned i)
         *timer_irq(m->timers[i], ppi[k].timer) = gic_ppi_input(m->gic, i, ppi[k].intid);
     for (unsigned k = 0; k < GIC_OUTPUTS; k++)
         gic_connect(m->gic, i, k, (struct irq){.set = cpu_wire, .sink = c, .n = input[k]});
+    c->pmu_irq = gic_ppi_input(m->gic, i, PPI_PMU);
     c->ports[PORT_TIMER] = timer_port(m->timers[i]);
     if (m->config->gic == 3) {
         c->ports[PORT_GIC] = gic_port(m->gic, i);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/check.h"
+#include "cpu/pmu.h"
 #include "machine/console.h"
 #include "machine/machine.h"
 #include "machine/net.h"
@@ -75,13 +76,18 @@ static struct cpu *next_cpu(struct machine *m)
 static void run_slice(struct machine *m, struct cpu *c, u64 budget)
 {
     u64 n = m->left < budget ? m->left : budget;
-    u64 before = clock_now(&m->clock);
+    u64 before = clock_now(&m->clock), overflow = pmu_limit(c);
+    if (n > overflow) /* the slice ends where a performance counter overflows */
+        n = overflow;
+    c->slice_start = before;
     if (!clock_begin(&m->clock, &c->slice, (s64)n))
         return;
     m->engine->run(c);
     clock_finish(&m->clock);
     u64 now = clock_now(&m->clock), used = now - before;
     c->executed += used;
+    if (c->pmu_on)
+        pmu_sync(c);
     bool cut = (used == n || m->stop != STOP_NONE) && c->run == CPU_RUNNING && clock_next(&m->clock) > now;
     m->left = cut ? m->left - used : 0;
 }

@@ -34,7 +34,7 @@ START_TEST(test_a57)
     ck_assert_uint_eq(c->sys[ID_AA64MMFR0_EL1], 0x1124);
     ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x01001111); /* 0x01002222 with AArch32 */
     ck_assert_uint_eq(c->sys[ID_AA64ISAR0_EL1], 0x11120);
-    ck_assert_uint_eq(c->sys[ID_AA64DFR0_EL1], 0x10305006); /* without PMUv3 */
+    ck_assert_uint_eq(c->sys[ID_AA64DFR0_EL1], 0x10305106);
     ck_assert_uint_eq(c->sys[ID_AA64ISAR1_EL1] | c->sys[ID_AA64MMFR1_EL1] | c->sys[ID_AA64MMFR2_EL1], 0);
     cpu_free(c);
     struct model_request none = {.el2 = false};

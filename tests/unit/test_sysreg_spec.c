@@ -198,8 +198,7 @@ static bool never(const char *s)
                                        "SCR_EL3.EnDSE",
                                        "ValidSecurityState",
                                        "UsingAArch32",
-                                       "ConstrainUnpredictableBool(Unpredictable_IGNORETRAPINDEBUG)",
-                                       "m >= GetNumEventCountersSelfHosted()"};
+                                       "ConstrainUnpredictableBool(Unpredictable_IGNORETRAPINDEBUG)"};
     for (unsigned i = 0; i < ARRAY_LEN(list); i++)
         if (!strncmp(s, list[i], strlen(list[i])))
             return true;
@@ -298,9 +297,10 @@ static struct node *atom(const char *s)
         x->cell = find_cell(reg);
         return x->cell ? x : node(K_TRUE, NULL, NULL);
     }
-    if (strstr(s, "GetNumEventCountersAccessible")) {
+    if (strstr(s, "GetNumEventCounters")) {
         struct node *x = fn(FN_BEYOND);
-        x->n = *s == 'm'; /* by the encoding, else by PMSELR_EL0 */
+        x->n = *s == 'm';                            /* by the encoding, else by PMSELR_EL0 */
+        x->differ = strstr(s, "SelfHosted") != NULL; /* PMCR_EL0.N, else MDCR_EL2.HPMN */
         return x;
     }
     if (strstr(s, ">= NUM_BREAKPOINTS") || strstr(s, ">= NUM_WATCHPOINTS")) {
@@ -509,7 +509,9 @@ static bool eval_fn(const struct eval *e, const struct node *x)
     case FN_ZERO: return c->sys[x->cell] == 0;
     case FN_SEL: return (sel == 31) != x->differ;
     case FN_BRPS: return (enc >> 3 & 15) > bits(c->sys[ID_AA64DFR0_EL1], x->n + 3, x->n);
-    case FN_BEYOND: return (x->n ? (enc & 7) | (enc >> 3 & 3) << 3 : sel) >= (c->sys[MDCR_EL2] & 31);
+    case FN_BEYOND:
+        return (x->n ? (enc & 7) | (enc >> 3 & 3) << 3 : sel) >=
+               (x->differ ? bits(c->sys[PMCR_EL0], 15, 11) : c->sys[MDCR_EL2] & 31);
     }
     return false;
 }
