@@ -1,4 +1,4 @@
-/* Raw disk images with an optional copy-on-write layer in memory.
+/* Disk images with an optional copy-on-write layer in memory.
  *
  * The layer holds whole blocks of BLOCK bytes, found by a table of tables; a block is there once any of
  * it was written.  It is the guest-visible part of the disk's state, so snapshots hold it; the file (and
@@ -17,6 +17,7 @@
 #include "core/bits.h"
 #include "core/check.h"
 #include "core/snap.h"
+#include "machine/qcow2.h"
 
 enum { BLOCK = 4096, LEAF = 512, SECTOR = 512 };
 
@@ -26,7 +27,8 @@ struct leaf {
 
 struct disk {
     struct blockdev dev;
-    int fd; /* -1: none */
+    int fd;              /* -1: none */
+    struct qcow2 *qcow2; /* instead of fd */
     enum disk_mode mode;
     struct leaf **leaf; /* [leaves]; NULL where nothing was written */
     u64 leaves;
@@ -36,10 +38,14 @@ static struct disk *self(struct blockdev *d) { return container_of(d, struct dis
 
 static bool file_read(struct disk *d, u64 off, u8 *buf, size_t n)
 {
-    if (d->fd < 0) {
-        memset(buf, 0, n);
-        return true;
+    u64 end = d->qcow2 ? qcow2_size(d->qcow2) : d->fd < 0 ? 0 : ~0ull;
+    if (off >= end || n > end - off) { /* the copy-on-write layer's last block reaches beyond */
+        size_t k = off < end ? (size_t)(end - off) : 0;
+        memset(buf + k, 0, n - k);
+        n = k;
     }
+    if (d->qcow2)
+        return qcow2_read(d->qcow2, off, buf, n);
     while (n) {
         ssize_t k = pread(d->fd, buf, n, (off_t)off);
         if (k < 0 && errno == EINTR)
@@ -240,7 +246,26 @@ static struct disk *new_disk(int fd, enum disk_mode mode, u64 size)
 
 struct blockdev *disk_memory(u64 size) { return &new_disk(-1, DISK_COW, size)->dev; }
 
-struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, size_t err_size)
+static struct blockdev *open_qcow2(int fd, const char *path, enum disk_mode mode, char *err, size_t err_size)
+{
+    if (mode == DISK_RW) {
+        snprintf(err, err_size,
+                 "%s: writing to a qcow2 image is not supported; without rw its changes are discarded, or convert it "
+                 "with qemu-img convert -O raw",
+                 path);
+        close(fd);
+        return NULL;
+    }
+    struct qcow2 *q = qcow2_open(fd, path, err, err_size);
+    if (!q)
+        return NULL;
+    struct disk *d = new_disk(-1, mode, qcow2_size(q));
+    d->qcow2 = q;
+    return &d->dev;
+}
+
+struct blockdev *disk_open_as(const char *path, enum disk_format format, enum disk_mode mode, char *err,
+                              size_t err_size)
 {
     int fd = open(path, (mode == DISK_RW ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0) {
@@ -251,6 +276,8 @@ struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, siz
     off_t size = -1;
     if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
         size = lseek(fd, 0, SEEK_END);
+    if (size >= 0 && (format == DISK_QCOW2 || (format == DISK_PROBE && qcow2_probe(fd))))
+        return open_qcow2(fd, path, mode, err, err_size);
     if (size < 0) {
         snprintf(err, err_size, "%s: neither a file nor a block device", path);
     } else if (mode == DISK_RW && flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -262,6 +289,11 @@ struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, siz
     return NULL;
 }
 
+struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, size_t err_size)
+{
+    return disk_open_as(path, DISK_PROBE, mode, err, err_size);
+}
+
 void disk_close(struct blockdev *dev)
 {
     if (!dev)
@@ -269,6 +301,7 @@ void disk_close(struct blockdev *dev)
     struct disk *d = self(dev);
     drop_blocks(d);
     free(d->leaf);
+    qcow2_close(d->qcow2);
     if (d->fd >= 0)
         close(d->fd);
     free(d);

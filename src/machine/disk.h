@@ -1,4 +1,4 @@
-/* Disk images: a raw file or host block device behind the interface of devices/blockdev.h. */
+/* Disk images: a raw file, a host block device or a qcow2 image behind the interface of devices/blockdev.h. */
 #pragma once
 #include "devices/blockdev.h"
 
@@ -8,8 +8,17 @@ enum disk_mode {
     DISK_READONLY, /* the guest sees a write-protected disk */
 };
 
+enum disk_format {
+    DISK_PROBE, /* qcow2 when the file begins like one */
+    DISK_RAW,
+    DISK_QCOW2, /* not DISK_RW */
+};
+
 /* Opens path. NULL: err holds a message for the user. A size that is no multiple of 512 bytes is
  * rounded up; the missing bytes read 0. */
+struct blockdev *disk_open_as(const char *path, enum disk_format format, enum disk_mode mode, char *err,
+                              size_t err_size);
+/* The same with DISK_PROBE. */
 struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, size_t err_size);
 /* A disk of size zero bytes' content without a file, as if DISK_COW. */
 struct blockdev *disk_memory(u64 size);
