@@ -10,6 +10,7 @@ struct config_disk {
     const char *path;
     bool rw;        /* changes go to the file; otherwise they are discarded at exit */
     bool read_only; /* the guest sees a write-protected disk */
+    u8 format;      /* enum disk_format */
 };
 
 /* A network card's other end. */
@@ -84,7 +85,7 @@ struct config {
 
     /* how it runs */
     const char *engine;
-    bool slow_memory;  /* fast tables off */
+    bool slow_memory; /* fast tables off */
     enum pace pace;
     bool no_reboot;
     const char *until; /* stop with status 0 when the console has printed this */

@@ -223,7 +223,8 @@ static bool open_disk(struct machine *m, const struct config_card *k, struct err
 {
     const struct config_disk *d = &m->config->disks[k->index];
     char why[600];
-    struct blockdev *b = disk_open(d->path, d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW, why, sizeof why);
+    enum disk_mode mode = d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW;
+    struct blockdev *b = disk_open_as(d->path, (enum disk_format)d->format, mode, why, sizeof why);
     m->disks[k->index] = b;
     return b || err_set(e, STATUS_USAGE, "%s", why);
 }

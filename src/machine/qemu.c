@@ -11,6 +11,7 @@
 
 #include "core/check.h"
 #include "machine/board.h"
+#include "machine/disk.h"
 #include "machine/options.h"
 
 enum { QEMU_DRIVES = 32 };
@@ -18,6 +19,7 @@ enum { QEMU_DRIVES = 32 };
 struct drive {
     const char *id, *file;
     bool read_only, snapshot, used;
+    u8 format; /* enum disk_format */
 };
 
 struct parse {
@@ -215,6 +217,13 @@ static bool opt_ignore(struct parse *p, const char *v)
     return true;
 }
 
+static bool drive_format(struct parse *p, struct drive *d, const char *v)
+{
+    d->format = strcmp(v, "qcow2") == 0 ? DISK_QCOW2 : DISK_RAW;
+    return d->format == DISK_QCOW2 || strcmp(v, "raw") == 0 ||
+           USAGE(p, "-drive format=%s: raw and qcow2 can be read", v);
+}
+
 static bool opt_drive(struct parse *p, const char *val)
 {
     if (p->ndrives == QEMU_DRIVES)
@@ -239,7 +248,7 @@ static bool opt_drive(struct parse *p, const char *val)
         else if (strcmp(key, "unit") == 0)
             ok = (err_parse_size(v, &unit) && unit < 2) || USAGE(p, "-drive unit=%s: 0 or 1", v);
         else if (strcmp(key, "format") == 0)
-            ok = strcmp(v, "raw") == 0 || USAGE(p, "-drive format=%s is not supported yet; only raw is", v);
+            ok = drive_format(p, d, v);
         else if (strcmp(key, "cache") != 0 && strcmp(key, "media") != 0 && strcmp(key, "index") != 0 &&
                  strcmp(key, "aio") != 0 && strcmp(key, "discard") != 0)
             ok = USAGE(p, "-drive property \"%s\" is not known", key);
@@ -384,8 +393,8 @@ static bool bind_drive(struct parse *p, struct config_card *k, const char *name,
         if (c->ndisks == CONFIG_DISKS)
             return USAGE(p, "at most %d disks", CONFIG_DISKS);
         k->index = c->ndisks;
-        c->disks[c->ndisks++] =
-            (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only};
+        c->disks[c->ndisks++] = (struct config_disk){
+            .path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only, .format = d->format};
         return d->used = true;
     }
     return USAGE(p, "-device %s: there is no -drive with id=%s", name, id);
