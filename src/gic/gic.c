@@ -132,8 +132,11 @@ void gic_state(struct gic *g, struct snap *s)
         cpu_state_visit(&g->cpu[i], s);
         snap_bytes(s, "target", g->cpu[i].target, sizeof *g->cpu[i].target * g->nwords);
     }
-    if (s->mode == SNAP_LOAD && !s->failed)
+    if (s->mode == SNAP_LOAD && !s->failed) {
         gic_update_all(g);
+        for (unsigned i = 0; i < g->ncpu; i++)
+            gic_vupdate(g, &g->cpu[i]);
+    }
 }
 
 /* ---- construction --------------------------------------------------------------------------- */
