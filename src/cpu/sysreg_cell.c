@@ -95,7 +95,6 @@ void sysreg_reset(struct cpu *c)
     c->sys[RVBAR_EL1] = c->sys[RVBAR_EL2] = c->sys[RVBAR_EL3] = c->cfg.rvbar;
     if (cpu_has(c, FEAT_PMUv3))
         c->sys[MDCR_EL2] |= bits(c->sys[PMCR_EL0], 15, 11); /* HPMN */
-    c->sys[PMU_LAST] = c->executed;
     c->sys[RNDR_STATE] = c->env->entropy ^ (u64)c->index << 32;
 }
 
