@@ -5,10 +5,12 @@
 #include "cpu/feat.h"
 #include "cpu/model.h"
 #include "machine/board.h"
+#include "machine/help.h"
+#include "machine/inspect.h"
 #include "machine/options.h"
 #include "machine/run.h"
 
-static const char *const commands[] = {"run", "list", "help", "version"};
+static const char *const commands[] = {"run", "list", "inspect", "decode", "help", "version"};
 
 static int usage(FILE *f, int status)
 {
@@ -18,7 +20,9 @@ static int usage(FILE *f, int status)
             "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
             "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
             "  elara list cpus|features|devices                 what can be simulated\n"
-            "  elara help run                                   all options\n"
+            "  elara inspect FILE                               what is this file?\n"
+            "  elara decode esr|sysreg VALUE                    what does this value mean?\n"
+            "  elara help run|man|completion                    all options\n"
             "  elara --version\n"
             "  elara-qemu ...                                   takes qemu-system-aarch64's options\n",
             ELARA_VERSION);
@@ -77,14 +81,34 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(cmd, "help") == 0 || strcmp(cmd, "--help") == 0 || strcmp(cmd, "-h") == 0) {
-        if (argc > 2 && strcmp(argv[2], "run") == 0) {
-            options_help();
-            return 0;
-        }
+        static const struct {
+            const char *topic;
+            void (*print)(void);
+        } topics[] = {{"run", help_run}, {"man", help_man}, {"completion", help_completion}};
+        for (unsigned i = 0; argc > 2 && i < ARRAY_LEN(topics); i++)
+            if (strcmp(argv[2], topics[i].topic) == 0) {
+                topics[i].print();
+                return 0;
+            }
         return usage(stdout, 0);
     }
     if (strcmp(cmd, "list") == 0)
         return list(argc > 2 ? argv[2] : NULL);
+    if (strcmp(cmd, "inspect") == 0 && argc > 2) {
+        for (int i = 2; i < argc; i++)
+            if (!inspect_file(argv[i], &e))
+                run_complain(&c, &e);
+        return e.status;
+    }
+    if (strcmp(cmd, "decode") == 0 && argc == 4) {
+        if (!inspect_decode(argv[2], argv[3], &e))
+            run_complain(&c, &e);
+        return e.status;
+    }
+    if (strcmp(cmd, "inspect") == 0 || strcmp(cmd, "decode") == 0) {
+        fprintf(stderr, "elara: usage: elara inspect FILE... or elara decode esr|sysreg VALUE\n");
+        return STATUS_USAGE;
+    }
     if (strcmp(cmd, "run") != 0) {
         const char *near = err_nearest(cmd, commands, ARRAY_LEN(commands));
         fprintf(stderr, "elara: there is no command \"%s\"", cmd);
@@ -97,7 +121,7 @@ int main(int argc, char **argv)
     }
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            options_help();
+            help_run();
             return 0;
         }
     int status;

@@ -382,19 +382,3 @@ bool options_parse(struct config *c, int argc, char **argv, struct err *e)
     }
     return true;
 }
-
-void options_help(void)
-{
-    const char *group = "";
-    printf("elara run [IMAGE] [options]: simulate a machine\n");
-    for (unsigned i = 0; i < option_row_count; i++) {
-        const struct option_row *o = &option_rows[i];
-        char left[64];
-        if (strcmp(group, o->group) != 0)
-            printf("%s:\n", group = o->group);
-        int n = o->letter ? snprintf(left, sizeof left, "-%c, ", o->letter) : snprintf(left, sizeof left, "    ");
-        snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->arg && o->arg[0] != '[' ? " " : "",
-                 o->arg ? o->arg : "");
-        printf("  %-33s %s\n", left, o->help);
-    }
-}

@@ -27,8 +27,6 @@ extern const unsigned option_row_count;
 
 /* Parses the arguments after "run". Unknown words are answered with the nearest option. */
 bool options_parse(struct config *c, int argc, char **argv, struct err *e);
-/* Prints the help of "run" (40 lines at most). */
-void options_help(void);
 /* "a=1,b=2,,3": takes one item from *s (",," is a comma), NUL-terminated in the config's strings;
  * NULL at the end. */
 const char *options_item(struct config *c, const char **s);
