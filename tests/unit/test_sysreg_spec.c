@@ -144,6 +144,7 @@ struct node {
     u8 msb[3], lsb[3], hmsb[3], hlsb[3];
     char want[8]; /* pattern of 0, 1, x: most significant first */
     bool differ;  /* != */
+    struct node *older; /* list of all, which live as long as the test */
 };
 
 /* An action, understood: WANT_USE with target SR_NONE: whatever it is. */
@@ -165,9 +166,13 @@ struct chain {
 
 static unsigned unknown_atoms;
 
+static struct node *newest;
+
 static struct node *node(enum kind k, struct node *a, struct node *b)
 {
     struct node *x = calloc(1, sizeof *x);
+    x->older = newest;
+    newest = x;
     x->kind = k;
     x->a = a;
     x->b = b;
@@ -864,6 +869,11 @@ START_TEST(test_chains)
         return;
     ck_assert_uint_gt(nspec, 700);
     ck_assert_uint_eq(unknown_atoms, 0);
+#ifdef __SANITIZE_ADDRESS__ /* many times slower, and the walk has no memory to get wrong: one state */
+    states(true, true, true, SCR_NS, true);
+    ck_assert_uint_eq(different, 0);
+    return;
+#endif
     states(true, true, true, SCR_NS, false);
     states(true, true, true, 0, true);
     states(true, true, true, SCR_EEL2, true);
