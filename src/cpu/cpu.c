@@ -169,6 +169,7 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, run);
     SNAP(s, c, input);
     SNAP(s, c, wake_at);
+    SNAP(s, c, stepped);
     for (unsigned i = 0; i < 32; i++)
         snap_bytes(s, "v", &c->v[i], 16);
     SNAP(s, c, sp_el);

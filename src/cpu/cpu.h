@@ -111,6 +111,7 @@ struct cpu {
     bool event_register; /* SEV/WFE */
     u8 run;              /* enum cpu_run */
     bool input[CPU_INPUTS];
+    u8 stepped;          /* software step: what was stepped, see cpu/debug.h */
     bool irq_check;      /* interrupts may be pending: look before the next instruction */
     u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
 

@@ -8,6 +8,7 @@
 
 #include "core/bits.h"
 #include "cpu/context.h"
+#include "cpu/debug.h"
 #include "cpu/cpu.h"
 #include "cpu/fields.h"
 #include "mmu/fault.h"
@@ -390,6 +391,8 @@ enum step exc_eret(struct cpu *c, u64 target)
         /* EL and SP stay, PSTATE.IL is set, the rest comes from SPSR. */
         spsr = deposit(spsr, 4, 0, (u64)c->ps.el << 2 | c->ps.sp) | 1u << 20;
     }
+    if (!debug_return_ss(c, spsr))
+        spsr &= ~(1ull << 21);
     cpu_set_spsr(c, spsr);
     c->pc = context_branch_addr(c, target);
     c->monitor.valid = false;

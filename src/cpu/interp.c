@@ -12,6 +12,7 @@
 #include "cpu/code.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
+#include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/exec.h"
 #include "cpu/exec_util.h"
@@ -143,6 +144,37 @@ static bool instead(struct cpu *c)
     return true;
 }
 
+/* Software step is active (DDI0487 D2.12): takes the exception or executes one instruction. */
+static void run_stepped(struct cpu *c)
+{
+    static const u16 esr[] = {0, ESR_EL1, ESR_EL2, ESR_EL3}, spsr[] = {0, SPSR_EL1, SPSR_EL2, SPSR_EL3};
+    if (!c->ps.ss) {
+        unsigned stepped = c->stepped;
+        c->stepped = STEPPED_NOTHING;
+        debug_step_exception(c, stepped);
+        return;
+    }
+    c->slice.left--;
+    if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c)))
+        return;
+    const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+    const char *name = a64_rows[cpu_current_op(c).row].name;
+    u64 before = c->exceptions;
+    enum step s = c->ps.btype ? execute_target(c, o) : a64_execs[o->row](c, o);
+    if (s != STEP_JUMP)
+        c->pc += 4;
+    c->irq_check |= s == STEP_SYNC;
+    if (c->exceptions != before) { /* SSAdvance() before SVC, HVC and SMC: they are done when taken */
+        unsigned ec = (unsigned)(c->sys[esr[c->ps.el]] >> 26);
+        if (ec == EC_SVC64 || ec == EC_HVC64 || (ec == EC_SMC64 && c->ps.el == 3))
+            c->sys[spsr[c->ps.el]] &= ~(1ull << 21);
+    } else if (strncmp(name, "ERET", 4)) {
+        c->ps.ss = false;
+        bool exclusive = !strncmp(name, "LDX", 3) || !strncmp(name, "LDAX", 4);
+        c->stepped = exclusive ? STEPPED_EXCLUSIVE : STEPPED_INSN;
+    }
+}
+
 static void interp_run(struct cpu *c)
 {
     while (c->run == CPU_RUNNING && slice_continue(&c->slice)) {
@@ -153,6 +185,10 @@ static void interp_run(struct cpu *c)
         }
         if (c->ctx_dirty)
             context_resolve(c);
+        if (UNLIKELY(c->sys[MDSCR_EL1] & 1) && debug_step_active(c)) {
+            run_stepped(c);
+            continue;
+        }
         if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
             c->slice.left--;
             continue;

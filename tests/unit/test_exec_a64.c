@@ -419,6 +419,85 @@ START_TEST(test_bti)
 }
 END_TEST
 
+/* ---- software step -------------------------------------------------------------------------- */
+
+/* ERET at EL1 with SPSR.SS to EL0, where words are stepped. */
+static void step(const u32 *words, size_t n, u64 spsr)
+{
+    const u32 eret = 0xd69f03e0;
+    put(CODE, &eret, 4);
+    put(CODE + 16, words, 4 * n);
+    r.c->sys[OSLSR_EL1] = 0;
+    r.c->sys[MDSCR_EL1] = MDSCR_SS;
+    r.c->sys[SPSR_EL1] = spsr;
+    r.c->sys[ELR_EL1] = EL0 + CODE + 16;
+    start(1, CODE);
+    run_slice(1000);
+}
+
+START_TEST(test_step)
+{
+    const u32 words[] = {0x91000400, 0x91000400}; /* add x0, x0, #1 */
+    step(words, 2, 1 << 21);
+    ended(EC_STEP_LOW, 1u << 24 | 0x22, EL0 + CODE + 20);
+    ck_assert_uint_eq(r.c->x[0], 1);
+    ck_assert_uint_eq(r.c->sys[SPSR_EL1] >> 21 & 1, 0);
+}
+END_TEST
+
+START_TEST(test_step_branch_and_exclusive)
+{
+    const u32 branch[] = {0x14000002, 0, 0x91000400};
+    step(branch, 3, 1 << 21);
+    ended(EC_STEP_LOW, 1u << 24 | 0x22, EL0 + CODE + 24);
+    r.taken = 0;
+    const u32 ldxr[] = {0xc85f7c22};
+    r.c->x[1] = EL0 + DATA;
+    step(ldxr, 1, 1 << 21);
+    ended(EC_STEP_LOW, 1u << 24 | 1u << 6 | 0x22, EL0 + CODE + 20);
+}
+END_TEST
+
+/* Returning with SS = 0 is active-pending: nothing is stepped. */
+START_TEST(test_step_pending)
+{
+    const u32 words[] = {0x91000400};
+    step(words, 1, 0);
+    ended(EC_STEP_LOW, 0x22, EL0 + CODE + 16);
+    ck_assert_uint_eq(r.c->x[0], 0);
+}
+END_TEST
+
+/* SVC is done when it is taken; a fault is not, so that the instruction is stepped again. */
+START_TEST(test_step_exceptions)
+{
+    const u32 svc[] = {SVC}, undef[] = {0};
+    step(svc, 1, 1 << 21);
+    ended(EC_SVC64, 0, EL0 + CODE + 20);
+    ck_assert_uint_eq(r.c->sys[SPSR_EL1] >> 21 & 1, 0);
+    r.taken = 0;
+    step(undef, 1, 1 << 21);
+    ended(EC_UNKNOWN, 0, EL0 + CODE + 16);
+    ck_assert_uint_eq(r.c->sys[SPSR_EL1] >> 21 & 1, 1);
+}
+END_TEST
+
+/* Without MDSCR_EL1.SS, PSTATE.SS does not come back from SPSR. */
+START_TEST(test_step_disabled)
+{
+    const u32 words[] = {NOP, SVC};
+    r.c->sys[SPSR_EL1] = 1 << 21;
+    r.c->sys[ELR_EL1] = EL0 + CODE + 16;
+    const u32 eret = 0xd69f03e0;
+    put(CODE, &eret, 4);
+    put(CODE + 16, words, sizeof words);
+    start(1, CODE);
+    run_slice(1000);
+    ended(EC_SVC64, 0, EL0 + CODE + 24);
+    ck_assert_uint_eq(r.c->sys[SPSR_EL1] >> 21 & 1, 0);
+}
+END_TEST
+
 /* ---- memory tagging ------------------------------------------------------------------------- */
 
 static void mte(unsigned tcf)
@@ -507,6 +586,11 @@ int main(void)
     tcase_add_test(t, test_wfx_traps_from_el0);
     tcase_add_test(t, test_wfit);
     tcase_add_test(t, test_bti);
+    tcase_add_test(t, test_step);
+    tcase_add_test(t, test_step_branch_and_exclusive);
+    tcase_add_test(t, test_step_pending);
+    tcase_add_test(t, test_step_exceptions);
+    tcase_add_test(t, test_step_disabled);
     tcase_add_test(t, test_mte_synchronous);
     tcase_add_test(t, test_mte_asynchronous);
     tcase_add_test(t, test_mte_asymmetric);
