@@ -229,6 +229,7 @@ static bool opt_drive(struct parse *p, const char *val)
     if (p->ndrives == QEMU_DRIVES)
         return USAGE(p, "at most %d -drive", QEMU_DRIVES);
     struct drive *d = &p->drives[p->ndrives++];
+    *d = (struct drive){0}; /* a pflash drive gives its place back */
     const char *s = val, *bus = "virtio";
     u64 unit = 0;
     for (const char *item; (item = options_item(p->c, &s));) {

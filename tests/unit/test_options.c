@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine/disk.h"
 #include "machine/options.h"
 #include "machine/qemu.h"
 
@@ -147,6 +148,19 @@ static const struct {
     {"-kernel", "needs a value"},
 };
 
+/* The second bank does not inherit the first one's protection, nor does a disk. */
+START_TEST(test_qemu_flash)
+{
+    ck_assert_msg(qemu("-M virt -drive if=pflash,unit=0,readonly=on,file=a -drive if=pflash,unit=1,file=b -drive "
+                       "if=none,id=x,format=qcow2,file=d -device nvme,drive=x,serial=s1"),
+                  "%s", e.text);
+    ck_assert(c.flash[0].read_only && !c.flash[0].rw && !c.flash[1].read_only && c.flash[1].rw);
+    ck_assert(!c.disks[0].read_only && c.disks[0].rw && c.disks[0].format == DISK_QCOW2);
+    ck_assert(c.cards[0].type == CARD_NVME && c.cards[0].pci);
+    ck_assert_str_eq(c.cards[0].serial, "s1");
+}
+END_TEST
+
 START_TEST(test_qemu_refused)
 {
     ck_assert_msg(!qemu(refused[_i].line), "%s", refused[_i].line);
@@ -193,6 +207,7 @@ int main(void)
     tcase_add_test(t, test_domu);
     tcase_add_loop_test(t, test_wrong, 0, ARRAY_LEN(wrong));
     tcase_add_test(t, test_qemu);
+    tcase_add_test(t, test_qemu_flash);
     tcase_add_test(t, test_guest_loader);
     tcase_add_loop_test(t, test_qemu_refused, 0, ARRAY_LEN(refused));
     tcase_add_test(t, test_sizes);
