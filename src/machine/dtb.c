@@ -23,18 +23,16 @@ enum {
 };
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE = 1, LEVEL = 4 };
 
-/* The tree under construction. Failures other than lack of room are our own bugs. */
+/* The tree under construction. After the first failure nothing more is done to it. */
 struct tree {
     void *fdt;
-    bool full;
+    int failed; /* libfdt's error, 0: none */
 };
 
 static int ok(struct tree *t, int r)
 {
-    if (r == -FDT_ERR_NOSPACE)
-        t->full = true;
-    else if (r < 0 && !t->full)
-        CHECK_NEVER("libfdt refused a tree operation");
+    if (r < 0 && !t->failed)
+        t->failed = r;
     return r;
 }
 
@@ -42,7 +40,7 @@ static int ok(struct tree *t, int r)
 static int node(struct tree *t, const char *path)
 {
     int at = fdt_path_offset(t->fdt, path);
-    if (at >= 0 || t->full)
+    if (at >= 0 || t->failed)
         return at;
     const char *slash = strrchr(path, '/');
     char parent[128];
@@ -53,7 +51,7 @@ static int node(struct tree *t, const char *path)
 static void set(struct tree *t, const char *path, const char *name, const void *p, size_t n)
 {
     int at = node(t, path);
-    if (!t->full)
+    if (!t->failed)
         ok(t, fdt_setprop(t->fdt, at, name, p, (int)n));
 }
 static void set_empty(struct tree *t, const char *path, const char *name) { set(t, path, name, "", 0); }
@@ -385,13 +383,16 @@ static void add_chosen(struct tree *t, const struct dtb_info *in)
 
 static bool finish(struct tree *t, u8 **out, size_t *size, struct err *e)
 {
-    if (t->full) {
+    if (!t->failed)
+        ok(t, fdt_pack(t->fdt));
+    if (t->failed) {
         free(t->fdt);
-        return err_set(e, STATUS_USAGE, "the device tree does not fit into %d KiB; are the parameters that long?",
-                       DTB_ROOM >> 10);
+        return t->failed == -FDT_ERR_NOSPACE
+                   ? err_set(e, STATUS_USAGE, "the device tree does not fit into %d KiB; are the parameters that long?",
+                             DTB_ROOM >> 10)
+                   : err_set(e, STATUS_USAGE, "the device tree cannot be patched: %s", fdt_strerror(t->failed));
     }
     /* leave room: boot loaders add properties in place */
-    CHECK(fdt_pack(t->fdt) == 0);
     u32 total = fdt_totalsize(t->fdt) + 8192;
     CHECK(fdt_open_into(t->fdt, t->fdt, (int)align_up(total, 4096)) == 0);
     *out = t->fdt;
@@ -469,6 +470,8 @@ bool dtb_patch(const struct dtb_info *in, const u8 *given, size_t given_size, co
     if (fdt_totalsize(given) > given_size)
         return err_set(e, STATUS_USAGE, "the device tree %s is truncated: its header says %u bytes, the file has %zu",
                        path, fdt_totalsize(given), given_size);
+    if (fdt_check_full(given, given_size) != 0)
+        return err_set(e, STATUS_USAGE, "the device tree %s is damaged; make it again", path);
     int room = (int)fdt_totalsize(given) + DTB_ROOM;
     struct tree t = {.fdt = calloc(1, (size_t)room)};
     CHECK(t.fdt);
