@@ -301,8 +301,8 @@ static void base_features(struct features *f, const struct model *m)
     for (unsigned k = 0; k < ARRAY_LEN(m->extra); k++)
         if (m->extra[k] && features[m->extra[k]].works)
             set(f, m->extra[k], true);
-    if (m->version >= 84)
-        set(f, FEAT_DoubleLock, false); /* not permitted with FEAT_Debugv8p4 */
+    if (feat_has(f, FEAT_Debugv8p4))
+        set(f, FEAT_DoubleLock, false); /* it is not permitted then */
 }
 
 static void fill_id(const struct model *m, struct cpu_config *out)
