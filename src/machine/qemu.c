@@ -220,6 +220,12 @@ static bool opt_debug(struct parse *p, const char *v)
     return true;
 }
 static bool opt_debug_file(struct parse *p, const char *v) { return (p->c->trap_log = v) != NULL; }
+/* Elara's own, for looking into a run of an existing harness. */
+static bool opt_stats(struct parse *p, const char *v)
+{
+    (void)v;
+    return p->c->stats = true;
+}
 static bool opt_ignore(struct parse *p, const char *v)
 {
     (void)p;
@@ -536,6 +542,7 @@ static const struct {
     {"no-user-config", false, opt_ignore},
     {"name", true, opt_ignore},
     {"dry-run", false, opt_dry_run},
+    {"stats", false, opt_stats},
 };
 
 bool qemu_parse(struct config *c, int argc, char **argv, struct err *e)
