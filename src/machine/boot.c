@@ -134,6 +134,12 @@ static bool plan_loads(struct boot *b, const struct config *c, struct err *e)
 {
     for (unsigned i = 0; i < c->nloads; i++) {
         const struct config_load *l = &c->loads[i];
+        if (l->data) {
+            b->entry = l->entry;
+            if (!boot_add(b, "demonstration", NULL, l->addr, l->size, l->data, l->size, e))
+                return false;
+            continue;
+        }
         struct image *im = boot_file(b);
         if (!image_open(im, l->path, l->module ? "module" : "file", e))
             return false;

@@ -42,6 +42,9 @@ struct config_load {
     u64 addr;
     bool raw; /* even if it is an ELF or an Image */
     bool has_addr;
+    const u8 *data; /* contents that are built in, NULL: read the file */
+    size_t size;
+    u64 entry; /* of data */
     /* A boot module described in /chosen (guest-loader); NULL: just memory contents */
     const char *module; /* "kernel" or "ramdisk" */
     const char *bootargs;

@@ -37,9 +37,10 @@ void help_man(void)
     const char *group = "";
     printf(
         ".TH ELARA 1 \"\" \"Elara %s\" \"User Commands\"\n.SH NAME\nelara \\- AArch64 full\\-system simulator\n"
-        ".SH SYNOPSIS\n.B elara run\n[\\fIIMAGE\\fR] [\\fIoptions\\fR]\n.br\n.B elara list\ncpus|features|devices\n"
+        ".SH SYNOPSIS\n.B elara run\n[\\fIIMAGE\\fR] [\\fIoptions\\fR]\n.br\n.B elara demo\n[\\fINAME\\fR] "
+        "[\\fIoptions\\fR]\n.br\n.B elara list\ncpus|features|devices\n"
         ".br\n.B elara inspect\n\\fIFILE\\fR...\n.br\n.B elara decode\nesr|sysreg \\fIVALUE\\fR\n.br\n.B elara "
-        "help\n[run|man|completion]\n.SH DESCRIPTION\nSimulates an Arm machine with EL0 to EL3, runs "
+        "help\n[run|demo|man|completion]\n.SH DESCRIPTION\nSimulates an Arm machine with EL0 to EL3, runs "
         "unmodified kernels and hypervisors, and repeats every run exactly.\nThe console is standard input and output; "
         "Ctrl\\-A X quits.\n",
         ELARA_VERSION);
@@ -72,7 +73,7 @@ void help_man(void)
 void help_completion(void)
 {
     printf("# bash completion for elara\n_elara() {\n    local cur=${COMP_WORDS[COMP_CWORD]}\n"
-           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W 'run list inspect decode help "
+           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W 'run demo list inspect decode help "
            "version' -- \"$cur\"))\n"
            "    elif [ \"${COMP_WORDS[1]}\" = list ]; then\n"
            "        COMPREPLY=($(compgen -W 'cpus features devices' -- \"$cur\"))\n"

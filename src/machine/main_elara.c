@@ -5,24 +5,26 @@
 #include "cpu/feat.h"
 #include "cpu/model.h"
 #include "machine/board.h"
+#include "machine/demo.h"
 #include "machine/help.h"
 #include "machine/inspect.h"
 #include "machine/options.h"
 #include "machine/run.h"
 
-static const char *const commands[] = {"run", "list", "inspect", "decode", "help", "version"};
+static const char *const commands[] = {"run", "demo", "list", "inspect", "decode", "help", "version"};
 
 static int usage(FILE *f, int status)
 {
     fprintf(f,
             "Elara %s, an AArch64 full-system simulator.\n\n"
+            "  elara demo                                       a small hypervisor with two guests, built in\n"
             "  elara run IMAGE -i INITRD -p 'console=ttyAMA0'   boot Linux\n"
             "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
             "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
             "  elara list cpus|features|devices                 what can be simulated\n"
             "  elara inspect FILE                               what is this file?\n"
             "  elara decode esr|sysreg VALUE                    what does this value mean?\n"
-            "  elara help run|man|completion                    all options\n"
+            "  elara help run|demo|man|completion               all options\n"
             "  elara --version\n"
             "  elara-qemu ...                                   takes qemu-system-aarch64's options\n",
             ELARA_VERSION);
@@ -70,6 +72,13 @@ static int list(const char *what)
     return STATUS_USAGE;
 }
 
+static void help_demo(void)
+{
+    printf("elara demo [NAME] [options of elara run]: run a built-in demonstration\n");
+    demo_list();
+    printf("The sources are in guests/, what there is to see in docs/lessons/.\n");
+}
+
 int main(int argc, char **argv)
 {
     struct config c;
@@ -84,7 +93,7 @@ int main(int argc, char **argv)
         static const struct {
             const char *topic;
             void (*print)(void);
-        } topics[] = {{"run", help_run}, {"man", help_man}, {"completion", help_completion}};
+        } topics[] = {{"run", help_run}, {"demo", help_demo}, {"man", help_man}, {"completion", help_completion}};
         for (unsigned i = 0; argc > 2 && i < ARRAY_LEN(topics); i++)
             if (strcmp(argv[2], topics[i].topic) == 0) {
                 topics[i].print();
@@ -109,7 +118,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "elara: usage: elara inspect FILE... or elara decode esr|sysreg VALUE\n");
         return STATUS_USAGE;
     }
-    if (strcmp(cmd, "run") != 0) {
+    bool demo = strcmp(cmd, "demo") == 0;
+    if (strcmp(cmd, "run") != 0 && !demo) {
         const char *near = err_nearest(cmd, commands, ARRAY_LEN(commands));
         fprintf(stderr, "elara: there is no command \"%s\"", cmd);
         if (near)
@@ -121,11 +131,13 @@ int main(int argc, char **argv)
     }
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            help_run();
+            demo ? help_demo() : help_run();
             return 0;
         }
-    int status;
-    if (!options_parse(&c, argc - 2, argv + 2, &e)) {
+    int status, first = 2;
+    const char *name = demo && argc > 2 && argv[2][0] != '-' ? argv[first++] : NULL;
+    if ((demo && !demo_config(&c, name, &e)) || !options_parse(&c, argc - first, argv + first, &e) ||
+        (demo && !demo_check(&c, &e))) {
         run_complain(&c, &e);
         status = e.status;
     } else {

@@ -1,0 +1,117 @@
+/* Declarations shared by the parts of the teaching hypervisor. Read start.S, then main.c. */
+#pragma once
+
+/* Offsets into struct vcpu that start.S needs; main.c checks them. */
+#define VCPU_PC     (31 * 8)
+#define VCPU_PSTATE (32 * 8)
+
+/* Why the hypervisor was entered: x1 of trap(). */
+#define EXIT_SYNC   0
+#define EXIT_IRQ    1
+#define EXIT_FIQ    2
+#define EXIT_SERROR 3
+
+/* What the image was started as: one entry point each (start.S). */
+#define DEMO_PLAIN   0
+#define DEMO_HOSTILE 1
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define read_reg(name)                                                                                                 \
+    ({                                                                                                                 \
+        u64 v_;                                                                                                        \
+        asm volatile("mrs %0, " #name : "=r"(v_)::"memory");                                                           \
+        v_;                                                                                                            \
+    })
+#define write_reg(name, value) asm volatile("msr " #name ", %0" ::"r"((u64)(value)) : "memory")
+#define isb()                  asm volatile("isb" ::: "memory")
+#define dsb()                  asm volatile("dsb sy" ::: "memory")
+#define bit(n)                 (1ull << (n))
+/* Bits hi..lo of x. */
+static inline u64 field(u64 x, unsigned hi, unsigned lo) { return x >> lo & (~0ull >> (63 - (hi - lo))); }
+
+/* The board (docs/lessons names the same addresses): */
+#define UART 0x09000000ull
+#define GICD 0x08000000ull
+#define GICR 0x080a0000ull
+/* Guest RAM begins here in every guest's own addresses (IPA); stage 2 gives each another 2 MiB. */
+#define GUEST_IPA 0x40000000ull
+#define GUEST_RAM 0x200000ull
+#define GUEST_PA  0x41000000ull
+static inline volatile u32 *mmio32(u64 address) { return (volatile u32 *)address; }
+
+/* ---- virtual CPUs ---------------------------------------------------------------------------- */
+
+/* The EL1 registers that belong to a guest: whoever runs next must not find the last one's. */
+#define EL1_REGISTERS(R)                                                                                               \
+    R(sctlr_el1)                                                                                                       \
+    R(cpacr_el1) R(ttbr0_el1) R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1)      \
+        R(esr_el1) R(far_el1) R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0)  \
+            R(tpidr_el0) R(tpidrro_el0) R(cntkctl_el1) R(cntv_cval_el0) R(cntv_ctl_el0)
+
+enum reason { BY_MMIO, BY_HYPERCALL, BY_SMC, BY_WFI, BY_IDREG, BY_FAULT, REASONS };
+
+struct vcpu {
+    u64 x[31], pc, pstate; /* start.S stores these */
+#define R(name) u64 name;
+    EL1_REGISTERS(R)
+#undef R
+    u64 hcr;                          /* HCR_EL2 while it runs: what is trapped, and HCR_EL2.VI */
+    u64 vttbr;                        /* its stage-2 tables and VMID */
+    u64 cntvoff;                      /* its counter began to count here */
+    u64 ich_lr0, ich_vmcr, ich_ap1r0; /* its virtual CPU interface */
+    bool timer_active;                /* its timer's physical interrupt is acknowledged and not yet deactivated */
+
+    const char *name;
+    u64 ram;               /* where its RAM really is */
+    bool by_list_register; /* how it gets interrupts; otherwise HCR_EL2.VI and a hypercall */
+    bool off, waiting;     /* powered off; asleep in WFI */
+    char line[100];        /* of its console, until the newline */
+    unsigned line_length;
+    u64 exits[REASONS];
+    u64 slices; /* times it was interrupted because its time slice was over */
+};
+
+enum { GUESTS = 2 };
+extern struct vcpu vcpus[GUESTS];
+
+/* ---- main.c */
+/* Puts v aside and chooses who runs next; does not return when all guests are off. */
+struct vcpu *schedule(struct vcpu *v);
+_Noreturn void power_off(void);
+
+/* ---- trap.c */
+struct vcpu *trap(struct vcpu *v, u64 why);
+_Noreturn void trap_own(u64 why);
+
+/* ---- tables.c */
+void tables_own(void);
+u64 tables_guest(unsigned index, u64 ram);
+bool guest_owns(u64 ipa, u64 size);
+
+/* ---- virq.c: interrupts and timers */
+enum { PPI_HYP_TIMER = 26, PPI_VIRTUAL_TIMER = 27 };
+void gic_init(void);
+void virq_save(struct vcpu *v);
+void virq_load(struct vcpu *v);
+bool virq_pending(const struct vcpu *v);
+u64 virq_acknowledge(struct vcpu *v);
+/* Takes the pending physical interrupt; true: the time slice is over. */
+bool gic_take(struct vcpu *v);
+u64 timer_now(void);
+/* When v's timer fires, in timer_now() terms; ~0: it is off. */
+u64 timer_deadline(const struct vcpu *v);
+void timer_arm(u64 when);
+
+/* ---- console.c */
+void console_init(void);
+void print(const char *format, ...); /* begins the line with "hyp| "; %s, and %u %x of a u64 */
+void guest_putc(struct vcpu *v, char c);
+#endif

@@ -1,0 +1,55 @@
+/* "elara demo": which of the image's entry points, on which machine. */
+#include "machine/demo.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/check.h"
+
+static const struct demo {
+    const char *name, *help;
+    u64 entry; /* offset in the image (guests/hyp/start.S) */
+} demos[] = {
+    {"guests", "two guests under a small hypervisor (the default)", 0},
+    {"hostile", "one of them misbehaves, the other must not notice", 8},
+};
+
+void demo_list(void)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(demos); i++)
+        printf("  %-10s %s\n", demos[i].name, demos[i].help);
+}
+
+bool demo_config(struct config *c, const char *name, struct err *e)
+{
+    const char *names[ARRAY_LEN(demos)];
+    for (unsigned i = 0; i < ARRAY_LEN(demos); i++) {
+        names[i] = demos[i].name;
+        if (name && strcmp(name, demos[i].name) != 0)
+            continue;
+        c->loads[c->nloads++] = (struct config_load){
+            .path = "(built in)",
+            .data = (const u8 *)demo_image.words,
+            .size = demo_image.size,
+            .addr = demo_image.base,
+            .entry = demo_image.base + demos[i].entry,
+        };
+        return true;
+    }
+    const char *near = err_nearest(name, names, ARRAY_LEN(demos));
+    err_set(e, STATUS_USAGE, "there is no demonstration \"%s\"", name);
+    if (near)
+        err_more(e, "; did you mean elara demo %s?", near);
+    return err_more(e, "\n  elara help demo lists them");
+}
+
+bool demo_check(const struct config *c, struct err *e)
+{
+    if (c->image || c->xen || c->flash[0].path)
+        return err_set(e, STATUS_USAGE, "elara demo brings its own image; elara run starts others");
+    if (!c->el2)
+        return err_set(e, STATUS_USAGE, "the demonstration is a hypervisor and needs EL2, which --el 1 switches off");
+    if (c->gic != 3)
+        return err_set(e, STATUS_USAGE, "the demonstration drives a GICv3; drop --gic %u", c->gic);
+    return true;
+}
