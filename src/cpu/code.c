@@ -6,6 +6,7 @@
 #include "cpu/code.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/check.h"
 
@@ -19,8 +20,11 @@ static void written(void *arg, u32 page, u32 off, u32 len)
 {
     struct code_cache *cc = arg;
     struct code_page *p = cc->by_page[page];
-    if (p && len)
-        reset_slots(p, off / 4, (off + len - 1) / 4);
+    if (!p || !len)
+        return;
+    reset_slots(p, off / 4, (off + len - 1) / 4);
+    if (p->jit)
+        cc->jit_written(cc->jit, p, off / 4, (off + len - 1) / 4);
 }
 
 struct code_cache *code_cache_new(struct bus *bus)
@@ -46,6 +50,8 @@ static void drop_oldest(struct code_cache *cc)
     cc->by_page[p->page] = NULL;
     bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
     cc->count--;
+    if (p->jit)
+        cc->jit_drop(cc->jit, p);
     free(p);
 }
 
@@ -63,6 +69,8 @@ void code_cache_free(struct code_cache *cc)
         return;
     while (cc->oldest)
         drop_oldest(cc);
+    if (cc->jit)
+        cc->jit_free(cc->jit);
     free(cc->by_page);
     free(cc);
 }
@@ -83,6 +91,7 @@ struct code_page *code_page_get(struct code_cache *cc, u32 page)
     CHECK(p);
     p->page = page;
     p->decoded = false;
+    p->jit = NULL;
     p->bytes = bus_page_ptr(cc->bus, page);
     reset_slots(p, 0, CODE_SLOTS);
     p->next = NULL;
@@ -103,4 +112,17 @@ void code_page_mark(struct code_cache *cc, struct code_page *p)
     bus_page_why(cc->bus)[p->page] |= WHY_CODE;
     if (cc->page_became_code)
         cc->page_became_code(cc->arg, p->page);
+}
+
+const struct op *code_decode(struct code_cache *cc, const struct decoder *d, struct code_page *p, u32 i)
+{
+    struct op *slot = &p->op[i];
+    if (slot->row == A64_ROW_FETCH) {
+        if (!p->decoded)
+            code_page_mark(cc, p);
+        u32 word;
+        memcpy(&word, p->bytes + 4 * i, 4);
+        *slot = decode(d, word);
+    }
+    return slot;
 }

@@ -7,8 +7,13 @@
 
 enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 2048 };
 
+struct jit;
+struct jit_page;
+struct cpu;
+
 struct code_page {
     struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */
+    struct jit_page *jit;          /* translations (owned by the JIT), NULL: none */
     u32 page;                      /* RAM page number */
     bool decoded;                  /* some slot was decoded since the page was last marked WHY_CODE */
     const u8 *bytes;               /* the page's contents */
@@ -28,6 +33,13 @@ struct code_cache {
     void (*page_became_code)(void *arg, u32 page);
     void (*flush)(void *arg);
     void *arg;
+
+    /* Set by the JIT. jit_written: slots first to last of a page with translations have changed. jit_drop: the page
+     * goes. jit_free: the cache goes. */
+    struct jit *jit;
+    void (*jit_written)(struct jit *, struct code_page *, u32 first, u32 last);
+    void (*jit_drop)(struct jit *, struct code_page *);
+    void (*jit_free)(struct jit *);
 };
 
 struct code_cache *code_cache_new(struct bus *bus); /* after bus_seal() */
@@ -36,5 +48,7 @@ void code_cache_free(struct code_cache *cc);
 struct code_page *code_page_get(struct code_cache *cc, u32 page);
 /* Marks that a slot of p is going to be decoded. */
 void code_page_mark(struct code_cache *cc, struct code_page *p);
+/* The decoded instruction of slot i (below CODE_SLOTS). */
+const struct op *code_decode(struct code_cache *cc, const struct decoder *d, struct code_page *p, u32 i);
 /* Forgets all decoded pages (calls flush). */
 void code_cache_flush(struct code_cache *cc);

@@ -216,5 +216,11 @@ struct engine {
 };
 extern const struct engine engine_interp;
 
+/* The interpreter's two halves, for engines that leave some of the work to it. interp_look(): interrupts, contexts,
+ * illegal state, the fetch page; false: look again (an exception was taken). interp_page(): executes from pc within
+ * the page that was latched (straight on even if the latch was dropped since) until something has to be looked at. */
+bool interp_look(struct cpu *c);
+void interp_page(struct cpu *c);
+
 /* The decoded instruction at pc; the interpreter's current one while its exec function runs. */
 struct op cpu_current_op(struct cpu *c);

@@ -32,21 +32,18 @@ enum step exec_undefined(struct cpu *c, const struct op *o)
     return exc_undefined(c);
 }
 
-/* A slot that is not decoded, the one after a page's last, or the latch was dropped meanwhile. */
+/* A slot that is not decoded, or the one after a page's last.  Straight-line code goes on in the page that was
+ * latched even if the latch was dropped meanwhile: when a page is fetched anew must not depend on what
+ * happens to be decoded. */
 enum step exec_fetch(struct cpu *c, const struct op *o)
 {
-    (void)o;
-    if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0) {
+    struct code_page *p = c->fetch_code;
+    u64 i = (u64)(o - p->op);
+    if (i == CODE_SLOTS) {
         c->slice.left++; /* this was no instruction; the jump makes the engine find the page */
         return STEP_JUMP;
     }
-    struct code_page *p = c->fetch_code;
-    struct op *slot = &p->op[c->pc >> 2 & (CODE_SLOTS - 1)];
-    if (!p->decoded)
-        code_page_mark(c->code, p);
-    u32 word;
-    memcpy(&word, p->bytes + (c->pc & 0xffc), 4);
-    *slot = decode(c->decoder, word);
+    const struct op *slot = code_decode(c->code, c->decoder, p, (u32)i);
     return a64_execs[slot->row](c, slot);
 }
 
@@ -102,8 +99,7 @@ static enum step execute_target(struct cpu *c, const struct op *o)
     return s;
 }
 
-/* Runs from pc within the latched page until something has to be looked at. */
-static void run_page(struct cpu *c)
+void interp_page(struct cpu *c)
 {
     const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
     enum step s;
@@ -175,26 +171,31 @@ static void run_stepped(struct cpu *c)
     }
 }
 
+bool interp_look(struct cpu *c)
+{
+    if (c->irq_check) {
+        c->irq_check = false;
+        if (exc_interrupts(c))
+            return false;
+    }
+    if (c->ctx_dirty)
+        context_resolve(c);
+    if (UNLIKELY(c->sys[MDSCR_EL1] & 1) && debug_step_active(c)) {
+        run_stepped(c);
+        return false;
+    }
+    if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
+        c->slice.left--;
+        return false;
+    }
+    return true;
+}
+
 static void interp_run(struct cpu *c)
 {
-    while (c->run == CPU_RUNNING && slice_continue(&c->slice)) {
-        if (c->irq_check) {
-            c->irq_check = false;
-            if (exc_interrupts(c))
-                continue;
-        }
-        if (c->ctx_dirty)
-            context_resolve(c);
-        if (UNLIKELY(c->sys[MDSCR_EL1] & 1) && debug_step_active(c)) {
-            run_stepped(c);
-            continue;
-        }
-        if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
-            c->slice.left--;
-            continue;
-        }
-        run_page(c);
-    }
+    while (c->run == CPU_RUNNING && slice_continue(&c->slice))
+        if (interp_look(c))
+            interp_page(c);
 }
 
 const struct engine engine_interp = {.name = "interp", .run = interp_run};

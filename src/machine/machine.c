@@ -14,6 +14,7 @@
 #include "cpu/mem.h"
 #include "cpu/model.h"
 #include "gic/gic.h"
+#include "jit/jit.h"
 #include "machine/console.h"
 #include "machine/psci.h"
 #include "machine/traplog.h"
@@ -237,9 +238,15 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
 
 static const struct engine *find_engine(const char *name, struct err *e)
 {
-    if (strcmp(name, engine_interp.name) == 0 || strcmp(name, "interp") == 0)
+    if (strcmp(name, engine_interp.name) == 0)
         return &engine_interp;
-    err_set(e, STATUS_USAGE, "there is no engine \"%s\"; the valid value is interp", name);
+    if (strcmp(name, engine_jit.name) == 0) {
+        const char *missing = jit_missing();
+        if (missing)
+            fprintf(stderr, "elara: this host has no %s, which the JIT needs: the interpreter runs instead\n", missing);
+        return missing ? &engine_interp : &engine_jit;
+    }
+    err_set(e, STATUS_USAGE, "there is no engine \"%s\"; the valid values are interp, jit and lockstep", name);
     return NULL;
 }
 

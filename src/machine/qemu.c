@@ -66,6 +66,16 @@ static bool absent(struct parse *p, const char *key, const char *v, bool wanted)
     return on == wanted || USAGE(p, "-machine %s=%s is not supported yet", key, v);
 }
 
+/* tcg is whatever is the default here; jit and interp choose. */
+static bool opt_accel(struct parse *p, const char *v)
+{
+    if (strcmp(v, "jit") == 0 || strcmp(v, "interp") == 0)
+        p->c->engine = v;
+    else if (strncmp(v, "tcg", 3) != 0)
+        return USAGE(p, "-accel %s: there is no such accelerator here; the valid values are tcg, jit and interp", v);
+    return true;
+}
+
 static bool machine_item(struct parse *p, const char *item)
 {
     struct config *c = p->c;
@@ -96,7 +106,7 @@ static bool machine_item(struct parse *p, const char *item)
     if (strcmp(key, "iommu") == 0)
         return strcmp(v, "none") == 0 || USAGE(p, "-machine iommu=%s is not supported yet", v);
     if (strcmp(key, "accel") == 0)
-        return strncmp(v, "tcg", 3) == 0 || USAGE(p, "-machine accel=%s: there is no such accelerator here", v);
+        return opt_accel(p, v);
     if (strcmp(key, "dumpdtb") == 0) {
         c->dtb_out = v;
         c->dry_run = true;
@@ -283,10 +293,6 @@ static bool opt_nic(struct parse *p, const char *v)
 static bool opt_net(struct parse *p, const char *v)
 {
     return strcmp(v, "none") == 0 || USAGE(p, "-net %s is not supported yet", v);
-}
-static bool opt_accel(struct parse *p, const char *v)
-{
-    return strncmp(v, "tcg", 3) == 0 || USAGE(p, "-accel %s: there is no such accelerator here", v);
 }
 static bool opt_serial(struct parse *p, const char *v)
 {

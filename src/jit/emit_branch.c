@@ -1,0 +1,110 @@
+/* Branches, PC-relative addresses, hints, and what ends a block by always leaving. */
+#include "jit/internal.h"
+
+static void pc_relative(struct translation *t, u64 off, unsigned rd)
+{
+    struct x64 *a = &t->as;
+    if (off == (u64)(s64)(s32)off) {
+        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)off);
+    } else {
+        x64_mov_imm(a, RAX, off);
+        x64_rr(a, true, X_ADD, RAX, R_PAGE);
+    }
+    st_x(t, rd, RAX);
+}
+
+static void em_adr(struct translation *t, const struct op *o) { pc_relative(t, t_off(t) + o->imm, o->rd); }
+static void em_adrp(struct translation *t, const struct op *o) { pc_relative(t, o->imm, o->rd); }
+
+static void em_nop(struct translation *t, const struct op *o) { (void)t, (void)o; }
+
+static s64 target(const struct translation *t, const struct op *o) { return (s64)(t_off(t) + o->imm); }
+
+static void em_b(struct translation *t, const struct op *o) { t_jump_direct(t, target(t, o)); }
+
+static void em_bl(struct translation *t, const struct op *o)
+{
+    pc_relative(t, t_off(t) + 4, 30);
+    t_jump_direct(t, target(t, o));
+}
+
+static void em_b_cond(struct translation *t, const struct op *o)
+{
+    t_edge(t, t_cond(t, t->e->a ? t->e->b : o->x), target(t, o));
+}
+
+/* a: 64 bits, b: host condition */
+static void em_cbz(struct translation *t, const struct op *o)
+{
+    x64_mi(&t->as, t->e->a, X_CMP, R_CPU, x_disp(o->rd), 0);
+    t_edge(t, x64_jcc(&t->as, t->e->b), target(t, o));
+}
+
+static void em_tbz(struct translation *t, const struct op *o)
+{
+    x64_test8_mi(&t->as, R_CPU, x_disp(o->rd) + o->x / 8, 1u << o->x % 8);
+    t_edge(t, x64_jcc(&t->as, t->e->b), target(t, o));
+}
+
+static void em_ret(struct translation *t, const struct op *o)
+{
+    op_x(t, true, X_LOAD, RAX, o->rn);
+    t_jump_reg(t);
+}
+
+/* BTYPE is the interpreter's business. */
+static void em_br(struct translation *t, const struct op *o)
+{
+    if (cpu_has(t->c, FEAT_BTI))
+        t_call(t);
+    else
+        em_ret(t, o);
+}
+
+static void em_blr(struct translation *t, const struct op *o)
+{
+    if (cpu_has(t->c, FEAT_BTI)) {
+        t_call(t);
+        return;
+    }
+    op_x(t, true, X_LOAD, RCX, o->rn);
+    pc_relative(t, t_off(t) + 4, 30);
+    x64_rr(&t->as, true, X_LOAD, RAX, RCX);
+    t_jump_reg(t);
+}
+
+#define LEAVES(name) ROW(name, NULL, EMIT_END)
+const struct emit_row emit_branch_rows[] = {
+    ROW(adr, em_adr),
+    ROW(adrp, em_adrp),
+    ROW(nop, em_nop),
+    ROW(prfm, em_nop),
+    ROW(b, em_b, EMIT_END),
+    ROW(bl, em_bl, EMIT_END),
+    ROW(b_cond, em_b_cond, EMIT_COND | EMIT_BRANCH),
+    ROW(b_eq, em_b_cond, EMIT_COND | EMIT_BRANCH, 1, 0),
+    ROW(b_ne, em_b_cond, EMIT_COND | EMIT_BRANCH, 1, 1),
+    ROW(cbz32, em_cbz, EMIT_BRANCH, 0, CC_E),
+    ROW(cbz64, em_cbz, EMIT_BRANCH, 1, CC_E),
+    ROW(cbnz32, em_cbz, EMIT_BRANCH, 0, CC_NE),
+    ROW(cbnz64, em_cbz, EMIT_BRANCH, 1, CC_NE),
+    ROW(tbz, em_tbz, EMIT_BRANCH, 0, CC_E),
+    ROW(tbnz, em_tbz, EMIT_BRANCH, 0, CC_NE),
+    ROW(ret, em_ret, EMIT_END),
+    ROW(br, em_br, EMIT_END | EMIT_EXIT),
+    ROW(blr, em_blr, EMIT_END | EMIT_EXIT),
+    LEAVES(undefined),
+    LEAVES(svc),
+    LEAVES(hvc),
+    LEAVES(smc),
+    LEAVES(brk),
+    LEAVES(hlt),
+    LEAVES(eret),
+    LEAVES(eretaa),
+    LEAVES(eretab),
+    LEAVES(isb),
+    LEAVES(wfi),
+    LEAVES(wfe),
+    LEAVES(yield),
+    {0},
+};

@@ -1,0 +1,166 @@
+/* Shared by the parts of the JIT. See jit.c for what the host registers hold. */
+#pragma once
+#include "core/types.h"
+#include "cpu/code.h"
+#include "cpu/cpu.h"
+#include "cpu/exec.h"
+#include "cpu/exec_flags.h"
+#include "jit/x64.h"
+#include "mmu/fast.h"
+
+/* Host registers of generated code; rax, rcx, rdx, rsi, rdi and r8 to r11 are scratch. */
+enum {
+    R_CPU = RBP,   /* struct cpu + CPU_BIAS */
+    R_BASE = RBX,  /* start of the arena (executable view) */
+    R_INDEX = R12, /* BEXTR control word that makes a fast-table index of a VA */
+    R_CONST = R13, /* struct jit_shared */
+    R_PAGE = R14,  /* VA of the code's page: c->fetch_page */
+    R_FT = R15,    /* c->ft */
+};
+enum { CPU_BIAS = 128 };
+
+#define CPU(field) ((s32)offsetof(struct cpu, field) - CPU_BIAS)
+static inline s32 x_disp(unsigned r) { return 8 * (s32)r - CPU_BIAS; }
+
+/* What blocks depend on besides their bytes. */
+enum { FLAVOUR_ALIGN = 1, FLAVOUR_FP_TRAP = 2, FLAVOURS = 4 };
+
+/* Why generated code returned; the first three are the steps of exec functions. */
+enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS };
+
+enum { BLOCK_MAX = 64, BLOCK_BYTES = 64 * 1024 };
+
+/* What generated code reads through R_CONST. */
+struct jit_shared {
+    u32 nzcv_sub[16]; /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
+    u32 nzcv_add[16];
+    u32 flag_mask; /* where LAHF and SETO leave S, Z, C and O in AX */
+    u32 stop;      /* translations were dropped: leave after the instruction */
+    a64_exec *const *execs;
+};
+
+struct jit_page {
+    u32 *entry[FLAVOURS]; /* [CODE_SLOTS] offset of the block in the arena, or of its flavour's miss stub */
+    u64 covered[CODE_SLOTS / 64];
+    struct code_page *page;
+    struct jit_page *next, *prev;
+};
+
+struct translation;
+typedef void emit_fn(struct translation *, const struct op *);
+
+enum emit_flags {
+    EMIT_SETS = 1,    /* writes all of NZCV */
+    EMIT_COND = 2,    /* reads NZCV by a condition in op->x; fuses with a setter before it */
+    EMIT_USES = 4,    /* needs c->nzcv */
+    EMIT_EXIT = 8,    /* may leave: all state must be in its place */
+    EMIT_END = 16,    /* ends the block */
+    EMIT_BRANCH = 32, /* conditional direct branch */
+    EMIT_FP = 64,     /* calls its function where FP/SIMD traps */
+    EMIT_CONST = 128, /* leaves a known value in t->known */
+};
+struct emitter {
+    emit_fn *emit; /* NULL: a call */
+    u8 flags;
+    u8 a, b;
+    u8 kind; /* enum eflags, of setters */
+};
+
+struct jit {
+    struct jit_shared shared;
+    u8 *rw, *rx;
+    size_t size;
+    struct x64 as;
+    u8 *first;      /* where blocks begin */
+    u64 generation; /* of the arena's contents */
+    u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
+    /* writable addresses of shared code */
+    u8 *call, *head, *link, *exit;
+    u8 *jump[FLAVOURS];
+    u32 miss[FLAVOURS]; /* offsets */
+    struct jit_page *pages;
+    struct emitter *emitters; /* [a64_row_count] */
+    struct code_cache *code;
+};
+
+/* Where in EFLAGS the guest's flags are, right after the instruction that set them. */
+enum eflags { EFLAGS_NONE, EFLAGS_SUB, EFLAGS_ADD, EFLAGS_LOGIC };
+
+struct translation {
+    struct x64 as;
+    struct jit *j;
+    struct cpu *c;
+    struct code_page *page;
+    struct jit_page *jp;
+    unsigned flavour;
+    unsigned first; /* slot of the block's first instruction */
+    unsigned n;     /* instructions */
+    unsigned k;     /* the current one */
+    u8 *start;
+    enum eflags eflags;
+    bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
+    const struct emitter *e;
+    bool called;    /* the current instruction became a call */
+    unsigned known; /* a register whose value is a constant, REG_SINK: none */
+    u64 known_val;
+    u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
+    unsigned nstubs;
+    struct stub {
+        u8 *from[3]; /* displacements of jumps to it */
+        u8 *back;    /* where it goes on; NULL: a side exit */
+        u32 packed;  /* argument of the call, or slot of the side exit */
+        u64 target;  /* side exit: offset from the page's start */
+        bool edge;
+    } stubs[2 * BLOCK_MAX];
+};
+
+/* Byte offset in the page of the current instruction, and the call thunk's argument. */
+static inline unsigned t_off(const struct translation *t) { return 4 * (t->first + t->k); }
+static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 | (t->n - t->k); }
+
+/* translate.c */
+u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot);
+void t_call(struct translation *t);                   /* the exec function of the current instruction */
+struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
+void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
+struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
+void t_jump_reg(struct translation *t);                        /* to the VA in rax */
+void t_flags(struct translation *t, enum eflags kind); /* a setter is done: EFLAGS hold the flags (clobbers rax) */
+u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement returned) when cond holds */
+unsigned t_cond_cc(struct translation *t,
+                   unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */
+
+struct emit_row {
+    a64_exec *exec;
+    struct emitter e;
+};
+#define EMITTER(fn, flags, a, b, kind, ...)                                                                            \
+    {                                                                                                                  \
+        fn, flags, a, b, kind                                                                                          \
+    }
+#define ROW(name, ...)                                                                                                 \
+    {                                                                                                                  \
+        exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
+    }
+/* Tables of the emit_*.c, ended by exec = NULL. */
+extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_simd_rows[];
+
+/* Shorthand of emitters. */
+static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)
+{
+    if (r == REG_ZERO)
+        x64_rr(&t->as, false, X_XOR, host, host);
+    else
+        x64_rm(&t->as, w, X_LOAD, host, R_CPU, x_disp(r));
+}
+/* All 64 bits: 32-bit results are zero-extended in the host register. */
+static inline void st_x(struct translation *t, unsigned r, unsigned host)
+{
+    if (r != REG_SINK)
+        x64_rm(&t->as, true, X_STORE, host, R_CPU, x_disp(r));
+}
+/* op host, guest register r */
+static inline void op_x(struct translation *t, bool w, unsigned op, unsigned host, unsigned r)
+{
+    x64_rm(&t->as, w, op, host, R_CPU, x_disp(r));
+}

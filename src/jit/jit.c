@@ -1,0 +1,369 @@
+/* The JIT's engine: arena, shared pieces of generated code, the loop around it (docs/performance.md, JIT).
+ *
+ * Generated code holds the CPU's state in memory. A block takes its instructions off slice.left in its head; before
+ * a call of an exec function what was not executed yet is given back, so that time is exact wherever it can be seen.
+ * pc is in the state only at calls and exits.
+ *
+ * Invariants: while generated code runs, c->fetch_page is R_PAGE and c->fetch_code its page: whoever drops the latch
+ * is a call, after which generated code is left and the interpreter goes straight on, as it would have done. No code
+ * is freed but by flushing the whole arena in the loop below. Blocks of a page are dropped together, and jumps are
+ * patched only within a page; the way to another page goes through the fast table's executable tags. */
+#include "jit/jit.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "cpu/context.h"
+#include "jit/internal.h"
+
+enum { ARENA = 32 << 20 };
+
+const char *jit_missing(void)
+{
+    if (!__builtin_cpu_supports("avx2"))
+        return "AVX2";
+    if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
+        return "BMI1 and BMI2";
+    if (!__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("fma"))
+        return "POPCNT and FMA";
+    return NULL;
+}
+
+/* ---- shared code ----------------------------------------------------------------------------- */
+
+static u8 *emit_enter(struct jit *j)
+{
+    static const u8 saved[] = {RBP, RBX, R12, R13, R14, R15};
+    struct x64 *a = &j->as;
+    u8 *start = a->p;
+    for (unsigned i = 0; i < ARRAY_LEN(saved); i++)
+        x64_push(a, saved[i]);
+    x64_ri(a, true, X_SUB, RSP, 8);
+    x64_rr(a, true, X_LOAD, R_CPU, RDI);
+    x64_rr(a, true, X_LOAD, R_FT, RDX);
+    x64_rr(a, true, X_LOAD, R_INDEX, RCX);
+    x64_rr(a, true, X_LOAD, R_PAGE, R8);
+    x64_rr(a, true, X_LOAD, R_CONST, R9);
+    x64_mov_imm(a, R_BASE, (u64)(uintptr_t)j->rx);
+    x64_jmp_reg(a, RSI);
+    j->exit = a->p;
+    x64_ri(a, true, X_ADD, RSP, 8);
+    for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
+        x64_pop(a, saved[i]);
+    x64_ret(a);
+    return start;
+}
+
+/* eax = offset in the page << 8 | instructions of the block from this one on: calls the exec function. Returns when
+ * the block can go on, else leaves with the step. */
+static void emit_call(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    u8 *leave[4];
+    j->call = a->p;
+    x64_rr8(a, false, X_MOVZX8, RCX, RAX);
+    x64_shift(a, false, X_SHR, RAX, 8);
+    x64_rmx(a, true, X_LEA, RDX, R_PAGE, RAX, 0, 0);
+    x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(pc));
+    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left)); /* add [left], rcx */
+    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
+    x64_rmx(a, true, X_LEA, RSI, RSI, RAX, 2, (s32)offsetof(struct code_page, op));
+    x64_rm(a, false, X_MOVZX16, RAX, RSI, (s32)offsetof(struct op, row));
+    x64_push(a, RCX);
+    x64_rm(a, true, X_LEA, RDI, R_CPU, -CPU_BIAS);
+    x64_rm(a, true, X_LOAD, R8, R_CONST, (s32)offsetof(struct jit_shared, execs));
+    x64_op(a, false, 0xff, 0, RAX, R8, false); /* call [r8 + rax * 8] */
+    x64_sib(a, 2, R8, RAX, 3, 0);
+    x64_pop(a, RCX);
+    x64_rm(a, true, 0x29, RCX, R_CPU, CPU(slice.left)); /* sub [left], rcx */
+    leave[0] = x64_jcc8(a, CC_S);
+    x64_rr(a, false, X_TEST, RAX, RAX);
+    leave[1] = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_CMP, R_PAGE, R_CPU, CPU(fetch_page));
+    leave[2] = x64_jcc8(a, CC_NE);
+    x64_mi(a, false, X_CMP, R_CONST, (s32)offsetof(struct jit_shared, stop), 0);
+    leave[3] = x64_jcc8(a, CC_NE);
+    x64_ret(a);
+    for (unsigned i = 0; i < ARRAY_LEN(leave); i++)
+        x64_here8(a, leave[i]);
+    x64_ri(a, true, X_SUB, RCX, 1);
+    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left));
+    x64_ri(a, true, X_ADD, RSP, 8);
+    x64_rr(a, false, X_LOAD, RAX, RAX);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+/* eax as above: the slice does not reach to the block's end. */
+static void emit_head(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    j->head = a->p;
+    x64_rr8(a, false, X_MOVZX8, RCX, RAX);
+    x64_shift(a, false, X_SHR, RAX, 8);
+    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_ADD, RAX, R_PAGE);
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_mov_imm(a, RAX, EXIT_HEAD);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+/* eax: offset in the page of the target, edx: offset in the arena of the displacement to patch. */
+static void emit_link(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    j->link = a->p;
+    x64_rr(a, true, X_ADD, RAX, R_PAGE);
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_rr(a, true, X_LOAD, RAX, RDX);
+    x64_shift(a, true, X_SHL, RAX, 32);
+    x64_ri(a, true, X_OR, RAX, EXIT_LINK);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+/* rax: VA of the target, anywhere. */
+static void emit_jump(struct jit *j, unsigned flavour)
+{
+    struct x64 *a = &j->as;
+    u8 *here, *away[2], *miss[2];
+    j->jump[flavour] = a->p;
+    x64_rr(a, true, X_LOAD, RCX, RAX);
+    x64_rr(a, true, X_XOR, RCX, R_PAGE);
+    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
+    x64_test_ri(a, true, RCX, ~0xffc);
+    here = x64_jcc8(a, CC_E);
+    x64_test_ri(a, false, RAX, 3);
+    away[0] = x64_jcc(a, CC_NE);
+    x64_rr(a, true, X_LOAD, RDX, RAX);
+    x64_ri(a, true, X_AND, RDX, -0x1000);
+    x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_shift(a, false, X_SHR, RCX, 12);
+    x64_ri(a, false, X_AND, RCX, FAST_FETCH - 1);
+    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, xtag));
+    away[1] = x64_jcc(a, CC_NE);
+    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
+    x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
+    x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
+    x64_rr(a, true, X_LOAD, R_PAGE, RDX);
+    x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
+    x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
+    x64_here8(a, here);
+    x64_rm(a, true, X_LOAD, RDX, RSI, (s32)offsetof(struct code_page, jit));
+    x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_ri(a, false, X_AND, RCX, 0xffc);
+    x64_rr(a, true, X_TEST, RDX, RDX);
+    miss[0] = x64_jcc(a, CC_E);
+    x64_rm(a, true, X_LOAD, RDX, RDX, (s32)(offsetof(struct jit_page, entry) + flavour * sizeof(u32 *)));
+    x64_rr(a, true, X_TEST, RDX, RDX);
+    miss[1] = x64_jcc(a, CC_E);
+    x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
+    x64_rr(a, true, X_ADD, RDX, R_BASE);
+    x64_jmp_reg(a, RDX);
+    x64_here(a, away[0]);
+    x64_here(a, away[1]);
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_mov_imm(a, RAX, EXIT_PAGE);
+    x64_link(x64_jmp(a), j->exit);
+    x64_here(a, miss[0]);
+    x64_here(a, miss[1]);
+    j->miss[flavour] = (u32)(a->p - j->rw);
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_mov_imm(a, RAX, EXIT_MISS);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void map_arena(struct jit *j)
+{
+    j->size = ARENA;
+    int fd = memfd_create("elara-jit", MFD_CLOEXEC);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)j->size) == 0);
+    j->rw = mmap(NULL, j->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    j->rx = mmap(NULL, j->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    CHECK(j->rw != MAP_FAILED && j->rx != MAP_FAILED);
+    close(fd);
+}
+
+static void drop_page(struct jit *j, struct code_page *p)
+{
+    struct jit_page *jp = p->jit;
+    p->jit = NULL;
+    if (jp->next)
+        jp->next->prev = jp->prev;
+    if (jp->prev)
+        jp->prev->next = jp->next;
+    else
+        j->pages = jp->next;
+    for (unsigned f = 0; f < FLAVOURS; f++)
+        free(jp->entry[f]);
+    free(jp);
+}
+
+static void page_written(struct jit *j, struct code_page *p, u32 first, u32 last)
+{
+    for (u32 i = first; i <= last; i++)
+        if (p->jit->covered[i / 64] >> i % 64 & 1) {
+            j->shared.stop = 1;
+            drop_page(j, p);
+            return;
+        }
+}
+
+static void jit_free(struct jit *j)
+{
+    while (j->pages)
+        drop_page(j, j->pages->page);
+    munmap(j->rw, j->size);
+    munmap(j->rx, j->size);
+    free(j->emitters);
+    free(j);
+}
+
+static void add_rows(struct jit *j, const struct emit_row *r)
+{
+    for (; r->exec; r++)
+        for (unsigned i = 0; i < a64_row_count; i++)
+            if (a64_execs[i] == r->exec)
+                j->emitters[i] = r->e;
+}
+
+static struct jit *jit_new(struct code_cache *code)
+{
+    struct jit *j = calloc(1, sizeof *j);
+    CHECK(j);
+    j->code = code;
+    j->shared.execs = a64_execs;
+    j->shared.flag_mask = 0xc101;
+    for (u32 i = 0; i < 16; i++) { /* PEXT gives O, C, Z, S from bit 0 up: that is V, C, Z, N */
+        j->shared.nzcv_add[i] = i << 28;
+        j->shared.nzcv_sub[i] = (i ^ 2) << 28;
+    }
+    j->emitters = calloc(a64_row_count, sizeof *j->emitters);
+    CHECK(j->emitters);
+    add_rows(j, emit_int_rows);
+    add_rows(j, emit_mem_rows);
+    add_rows(j, emit_branch_rows);
+    map_arena(j);
+    j->as.p = j->rw;
+    u8 *enter = emit_enter(j);
+    emit_call(j);
+    emit_head(j);
+    emit_link(j);
+    for (unsigned f = 0; f < FLAVOURS; f++)
+        emit_jump(j, f);
+    j->first = j->as.p;
+    void *fn = j->rx + (enter - j->rw);
+    memcpy(&j->enter, &fn, sizeof fn);
+    code->jit = j;
+    code->jit_written = page_written;
+    code->jit_drop = drop_page;
+    code->jit_free = jit_free;
+    return j;
+}
+
+/* Forgets all translations. */
+static void flush(struct jit *j)
+{
+    while (j->pages)
+        drop_page(j, j->pages->page);
+    j->as.p = j->first;
+    j->generation++;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static struct jit_page *page_of(struct jit *j, struct code_page *p)
+{
+    if (p->jit)
+        return p->jit;
+    struct jit_page *jp = calloc(1, sizeof *jp);
+    CHECK(jp);
+    jp->page = p;
+    jp->next = j->pages;
+    if (j->pages)
+        j->pages->prev = jp;
+    j->pages = jp;
+    return p->jit = jp;
+}
+
+/* The block at pc in the latched page. */
+static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
+{
+    struct code_page *p = c->fetch_code;
+    unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1);
+    if ((size_t)(j->rw + j->size - j->as.p) < BLOCK_BYTES)
+        flush(j);
+    struct jit_page *jp = page_of(j, p);
+    u32 *entry = jp->entry[flavour];
+    if (UNLIKELY(!entry)) {
+        jp->entry[flavour] = entry = malloc(CODE_SLOTS * sizeof *entry);
+        CHECK(entry);
+        for (unsigned i = 0; i < CODE_SLOTS; i++)
+            entry[i] = j->miss[flavour];
+    }
+    if (entry[slot] == j->miss[flavour])
+        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot) - j->rw);
+    return j->rx + entry[slot];
+}
+
+static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
+
+/* Runs from pc within the latched page until something has to be looked at: what interp_page() does. */
+static void jit_page(struct jit *j, struct cpu *c)
+{
+    unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap ? FLAVOUR_FP_TRAP : 0);
+    u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
+    u64 patch = 0, generation = 0;
+    for (;;) {
+        if (c->ps.btype || !in_page(c)) {
+            interp_page(c);
+            return;
+        }
+        const u8 *code = find(j, c, flavour);
+        if (patch && generation == j->generation)
+            x64_link(j->rw + patch, j->rw + (code - j->rx));
+        patch = 0;
+        j->shared.stop = 0;
+        u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
+        switch (r & 0xff) {
+        case EXIT_NEXT: /* straight on */
+            c->pc += 4;
+            if (c->slice.left <= 0 || (c->pc & 0xfff) == 0)
+                return;
+            break;
+        case EXIT_JUMP:
+            if (c->slice.left <= 0 || c->ps.btype || !in_page(c))
+                return;
+            break;
+        case EXIT_SYNC:
+            c->pc += 4;
+            c->irq_check = true;
+            return;
+        case EXIT_HEAD:
+            if (c->slice.left > 0)
+                interp_page(c);
+            return;
+        case EXIT_LINK:
+            patch = r >> 32;
+            generation = j->generation;
+            break;
+        case EXIT_PAGE: c->pc = context_branch_addr(c, c->pc); return;
+        case EXIT_MISS: break;
+        default: CHECK_NEVER("exit of generated code");
+        }
+    }
+}
+
+static void jit_run(struct cpu *c)
+{
+    struct jit *j = c->code->jit;
+    if (UNLIKELY(!j))
+        j = jit_new(c->code);
+    while (c->run == CPU_RUNNING && slice_continue(&c->slice))
+        if (interp_look(c))
+            jit_page(j, c);
+}
+
+const struct engine engine_jit = {.name = "jit", .run = jit_run};

@@ -1,0 +1,235 @@
+/* A block: scan, liveness of the flags, one pass of emission, out-of-line parts.
+ *
+ * A block is up to BLOCK_MAX instructions of one page, past conditional branches that are not taken. It ends at
+ * unconditional and indirect branches, at what always leaves, and at backward conditional branches (loops).
+ *
+ * Flags: a setter leaves them in EFLAGS for the instruction behind it; they go to c->nzcv only when something else
+ * reads them there, which every instruction that may leave the block does. */
+#include "jit/internal.h"
+
+static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
+{
+    return &t->j->emitters[o->row];
+}
+
+static bool is_branch(const struct op *o) { return (a64_rows[o->row].flags & A64_BRANCH) != 0; }
+
+/* Decodes the block; n and the covered slots. */
+static void scan(struct translation *t)
+{
+    for (unsigned k = 0;; k++) {
+        unsigned slot = t->first + k;
+        if (k == BLOCK_MAX || slot == CODE_SLOTS) {
+            t->n = k;
+            return;
+        }
+        const struct op *o = code_decode(t->j->code, t->c->decoder, t->page, slot);
+        const struct emitter *e = emitter_of(t, o);
+        t->jp->covered[slot / 64] |= 1ull << slot % 64;
+        if ((e->flags & EMIT_END) || (is_branch(o) && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0))) {
+            t->n = k + 1;
+            return;
+        }
+    }
+}
+
+static bool fuses(const struct emitter *setter, const struct op *user)
+{
+    unsigned cond = user->x & 0xeu;
+    return setter->kind != EFLAGS_NONE && (cond != 8 || setter->kind == EFLAGS_SUB);
+}
+
+static void liveness(struct translation *t)
+{
+    bool live = true;
+    for (unsigned k = t->n; k-- > 0;) {
+        const struct op *o = &t->page->op[t->first + k];
+        const struct emitter *e = emitter_of(t, o);
+        if (e->flags & EMIT_BRANCH)
+            live = true;
+        if (e->flags & EMIT_SETS) {
+            t->need[k] = live;
+            live = false;
+        }
+        if (!e->emit || (e->flags & (EMIT_USES | EMIT_EXIT)) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_TRAP))
+            live = true;
+        if (e->flags & EMIT_COND) {
+            const struct emitter *b = k ? emitter_of(t, o - 1) : NULL;
+            if (!b || !(b->flags & EMIT_SETS) || !fuses(b, o))
+                live = true;
+        }
+    }
+}
+
+/* ---- for the emitters ------------------------------------------------------------------------ */
+
+void t_call(struct translation *t)
+{
+    t->called = true;
+    x64_mov_imm_keep(&t->as, RAX, t_packed(t));
+    x64_link(x64_call(&t->as), t->j->call);
+}
+
+static struct stub *new_stub(struct translation *t, u8 *from)
+{
+    CHECK(t->nstubs < ARRAY_LEN(t->stubs));
+    struct stub *s = &t->stubs[t->nstubs++];
+    *s = (struct stub){.from = {from}, .packed = t_packed(t)};
+    return s;
+}
+
+struct stub *t_slow(struct translation *t, u8 *from) { return new_stub(t, from); }
+
+struct stub *t_edge(struct translation *t, u8 *from, s64 off)
+{
+    struct stub *s = new_stub(t, from);
+    s->edge = true;
+    s->target = (u64)off;
+    return s;
+}
+
+void t_jump_reg(struct translation *t) { x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]); }
+
+void t_jump_direct(struct translation *t, s64 off)
+{
+    struct x64 *a = &t->as;
+    if (off < 0 || off >= PAGE_SIZE) {
+        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)off);
+        t_jump_reg(t);
+        return;
+    }
+    u32 entry = t->jp->entry[t->flavour][off / 4];
+    u8 *d = x64_jmp(a);
+    if (off == 4 * (s64)t->first) {
+        x64_link(d, t->start);
+    } else if (entry != t->j->miss[t->flavour]) {
+        x64_link(d, t->j->rw + entry);
+    } else {
+        x64_here(a, d);
+        x64_mov_imm_keep(a, RAX, (u32)off);
+        x64_mov_imm_keep(a, RDX, (u32)(d - t->j->rw));
+        x64_link(x64_jmp(a), t->j->link);
+    }
+}
+
+void t_flags(struct translation *t, enum eflags kind)
+{
+    struct x64 *a = &t->as;
+    t->eflags = kind;
+    if (!t->need[t->k])
+        return;
+    x64_8(a, 0x9f); /* lahf */
+    x64_setcc(a, CC_O, RAX);
+    x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
+    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2,
+            (s32)(kind == EFLAGS_SUB ? offsetof(struct jit_shared, nzcv_sub) : offsetof(struct jit_shared, nzcv_add)));
+    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+}
+
+unsigned t_cond_cc(struct translation *t, unsigned cond)
+{
+    static const u8 sub[8] = {CC_E, CC_AE, CC_S, CC_O, CC_A, CC_GE, CC_G, 0};
+    static const u8 mask[4] = {0x40, 0x20, 0x80, 0x10};
+    struct x64 *a = &t->as;
+    unsigned pair = cond >> 1, odd = cond & 1;
+    if (t->eflags != EFLAGS_NONE && pair != 7) {
+        if (t->eflags == EFLAGS_SUB)
+            return sub[pair] ^ odd;
+        if (pair == 1)
+            return CC_B ^ odd;
+        if (pair != 4)
+            return sub[pair] ^ odd;
+    }
+    t->eflags = EFLAGS_NONE;
+    if (pair < 4) {
+        x64_test8_mi(a, R_CPU, CPU(nzcv) + 3, mask[pair]);
+        return CC_NE ^ odd;
+    }
+    x64_rm(a, false, X_LOAD, RAX, R_CPU, CPU(nzcv));
+    x64_shift(a, false, X_SHR, RAX, 28);
+    x64_mov_imm(a, RCX, cond_table[cond]);
+    x64_rr(a, false, 0x0fa3, RAX, RCX); /* bt ecx, eax */
+    return CC_B;
+}
+
+u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond_cc(t, cond)); }
+
+/* ---- emission -------------------------------------------------------------------------------- */
+
+static void emit_stubs(struct translation *t)
+{
+    struct x64 *a = &t->as;
+    for (unsigned i = 0; i < t->nstubs; i++) {
+        const struct stub *s = &t->stubs[i];
+        for (unsigned f = 0; f < ARRAY_LEN(s->from); f++)
+            if (s->from[f])
+                x64_here(a, s->from[f]);
+        if (s->edge) {
+            unsigned rest = (s->packed & 0xff) - 1;
+            if (rest)
+                x64_mi(a, true, X_ADD, R_CPU, CPU(slice.left), (s32)rest);
+            t_jump_direct(t, (s64)s->target);
+        } else {
+            x64_mov_imm_keep(a, RAX, s->packed);
+            x64_link(x64_call(a), t->j->call);
+            x64_link(x64_jmp(a), s->back);
+        }
+    }
+}
+
+static void emit_op(struct translation *t, const struct op *o)
+{
+    t->e = emitter_of(t, o);
+    if (!(t->e->flags & EMIT_COND))
+        t->eflags = EFLAGS_NONE;
+    unsigned stubs = t->nstubs;
+    t->called = false;
+    if (t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_TRAP)))
+        t->e->emit(t, o);
+    else
+        t_call(t);
+    if ((t->e->flags & EMIT_COND) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
+        t->eflags = EFLAGS_NONE;
+    for (; stubs < t->nstubs; stubs++)
+        if (!t->stubs[stubs].edge)
+            t->stubs[stubs].back = t->as.p;
+    if (!(t->e->flags & EMIT_CONST))
+        t->known = REG_SINK;
+}
+
+u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot)
+{
+    struct translation tr, *t = &tr;
+    t->as = j->as;
+    t->j = j;
+    t->c = c;
+    t->page = p;
+    t->jp = p->jit;
+    t->flavour = flavour;
+    t->first = slot;
+    t->eflags = EFLAGS_NONE;
+    t->nstubs = 0;
+    t->k = 0;
+    t->known = REG_SINK;
+    scan(t);
+    liveness(t);
+    t->as.p += -(uintptr_t)t->as.p & 15;
+    t->start = t->as.p;
+    x64_mi(&t->as, true, X_SUB, R_CPU, CPU(slice.left), (s32)t->n);
+    u8 *short_slice = x64_jcc(&t->as, CC_S);
+    u32 head = t_packed(t);
+    bool ended = false;
+    for (; t->k < t->n; t->k++) {
+        const struct op *o = &p->op[slot + t->k];
+        emit_op(t, o);
+        ended = (t->e->flags & EMIT_END) && !t->called;
+    }
+    if (!ended)
+        t_jump_direct(t, 4 * (s64)(slot + t->n));
+    emit_stubs(t);
+    x64_here(&t->as, short_slice);
+    x64_mov_imm_keep(&t->as, RAX, head);
+    x64_link(x64_jmp(&t->as), j->head);
+    j->as = t->as;
+    return t->start;
+}
