@@ -1,0 +1,261 @@
+/* The JIT against the interpreter: the same words, slices and starting state give the same state, instruction by
+ * instruction count. Random words of every row, then cases of their own: self-modifying code, page crossings, aliases,
+ * slices that end in the middle of a block. */
+#include <stdio.h>
+
+#include "el1.h"
+
+#include "core/snap.h"
+#include "jit/jit.h"
+
+static u64 rnd_state;
+static u64 rnd(void)
+{
+    rnd_state ^= rnd_state << 13;
+    rnd_state ^= rnd_state >> 7;
+    rnd_state ^= rnd_state << 17;
+    return rnd_state * 0x2545f4914f6cdd1dull;
+}
+
+static u64 state_hash(void)
+{
+    struct snap s = {.mode = SNAP_HASH};
+    cpu_state(c, &s);
+    bus_ram_state(env.bus, &s);
+    return snap_hash(&s);
+}
+
+static void write_code(u64 at, const u32 *words, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(ram(at + 4 * i), &words[i], 4);
+        u64 a = at + 4 * i;
+        ram_written(env.bus, bus_resolve(env.bus, pa_make(PAS_NS, a)).page, (u32)(a & 0xfff), 4);
+    }
+}
+
+/* Runs for total instructions in slices of up to most; what is left of a slice when the CPU stops is lost. */
+static void run(const struct engine *e, unsigned total, unsigned most, u64 seed)
+{
+    struct clock *k = env.clock;
+    (void)k;
+    u64 save = rnd_state;
+    rnd_state = seed;
+    while (total && c->run == CPU_RUNNING) {
+        unsigned n = 1 + (unsigned)(rnd() % most);
+        n = n < total ? n : total;
+        clock_begin(env.clock, &c->slice, n);
+        e->run(c);
+        clock_finish(env.clock);
+        total -= n;
+    }
+    rnd_state = save;
+}
+
+struct result {
+    u64 hash, x[34], pc, now;
+    u32 nzcv;
+};
+
+static struct clock the_clock;
+static const struct engine *const engines[] = {&engine_interp, &engine_jit};
+
+static void begin(void)
+{
+    setup();
+    the_clock = (struct clock){0};
+    env.clock = &the_clock;
+}
+
+static void end(struct result *r)
+{
+    *r = (struct result){.hash = state_hash(), .pc = c->pc, .nzcv = c->nzcv, .now = clock_now(&the_clock)};
+    memcpy(r->x, c->x, sizeof r->x);
+    clock_free(&the_clock);
+    teardown();
+}
+
+static void compare(const struct result *a, const struct result *b, const char *what)
+{
+    ck_assert_msg(a->now == b->now, "%s: time %llu, jit %llu", what, (unsigned long long)a->now, (unsigned long long)b->now);
+    ck_assert_msg(a->pc == b->pc, "%s: pc %llx, jit %llx", what, (unsigned long long)a->pc, (unsigned long long)b->pc);
+    for (unsigned i = 0; i < 34; i++)
+        ck_assert_msg(i == REG_SINK || a->x[i] == b->x[i], "%s: x%u %llx, jit %llx", what, i, (unsigned long long)a->x[i],
+                      (unsigned long long)b->x[i]);
+    ck_assert_msg(a->nzcv == b->nzcv, "%s: nzcv %x, jit %x", what, a->nzcv, b->nzcv);
+    ck_assert_msg(a->hash == b->hash, "%s: state hash", what);
+}
+
+/* A word of the row: random where the picture leaves it open. */
+static u32 random_word(unsigned row)
+{
+    u32 word = 0;
+    for (const char *p = a64_rows[row].picture; *p; p++) {
+        if (*p == ' ')
+            continue;
+        word = word << 1 | (*p == '1' ? 1u : *p == '0' ? 0u : (u32)(rnd() >> 40 & 1));
+    }
+    return word;
+}
+
+static bool wanted(unsigned row, bool integer)
+{
+    const char *name = a64_rows[row].name;
+    if (row <= A64_ROW_UNDEFINED || !a64_rows[row].picture)
+        return false;
+    if (integer && (a64_rows[row].flags & (A64_V | A64_SYNC)))
+        return false;
+    return strncmp(name, "WF", 2) != 0 && strncmp(name, "HVC", 3) != 0 && strncmp(name, "SMC", 3) != 0;
+}
+
+enum { WORDS = 40, ROUNDS = 300 };
+
+static void random_round(unsigned round, bool integer)
+{
+    struct result r[2];
+    u32 words[WORDS];
+    char names[2000];
+    u64 start = rnd_state;
+    for (unsigned e = 0; e < 2; e++) {
+        rnd_state = start;
+        begin();
+        names[0] = 0;
+        for (unsigned i = 0; i < WORDS; i++) {
+            unsigned row;
+            do
+                row = (unsigned)(rnd() % a64_row_count);
+            while (!wanted(row, integer));
+            words[i] = random_word(row);
+            size_t n = strlen(names);
+            snprintf(names + n, sizeof names - n, " %s:%08x", a64_rows[row].name, words[i]);
+        }
+        write_code(CODE, words, WORDS);
+        /* exceptions come back behind the instruction */
+        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0}; /* mrs x16, elr; add 4; msr; eret */
+        for (unsigned v = 0; v < 16; v++)
+            write_code(VBAR + 0x80 * v, handler, 4);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = i & 1 ? DATA + 0x800 + (rnd() & 0x3ff) * 4 : rnd() >> (rnd() & 63);
+        c->x[REG_SP] = DATA + 0xc00;
+        c->nzcv = (u32)(rnd() & 0xf0000000);
+        c->pc = CODE;
+        u64 seed = rnd();
+        run(engines[e], 3 * WORDS, round % 3 ? 1000 : 17, seed);
+        end(&r[e]);
+    }
+    char what[2200];
+    snprintf(what, sizeof what, "round %u:%s", round, names);
+    compare(&r[0], &r[1], what);
+}
+
+START_TEST(random_integer)
+{
+    rnd_state = 0x9e3779b97f4a7c15ull;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        random_round(i, true);
+}
+END_TEST
+
+START_TEST(random_all)
+{
+    rnd_state = 0xd1342543de82ef95ull;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        random_round(i, false);
+}
+END_TEST
+
+/* Runs words from at under both engines for total instructions. */
+static void both(u64 at, const u32 *words, unsigned n, unsigned total, unsigned most, const char *what, u64 *x0)
+{
+    struct result r[2];
+    for (unsigned e = 0; e < 2; e++) {
+        begin();
+        write_code(at, words, n);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = 0;
+        c->x[1] = at;
+        c->x[2] = DATA;
+        c->pc = at;
+        run(engines[e], total, most, 1);
+        end(&r[e]);
+    }
+    compare(&r[0], &r[1], what);
+    if (x0)
+        *x0 = r[1].x[0];
+}
+
+/* add x0, x0, #1 becomes add x0, x0, #2 by a store just in front of it, and the loop goes on. */
+START_TEST(self_modifying)
+{
+    static const u32 words[] = {
+        0x5280d563 + 0, /* mov w3, #... replaced below */
+        0x91000400,     /* add x0, x0, #1 */
+        0xf1000484,     /* subs x4, x4, #1 */
+        0xb9000423,     /* str w3, [x1, #4] */
+        0x91000400, 0x17fffffc,
+    };
+    u32 w[6];
+    memcpy(w, words, sizeof w);
+    w[0] = 0xb9401823; /* ldr w3, [x1, #24] */
+    u32 all[7];
+    memcpy(all, w, sizeof w);
+    all[6] = 0x91000800; /* add x0, x0, #2: data */
+    u64 x0;
+    both(CODE, all, 7, 20, 100, "self-modifying", &x0);
+    ck_assert_uint_gt(x0, 6);
+}
+END_TEST
+
+/* A loop whose body crosses a page, and whose slices end anywhere. */
+START_TEST(page_crossing)
+{
+    static const u32 words[] = {0x91000400, 0x91000400, 0x91000400, 0x91000400, 0x91000400, 0x17fffffb};
+    for (unsigned most = 1; most < 12; most++) {
+        u64 x0;
+        both(CODE + 0xff4, words, 6, 600, most, "page crossing", &x0);
+        ck_assert_uint_eq(x0, 500);
+    }
+}
+END_TEST
+
+/* The same page at two addresses: a write through one is seen by code at the other. */
+START_TEST(aliases)
+{
+    struct result r[2];
+    for (unsigned e = 0; e < 2; e++) {
+        begin();
+        u64 alias = RAM + 0x100000;
+        put64(TABLES + 0x2000 + (alias - RAM) / 0x1000 * 8, CODE | 1 << 10 | 3 << 8 | 3);
+        static const u32 words[] = {0x91000400, 0xb9000023, 0xf1000484, 0x17fffffd}; /* add; str w3, [x1]; subs; b */
+        write_code(CODE, words, 4);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = 0;
+        c->x[1] = CODE;
+        c->x[3] = 0x91000c00; /* add x0, x0, #3 */
+        c->pc = alias;
+        run(engines[e], 40, 100, 1);
+        ck_assert_uint_eq(c->x[0], 1 + 9 * 3);
+        end(&r[e]);
+    }
+    compare(&r[0], &r[1], "aliases");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("jit");
+    TCase *t = tcase_create("jit");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, random_integer);
+    tcase_add_test(t, random_all);
+    tcase_add_test(t, self_modifying);
+    tcase_add_test(t, page_crossing);
+    tcase_add_test(t, aliases);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    if (!jit_missing())
+        srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
