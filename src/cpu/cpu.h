@@ -7,6 +7,7 @@
 #include "core/types.h"
 #include "cpu/a64.h"
 #include "cpu/feat.h"
+#include "cpu/pauth.h"
 #include "cpu/sysreg.h"
 #include "mmu/regime.h"
 
@@ -133,6 +134,7 @@ struct cpu {
     struct features feat;
     struct decoder *decoder;
     struct code_cache *code;
+    struct pauth_memo pauth_memo[PAUTH_MEMOS];
     struct tlb *tlb;
     struct fast_pool *fast_pool;
     struct context *context; /* cpu/context.c's own */

@@ -98,13 +98,17 @@ static enum pauth_level level(const struct cpu *c)
     return cpu_has(c, FEAT_PAuth2) ? PAUTH_2 : cpu_has(c, FEAT_EPAC) ? PAUTH_EPAC : PAUTH_1;
 }
 
-static u64 compute(const struct cpu *c, u64 data, u64 modifier, enum key k)
+static u64 compute(struct cpu *c, u64 data, u64 modifier, enum key k)
 {
     struct pauth_key key = {c->sys[keys[k].lo], c->sys[keys[k].hi]};
     enum pauth_algorithm alg = cpu_has(c, FEAT_PACIMP)      ? PAUTH_IMPDEF
                                : cpu_has(c, FEAT_PACQARMA3) ? PAUTH_QARMA3
                                                             : PAUTH_QARMA5;
-    return pauth_compute(alg, data, modifier, key);
+    u64 h = (data ^ ror64(modifier, 23) ^ key.lo) * 0x9e3779b97f4a7c15 >> 54;
+    struct pauth_memo *m = &c->pauth_memo[h];
+    if (!m->valid || m->data != data || m->modifier != modifier || m->key.lo != key.lo || m->key.hi != key.hi)
+        *m = (struct pauth_memo){data, modifier, key, pauth_compute(alg, data, modifier, key), true};
+    return m->pac;
 }
 
 /* ---- enables and traps ---------------------------------------------------------------------- */

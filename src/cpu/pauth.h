@@ -7,6 +7,15 @@ struct pauth_key {
 };
 enum pauth_algorithm { PAUTH_QARMA5, PAUTH_QARMA3, PAUTH_IMPDEF };
 
+/* Results computed before: kernels sign and authenticate the same return addresses again and again. */
+struct pauth_memo {
+    u64 data, modifier;
+    struct pauth_key key;
+    u64 pac;
+    bool valid;
+};
+enum { PAUTH_MEMOS = 1024 };
+
 /* ComputePAC(): 64 bits of which the pointer's layout selects some. */
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key);
 
