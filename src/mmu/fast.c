@@ -93,7 +93,7 @@ static void drop(struct fast_pool *p, struct fast_ctx *f)
     else
         for (u32 k = 0; k < f->filled; k++)
             drop_data(f, f->journal[k]);
-    f->filled = f->nonglobal = 0;
+    f->filled = f->nonglobal = f->evicted = 0;
     drop_code(f);
     *p->latch = ~0ull;
 }
@@ -163,6 +163,14 @@ static void note_ng(struct fast_ctx *f, u32 i)
         f->nonglobal++;
 }
 
+/* A working set that does not fit gets a larger table, up to what the TLB holds. */
+static void grow(struct fast_pool *p, struct fast_ctx *f)
+{
+    drop(p, f);
+    f->t.mask = 2 * f->t.mask + 1;
+    clear_data(f);
+}
+
 /* Remembers where page may be written through. */
 static void note_place(struct fast_pool *p, const struct fast_ctx *f, u64 i, u32 page)
 {
@@ -184,7 +192,10 @@ void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 pa
     if (p->off || f->key.big || !(r || w))
         return;
     va &= ~0xfffull;
+    if (UNLIKELY(f->evicted > f->t.mask) && f->t.mask + 1 < FAST_GROWN)
+        grow(p, f);
     u64 i = fast_index(&f->t, va);
+    f->evicted += f->t.rtag[i] != fast_invalid(i) && f->t.rtag[i] != va;
     if (f->filled < FAST_JOURNAL) {
         if (f->t.rtag[i] == fast_invalid(i) && f->t.wtag[i] == fast_invalid(i))
             f->journal[f->filled++] = (u16)i;

@@ -25,8 +25,8 @@ struct tlb {
     u64 space[TLB_SPACES];                     /* packed struct tlb_space, 0: unused */
     u32 gen[TLB_SPACES];
     u32 agen[TLB_ASIDS];
-    /* counts of 4 KiB pieces of blocks up to 2 MiB, up to 1 GiB; of 2 MiB pieces of blocks up to 1 GiB */
-    u16 filter2m[TLB_FILTER], filter1g[TLB_FILTER], big1g[TLB_FILTER];
+    /* counts of 4 KiB pieces of blocks up to 64 KiB, 2 MiB, 1 GiB; of 2 MiB pieces of blocks up to 1 GiB */
+    u16 filter64k[TLB_FILTER], filter2m[TLB_FILTER], filter1g[TLB_FILTER], big1g[TLB_FILTER];
     u32 huge, big_huge; /* pieces of blocks beyond 1 GiB */
     u32 spaces, victim; /* spaces in use; the one to be given away next */
     u32 last_gen;       /* last generation number handed out */
@@ -70,6 +70,7 @@ static void empty(struct tlb *t)
 {
     memset(t->e, 0, sizeof t->e);
     memset(t->big, 0, sizeof t->big);
+    memset(t->filter64k, 0, sizeof t->filter64k);
     memset(t->filter2m, 0, sizeof t->filter2m);
     memset(t->filter1g, 0, sizeof t->filter1g);
     memset(t->big1g, 0, sizeof t->big1g);
@@ -166,17 +167,21 @@ static bool is_big(const struct tlb *t, const struct tlb_entry *e)
 static void count(struct tlb *t, const struct tlb_entry *e, int by)
 {
     bool big = is_big(t, e);
+    unsigned space = space_of(e);
     if (e->s1_log2 <= (big ? 21 : 12))
         return;
-    unsigned space = space_of(e);
-    if (e->s1_log2 > 30)
+    if (e->s1_log2 > 30) {
         *(big ? &t->big_huge : &t->huge) += (u32)by;
-    else if (big)
-        t->big1g[region(space, e->key, 30)] = (u16)(t->big1g[region(space, e->key, 30)] + by);
-    else if (e->s1_log2 > 21)
-        t->filter1g[region(space, e->key, 30)] = (u16)(t->filter1g[region(space, e->key, 30)] + by);
+        return;
+    }
+    u16 *n;
+    if (e->s1_log2 > 21)
+        n = &(big ? t->big1g : t->filter1g)[region(space, e->key, 30)];
+    else if (e->s1_log2 > 16)
+        n = &t->filter2m[region(space, e->key, 21)];
     else
-        t->filter2m[region(space, e->key, 21)] = (u16)(t->filter2m[region(space, e->key, 21)] + by);
+        n = &t->filter64k[region(space, e->key, 16)];
+    *n = (u16)(*n + by);
 }
 
 static void remove_entry(struct tlb *t, struct tlb_entry *e)
@@ -312,6 +317,14 @@ static void inv_set(struct tlb *t, unsigned set, const struct inv *v)
             remove_entry(t, &t->e[set][w]);
 }
 
+/* All sets that the 1 << log2 bytes around v->va can be in. */
+static void inv_region(struct tlb *t, const struct inv *v, unsigned log2)
+{
+    u64 base = v->va & ~ones(log2);
+    for (u64 i = 0; i < 1ull << (log2 - 12); i++)
+        inv_set(t, set_of(v->space, base + i * 4096), v);
+}
+
 static void inv_page(struct tlb *t, const struct inv *v)
 {
     unsigned set = set_of(v->space, v->va);
@@ -334,9 +347,9 @@ static void inv_page(struct tlb *t, const struct inv *v)
         for (unsigned s = 0; s < TLB_SETS; s++)
             inv_set(t, s, v);
     } else if (t->filter2m[region(v->space, v->va, 21)]) {
-        u64 base = v->va & ~ones(21);
-        for (unsigned i = 0; i < 512; i++)
-            inv_set(t, set_of(v->space, base + (u64)i * 4096), v);
+        inv_region(t, v, 21);
+    } else if (t->filter64k[region(v->space, v->va, 16)]) {
+        inv_region(t, v, 16);
     }
 }
 
@@ -371,6 +384,7 @@ void tlb_state(struct tlb *t, struct snap *s)
     SNAP(s, t, space);
     SNAP(s, t, gen);
     SNAP(s, t, agen);
+    SNAP(s, t, filter64k);
     SNAP(s, t, filter2m);
     SNAP(s, t, filter1g);
     SNAP(s, t, big1g);

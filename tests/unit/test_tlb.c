@@ -316,6 +316,24 @@ START_TEST(test_fast_overflow)
 }
 END_TEST
 
+/* A working set beyond the table makes it grow; what is found stays right. */
+START_TEST(test_fast_grow)
+{
+    struct fast_ctx *f = ctx(space(1, true), true, 5);
+    for (u64 round = 0; round < 8; round++)
+        for (u64 i = 0; i < 2 * FAST_START; i++)
+            enter(f, i << 12, (u32)(i % PAGES), true);
+    ck_assert_uint_eq(f->t.mask + 1, 2 * FAST_START);
+    for (u64 i = 0; i < 2 * FAST_START; i++) {
+        ck_assert(readable(f, i << 12) && writable(f, i << 12));
+        ck_assert_ptr_eq(ft_host(&f->t, fast_index(&f->t, i << 12), i << 12), ram + ((i % PAGES) << 12));
+    }
+    tlb_inv_all(t, &vm1);
+    for (u64 i = 0; i < 2 * FAST_START; i++)
+        ck_assert(!readable(f, i << 12));
+}
+END_TEST
+
 START_TEST(test_fast_withdraw)
 {
     unsigned a = space(1, true);
@@ -364,6 +382,7 @@ int main(void)
     tcase_add_test(c, test_fast_empty);
     tcase_add_test(c, test_fast_subset);
     tcase_add_test(c, test_fast_overflow);
+    tcase_add_test(c, test_fast_grow);
     tcase_add_test(c, test_fast_withdraw);
     tcase_add_test(c, test_fast_pool);
     suite_add_tcase(s, c);
