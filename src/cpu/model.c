@@ -116,7 +116,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
-               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_PMUv3, FEAT_PMUv3p1}},
+               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_SSBS, FEAT_CSV2, FEAT_CSV3, FEAT_PMUv3, FEAT_PMUv3p1}},
     {.name = "neoverse-n1",
      .compatible = "arm,neoverse-n1",
      .note = A32,
@@ -132,7 +132,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
-               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_MixedEndEL0, FEAT_SSBS, FEAT_SSBS2, FEAT_PMUv3,
+               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_SSBS, FEAT_SSBS2, FEAT_CSV2, FEAT_CSV3, FEAT_PMUv3,
                FEAT_PMUv3p1}},
 #define GENERIC(n, v, s)                                                                                               \
     {                                                                                                                  \

@@ -149,6 +149,8 @@ START_TEST(test_reserved_bits)
     struct cpu *c = make("cortex-a57", true, false);
     msr(c, SR_SCTLR_EL1, 1, 0);
     ck_assert_uint_eq(get(c, SR_SCTLR_EL1), 0x30d00980);
+    msr(c, SR_SCTLR_EL1, 1, ~0ull); /* what Armv8.0 has, both byte orders included */
+    ck_assert_uint_eq(get(c, SR_SCTLR_EL1), 0x37fdfb9f & ~(SCTLR_IESB | SCTLR_EnDB | SCTLR_EnRCTX));
     msr(c, SR_SCTLR_EL2, 1, 0);
     ck_assert_uint_eq(get(c, SR_SCTLR_EL2), 0x30c50830);
     msr(c, SR_HCR_EL2, 1, ~0ull);
