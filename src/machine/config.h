@@ -56,6 +56,7 @@ struct config_domu {
     unsigned cpus;
 };
 
+enum on_stuck { STUCK_AUTO, STUCK_EXIT, STUCK_REPORT }; /* auto: report on a terminal */
 enum pace { PACE_AUTO, PACE_ON, PACE_OFF };
 
 struct config {
@@ -95,7 +96,7 @@ struct config {
     u64 timeout;       /* host seconds, 0: none */
     u64 limit;         /* virtual time limit in ns, 0: none */
     bool force;
-    bool exit_on_stuck;
+    enum on_stuck on_stuck;
     bool ignore_panic;
 
     /* what is said */

@@ -179,7 +179,7 @@ static bool set_stuck(struct config *c, const char *val, struct err *e)
 {
     if (strcmp(val, "exit") != 0 && strcmp(val, "report") != 0)
         return err_set(e, STATUS_USAGE, "--on-stuck %s: the valid values are exit and report", val);
-    c->exit_on_stuck = val[0] == 'e';
+    c->on_stuck = val[0] == 'e' ? STUCK_EXIT : STUCK_REPORT;
     return true;
 }
 
@@ -289,9 +289,11 @@ const struct option_row option_rows[] = {
     {"host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout)},
     {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
     {"engine", 0, OPTION_STRING, "NAME", "Run", "interp, jit, or lockstep: both, compared [interp]", F(engine)},
-    {"slow-memory", 0, OPTION_FLAG, NULL, "Run", "every access by the slow path (the result is the same)", F(slow_memory)},
+    {"slow-memory", 0, OPTION_FLAG, NULL, "Run", "every access by the slow path (the result is the same)",
+     F(slow_memory)},
     {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
-    {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when nothing can wake the guest any more", 0, set_stuck},
+    {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when the guest can never go on [exit, status 102]", 0,
+     set_stuck},
     {"on-panic", 0, OPTION_CALL, "exit|ignore", "Run", "when the guest's kernel panics [exit, status 100]", 0,
      set_panic},
     {"force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force)},

@@ -99,6 +99,17 @@ static void explain_loop(const struct machine *m, const char *nl)
         fprintf(stderr, "  likely: this image needs EL2, and the machine has none (--el 2 gives it)\n");
 }
 
+static void explain(const struct machine *m, enum stop why, const char *nl)
+{
+    if (why == STOP_LOOP) {
+        explain_loop(m, nl);
+        return;
+    }
+    fprintf(stderr, "%s%s: guest is stuck: every CPU is asleep and nothing is left that could wake one\n", nl,
+            m->config->program);
+    where(m);
+}
+
 static int finish(struct machine *m, enum stop why)
 {
     const struct config *c = m->config;
@@ -123,15 +134,11 @@ static int finish(struct machine *m, enum stop why)
         where(m);
         return STATUS_TIMEOUT;
     case STOP_STUCK:
-        fprintf(stderr, "%s%s: guest is stuck: every CPU is asleep and nothing is left that could wake one\n", nl,
-                c->program);
-        where(m);
-        return STATUS_STUCK;
+    case STOP_LOOP: explain(m, why, nl); return STATUS_STUCK;
     case STOP_PANIC:
         fprintf(stderr, "%s%s: the guest's kernel panicked; its last words are above\n", nl, c->program);
         where(m);
         return STATUS_PANIC;
-    case STOP_LOOP: explain_loop(m, nl); return STATUS_STUCK;
     case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
     return STATUS_BUG;
@@ -176,7 +183,7 @@ int run_config(struct config *c)
         memory_map(m);
         status = 0;
     } else {
-        m->wait_when_stuck = c->qemu_status || (!c->exit_on_stuck && console_is_tty(console));
+        m->wait_when_stuck = c->qemu_status;
         m->paced = c->pace == PACE_ON || (c->pace == PACE_AUTO && console_is_tty(console));
         if (!c->quiet)
             banner(m);
@@ -185,7 +192,14 @@ int run_config(struct config *c)
         if (!c->qemu_status && !c->ignore_panic)
             watch_panics(m);
         console_start(console);
+        bool report = c->on_stuck == STUCK_REPORT || (c->on_stuck == STUCK_AUTO && console_is_tty(console));
         enum stop why = machine_run(m, ~0ull);
+        if (report && (why == STOP_STUCK || why == STOP_LOOP)) { /* the user looks on, and ends it */
+            explain(m, why, console_at_line_start(console) ? "" : "\n");
+            fprintf(stderr, "  it goes on; Ctrl-A X ends it\n");
+            m->wait_when_stuck = true;
+            why = machine_run(m, ~0ull);
+        }
         status = finish(m, why);
         if (c->stats)
             stats(m);

@@ -13,6 +13,7 @@
 
 #include "core/check.h"
 #include "cpu/pmu.h"
+#include "devices/pl011.h"
 #include "machine/console.h"
 #include "machine/machine.h"
 #include "machine/net.h"
@@ -122,7 +123,9 @@ static void idle(struct machine *m, int signals)
     u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
     bool net = networks_wait(m);
     if (next == ~0ull) {
-        bool hope = m->wait_when_stuck || net || (m->console && console_alive(m->console));
+        enum { RECEIVE = 1 << 4 | 1 << 6 }; /* interrupts of the UART's receiver and its time-out */
+        bool input = m->console && console_alive(m->console) && (m->uart->imsc & RECEIVE);
+        bool hope = m->wait_when_stuck || net || input;
         if (!hope) {
             machine_stop(m, STOP_STUCK);
             return;
