@@ -37,7 +37,7 @@ bool mem_unaligned_faults(const struct cpu *c, u64 va, unsigned size, unsigned k
 /* An alignment fault as a value. */
 static inline struct fault mem_alignment_fault(u64 va, bool write)
 {
-    return (struct fault){ .type = FAULT_ALIGNMENT, .stage = 1, .va = va, .write = write };
+    return (struct fault){.type = FAULT_ALIGNMENT, .stage = 1, .va = va, .write = write};
 }
 
 /* Copies the entry's page into the fast table when it may have it. */

@@ -82,8 +82,8 @@ void mem_excl_mark(struct cpu *c, u64 va, unsigned size)
         }
         page = e->page;
     }
-    c->monitor = (struct monitor){
-        .valid = true, .size = (u8)size, .page = page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
+    c->monitor =
+        (struct monitor){.valid = true, .size = (u8)size, .page = page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
 }
 
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
