@@ -3,7 +3,7 @@
 #pragma once
 #include "machine/err.h"
 
-enum { CONFIG_NICS = 4, CONFIG_FORWARDS = 8, CONFIG_CARDS = 40 };
+enum { CONFIG_SHARES = 4, CONFIG_NICS = 4, CONFIG_FORWARDS = 8, CONFIG_CARDS = 40 };
 enum { CONFIG_DISKS = 32, CONFIG_LOADS = 32, CONFIG_DOMUS = 16 };
 
 struct config_disk {
@@ -24,8 +24,14 @@ struct config_nic {
     const char *pcap;
 };
 
+/* A host directory for the guest. */
+struct config_share {
+    const char *path, *tag; /* tag: what the guest mounts */
+    bool read_only;
+};
+
 /* Where a virtio or NVMe device sits; in the order of the command line, which gives PCI device numbers. */
-enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME };
+enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P };
 struct config_card {
     u8 type;            /* enum card_type */
     bool pci;           /* a PCI function, else a virtio-mmio transport */
@@ -80,6 +86,8 @@ struct config {
     unsigned ndisks;
     struct config_nic nics[CONFIG_NICS];
     unsigned nnics;
+    struct config_share shares[CONFIG_SHARES];
+    unsigned nshares;
     struct config_card cards[CONFIG_CARDS];
     unsigned ncards;
     const char *xen, *dom0, *dom0_initrd, *dom0_params;

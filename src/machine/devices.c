@@ -12,6 +12,7 @@
 #include "devices/pl011.h"
 #include "devices/pl031.h"
 #include "devices/pl061.h"
+#include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_net.h"
@@ -22,6 +23,7 @@
 #include "machine/disk.h"
 #include "machine/machine.h"
 #include "machine/net.h"
+#include "machine/share.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
 enum { RTC_START = 1704067200, NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
@@ -300,10 +302,32 @@ static struct virtio *make_nic(struct machine *m, const struct config_card *k, c
     return v;
 }
 
+static struct virtio *make_share(struct machine *m, const struct config_card *k, const char *id, u64 features,
+                                 struct err *e)
+{
+    const struct config_share *c = &m->config->shares[k->index];
+    char why[600];
+    struct share *s = share_open(c->path, c->read_only, why, sizeof why);
+    m->shares[k->index] = s;
+    if (!s) {
+        err_set(e, STATUS_USAGE, "%s", why);
+        return NULL;
+    }
+    struct virtio_9p_config pc = {.id = id,
+                                  .log = &m->log,
+                                  .clock = &m->clock,
+                                  .tag = c->tag,
+                                  .handle = share_handle,
+                                  .reset = share_reset,
+                                  .arg = s,
+                                  .features = features};
+    return virtio_9p_new(&pc);
+}
+
 static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    static const char *const names[] = {"disk", "nic", "rng"};
+    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share"};
     char *id = m->card_names[i];
     u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
     snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
@@ -311,6 +335,7 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_DISK: return make_disk(m, k, id, features, e);
     case CARD_NIC: return make_nic(m, k, id, features, e);
     case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
+    case CARD_9P: return make_share(m, k, id, features, e);
     case CARD_NVME: break; /* PCI only, no virtio device */
     }
     return NULL;
@@ -390,6 +415,8 @@ void machine_free_backends(struct machine *m)
 {
     for (unsigned i = 0; i < m->nnets; i++)
         network_free(m->nets[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(m->shares); i++)
+        share_close(m->shares[i]);
     for (unsigned i = 0; i < m->config->ndisks; i++)
         if (m->disks[i])
             disk_close(m->disks[i]);

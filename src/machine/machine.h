@@ -16,6 +16,7 @@ struct machine;
 struct network;
 struct pci_host;
 struct pl011;
+struct share;
 struct traplog;
 struct blockdev;
 
@@ -63,6 +64,7 @@ struct machine {
     char card_names[CONFIG_CARDS][8];
     struct network *nets[CONFIG_NICS];
     unsigned nnets;
+    struct share *shares[CONFIG_SHARES];
     struct pci_host *pci;
     struct flash *flash[2];
     struct blockdev *flash_files[2];

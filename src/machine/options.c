@@ -120,6 +120,25 @@ static bool set_net(struct config *c, const char *val, struct err *e)
     return new_mmio_card(c, CARD_NIC, c->nnics++, e);
 }
 
+static bool set_share(struct config *c, const char *val, struct err *e)
+{
+    if (c->nshares == CONFIG_SHARES)
+        return err_set(e, STATUS_USAGE, "at most %d --share", CONFIG_SHARES);
+    struct config_share *s = &c->shares[c->nshares];
+    *s = (struct config_share){.tag = "share"};
+    for (const char *item; (item = options_item(c, &val));) {
+        if (!s->path)
+            s->path = item;
+        else if (strcmp(item, "ro") == 0)
+            s->read_only = true;
+        else if (options_value(item, "tag"))
+            s->tag = options_value(item, "tag");
+        else
+            return err_set(e, STATUS_USAGE, "--share: \"%s\" is not one of tag=NAME (default: share) and ro", item);
+    }
+    return new_mmio_card(c, CARD_9P, c->nshares++, e);
+}
+
 static bool set_disk(struct config *c, const char *val, struct err *e)
 {
     if (c->ndisks == CONFIG_DISKS)
@@ -267,6 +286,8 @@ const struct option_row option_rows[] = {
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
     {"disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk},
     {"net", 0, OPTION_CALL, "user|listen=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
+    {"share", 0, OPTION_CALL, "DIR[,tag=T][,ro]", "What runs", "host directory: mount -t 9p -o trans=virtio T", 0,
+     set_share},
     {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},
     {"dtb", 0, OPTION_STRING, "FILE", "What runs", "use this device tree, patched", F(dtb)},
     {"firmware", 0, OPTION_CALL, "FILE", "What runs", "boot flash contents; it loads the rest", 0, set_firmware},

@@ -31,6 +31,8 @@ struct parse {
     const char *devices[64]; /* -device values, handled when all drives are known */
     unsigned ndevices;
     const char *net_ids[CONFIG_NICS];
+    const char *fs_ids[CONFIG_SHARES];
+    const char *mount_tag; /* of the device that is read now */
 };
 
 #define USAGE(p, ...) err_set((p)->e, STATUS_USAGE, __VA_ARGS__)
@@ -375,6 +377,8 @@ static bool card_property(struct parse *p, struct config_card *k, const char *na
         return true;
     if (strcmp(key, "serial") == 0 && (k->type == CARD_DISK || k->type == CARD_NVME))
         return (k->serial = v) != NULL;
+    if (strcmp(key, "mount_tag") == 0 && k->type == CARD_9P)
+        return (p->mount_tag = v) != NULL;
     if (strcmp(key, "iommu_platform") == 0)
         return on_off(p, key, v, &k->platform);
     if (k->pci && strcmp(key, "disable-legacy") == 0)
@@ -417,6 +421,16 @@ static bool bind_net(struct parse *p, struct config_card *k, const char *name, c
     return USAGE(p, "-device %s: there is no -netdev with id=%s", name, id);
 }
 
+static bool bind_fsdev(struct parse *p, struct config_card *k, const char *name, const char *id)
+{
+    for (unsigned i = 0; i < p->c->nshares; i++)
+        if (p->fs_ids[i] && strcmp(p->fs_ids[i], id) == 0) {
+            k->index = i;
+            return true;
+        }
+    return USAGE(p, "-device %s: there is no -fsdev with id=%s", name, id);
+}
+
 static const struct {
     const char *name, *backend; /* the property that names the other end */
     u8 type;
@@ -430,6 +444,8 @@ static const struct {
     {"virtio-rng-device", NULL, CARD_RNG, false, NULL},
     {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
     {"nvme", "drive", CARD_NVME, true, bind_drive},
+    {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
+    {"virtio-9p-pci", "fsdev", CARD_9P, true, bind_fsdev},
 };
 
 static bool device_card(struct parse *p, unsigned n, const char *s)
@@ -440,6 +456,7 @@ static bool device_card(struct parse *p, unsigned n, const char *s)
         return USAGE(p, "too many virtio devices");
     bool bound = !cards[n].backend;
     k->pci = cards[n].pci;
+    p->mount_tag = NULL;
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];
         const char *v = split(p, item, key, sizeof key);
@@ -448,6 +465,8 @@ static bool device_card(struct parse *p, unsigned n, const char *s)
             return false;
         bound |= is_backend;
     }
+    if (k->type == CARD_9P && bound && p->mount_tag)
+        p->c->shares[k->index].tag = p->mount_tag;
     if (!k->pci)
         k->slot = --p->next_slot;
     return bound || USAGE(p, "-device %s: needs %s=ID", name, cards[n].backend);
@@ -479,6 +498,34 @@ static bool opt_netdev(struct parse *p, const char *val)
     }
     c->nnics++;
     return true;
+}
+
+static bool opt_fsdev(struct parse *p, const char *val)
+{
+    struct config *c = p->c;
+    if (c->nshares == CONFIG_SHARES)
+        return USAGE(p, "at most %d -fsdev", CONFIG_SHARES);
+    const char *s = val, *kind = options_item(c, &s);
+    if (!kind || strcmp(kind, "local") != 0)
+        return USAGE(p, "-fsdev %s is not supported; local is", kind ? kind : "");
+    struct config_share *d = &c->shares[c->nshares];
+    *d = (struct config_share){.tag = "share"};
+    for (const char *item; (item = options_item(c, &s));) {
+        char key[40];
+        const char *v = split(p, item, key, sizeof key);
+        if (strcmp(key, "id") == 0)
+            p->fs_ids[c->nshares] = v;
+        else if (strcmp(key, "path") == 0)
+            d->path = v;
+        else if (strcmp(key, "readonly") == 0) {
+            if (!on_off(p, key, v, &d->read_only))
+                return false;
+        } else if (strcmp(key, "security_model") != 0 || strncmp(v, "mapped", 6) == 0) {
+            return USAGE(p, "-fsdev local: %s=%s is not supported (security_model=none and passthrough are)", key, v);
+        }
+    }
+    c->nshares++;
+    return d->path || USAGE(p, "-fsdev local: no path=");
 }
 
 static bool device(struct parse *p, const char *val)
@@ -517,6 +564,7 @@ static const struct {
     {"device", true, opt_device},
     {"nic", true, opt_nic},
     {"netdev", true, opt_netdev},
+    {"fsdev", true, opt_fsdev},
     {"net", true, opt_net},
     {"accel", true, opt_accel},
     {"serial", true, opt_serial},

@@ -243,14 +243,12 @@ static int do_walk(struct msg *m)
         fd = next;
         e = give_qid_of(m, fd);
     }
+    put_le16(m->out + count_at, (u16)done);
     if (!e)
         return remember(m->s, id, fd);
     if (fd >= 0)
         close(fd);
-    if (!done) /* later ones: how far it went is the answer */
-        return e;
-    put_le16(m->out + count_at, (u16)done);
-    return 0;
+    return done ? 0 : e; /* a later one failed: how far it went is the answer, and there is no new fid */
 }
 
 static int do_getattr(struct msg *m)

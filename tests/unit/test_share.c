@@ -103,6 +103,7 @@ START_TEST(test_session)
     char path[128], text[16] = {0};
     attach();
     ck_assert_uint_eq(walk(1, 2, NULL), 0);
+    ck_assert_uint_eq(get_le16(rep + 7), 0);
     ck_assert_uint_eq(create(2, "hello"), 0);
     begin(118);
     num(2, 4);
@@ -187,7 +188,17 @@ START_TEST(test_prison)
     snprintf(path, sizeof path, "%s/out", dir);
     ck_assert_int_eq(symlink("/etc", path), 0);
     ck_assert_uint_eq(walk(1, 2, "out"), 0); /* the link itself */
+    ck_assert_uint_eq(get_le16(rep + 7), 1);
     ck_assert_uint_eq(rep[9], 2);
+    begin(110); /* two steps, of which the second fails: one qid, no fid */
+    num(1, 4);
+    num(7, 4);
+    num(2, 2);
+    str("out");
+    str("passwd");
+    ck_assert_uint_eq(call(), 0);
+    ck_assert(get_le32(rep) == 9 + 13 && get_le16(rep + 7) == 1);
+    ck_assert_uint_eq(walk(7, 8, NULL), EBADF);
     ck_assert_uint_eq(walk(2, 3, "passwd"), ENOTDIR);
     begin(12);
     num(2, 4);
