@@ -14,6 +14,7 @@
 /* What the image was started as: one entry point each (start.S). */
 #define DEMO_PLAIN   0
 #define DEMO_HOSTILE 1
+#define DEMO_VHE     2
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -37,7 +38,7 @@ typedef uint64_t u64;
 /* Bits hi..lo of x. */
 static inline u64 field(u64 x, unsigned hi, unsigned lo) { return x >> lo & (~0ull >> (63 - (hi - lo))); }
 
-/* The board (docs/lessons names the same addresses): */
+/* The board: */
 #define UART 0x09000000ull
 #define GICD 0x08000000ull
 #define GICR 0x080a0000ull
@@ -90,6 +91,10 @@ _Noreturn void power_off(void);
 /* ---- trap.c */
 struct vcpu *trap(struct vcpu *v, u64 why);
 _Noreturn void trap_own(u64 why);
+
+/* ---- vhe.c */
+struct vcpu *vhe_demo(void);
+_Noreturn void vhe_call(const struct vcpu *v, u64 number);
 
 /* ---- tables.c */
 void tables_own(void);

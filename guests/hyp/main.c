@@ -8,6 +8,7 @@
  *   tables.c   translation tables: our own stage 1, the guests' stage 2
  *   virq.c     the interrupt controller, virtual interrupts, timers
  *   console.c  a UART for everyone
+ *   vhe.c      another demonstration: what HCR_EL2.E2H does to the register names
  *
  * guest_*.c are the guests. Left out to stay small: several CPUs, floating point (guests have none), device
  * assignment, an emulated interrupt distributor. */
@@ -76,6 +77,8 @@ extern const u64 guest_clock[], guest_clock_end[], guest_primes[], guest_primes_
 struct vcpu *boot(u64 demo)
 {
     console_init();
+    if (demo == DEMO_VHE)
+        return vhe_demo();
     print("Elara's teaching hypervisor at EL%u\n", field(read_reg(CurrentEL), 3, 2));
     if (field(read_reg(id_aa64pfr0_el1), 27, 24) == 0) {
         print("this machine has no GICv3 CPU interface, which I need (--gic 3)\n");

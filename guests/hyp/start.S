@@ -6,10 +6,12 @@
 #include "hyp.h"
 
         .section .start, "ax"
-        .global _start, hostile
+        .global _start, hostile, vhe, vhe_application
 _start:         mov     x20, #DEMO_PLAIN
                 b       start
 hostile:        mov     x20, #DEMO_HOSTILE
+                b       start
+vhe:            mov     x20, #DEMO_VHE
                 b       start
 
 start:
@@ -123,6 +125,12 @@ enter_guest:
         ldr     x30, [x0, #30 * 8]
         ldp     x0, x1, [x0]
         eret
+
+// ---- vhe.c's application, which runs at EL0. ---------------------------------------------------------------
+
+vhe_application:
+        svc     #7
+        b       .
 
 // ---- The guests' programs, as they are copied to their RAM. ------------------------------------------------
 

@@ -6,6 +6,7 @@
 enum exception_class {
     EC_WFX = 0x01,
     EC_FP = 0x07,
+    EC_SVC64 = 0x15,
     EC_HVC64 = 0x16,
     EC_SMC64 = 0x17,
     EC_SYS64 = 0x18, /* MRS, MSR, system instruction */
@@ -151,6 +152,8 @@ static struct vcpu *synchronous(struct vcpu *v)
         v->exits[BY_SMC]++;
         v->pc += 4;
         return hypercall(v);
+    case EC_SVC64: /* only with HCR_EL2.TGE; a guest's system calls go to its own EL1 */
+        vhe_call(v, field(esr, 15, 0));
     case EC_DATA_ABORT: data_abort(v, esr); break;
     case EC_FETCH_ABORT: fetch_abort(v); break;
     case EC_SYS64:

@@ -12,6 +12,7 @@ static const struct demo {
 } demos[] = {
     {"guests", "two guests under a small hypervisor (the default)", 0},
     {"hostile", "one of them misbehaves, the other must not notice", 8},
+    {"vhe", "what HCR_EL2.E2H does to the names of registers", 16},
 };
 
 void demo_list(void)
