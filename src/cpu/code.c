@@ -10,10 +10,25 @@
 
 #include "core/check.h"
 
+enum { PATIENCE = 32 };
+
 static void reset_slots(struct code_page *p, u32 first, u32 last)
 {
     for (u32 k = first; k <= last; k++)
         p->op[k].row = A64_ROW_FETCH;
+}
+
+/* A page that is written again and again while nothing new on it is executed has become data: its stores take the
+ * fast path again until it is executed the next time. Each time it takes longer, for pages that are both. */
+static void forget(struct code_cache *cc, struct code_page *p)
+{
+    reset_slots(p, 0, CODE_SLOTS - 1);
+    if (p->jit)
+        cc->jit_written(cc->jit, p, 0, CODE_SLOTS - 1);
+    p->decoded = false;
+    p->writes = 0;
+    p->patience *= 2;
+    bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
 }
 
 static void written(void *arg, u32 page, u32 off, u32 len)
@@ -25,6 +40,8 @@ static void written(void *arg, u32 page, u32 off, u32 len)
     reset_slots(p, off / 4, (off + len - 1) / 4);
     if (p->jit)
         cc->jit_written(cc->jit, p, off / 4, (off + len - 1) / 4);
+    if (p->decoded && ++p->writes > p->patience)
+        forget(cc, p);
 }
 
 struct code_cache *code_cache_new(struct bus *bus)
@@ -92,6 +109,8 @@ struct code_page *code_page_get(struct code_cache *cc, u32 page)
     p->page = page;
     p->decoded = false;
     p->jit = NULL;
+    p->writes = 0;
+    p->patience = PATIENCE;
     p->bytes = bus_page_ptr(cc->bus, page);
     reset_slots(p, 0, CODE_SLOTS);
     p->next = NULL;
@@ -122,6 +141,7 @@ const struct op *code_decode(struct code_cache *cc, const struct decoder *d, str
             code_page_mark(cc, p);
         u32 word;
         memcpy(&word, p->bytes + 4 * i, 4);
+        p->writes = 0;
         *slot = decode(d, word);
     }
     return slot;

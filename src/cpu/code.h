@@ -17,6 +17,7 @@ struct code_page {
     u32 page;                      /* RAM page number */
     bool decoded;                  /* some slot was decoded since the page was last marked WHY_CODE */
     const u8 *bytes;               /* the page's contents */
+    u32 writes, patience;          /* writes since something was decoded; how many make it a page of data again */
     struct code_page *next, *prev; /* by age of creation, oldest first */
 };
 

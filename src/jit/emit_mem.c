@@ -9,13 +9,13 @@
 
 enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };
 
-/* rax: VA. Leaves rdx = host - VA; jumps to the slow path's stub otherwise. rax stays. */
-static void check(struct translation *t, s32 tags, unsigned size, bool aligned)
+/* rax: VA. Leaves rdx = host - VA; jumps to the slow path's stub otherwise. rax stays. table: the fast table, whose
+ * index is in rcx already. */
+static void check_in(struct translation *t, unsigned table, s32 tags, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
-    x64_bextr(a, RCX, RAX, R_INDEX);
     x64_rr(a, true, X_LOAD, RDX, RAX);
-    x64_rmx(a, true, X_XOR, RDX, R_FT, RCX, 3, tags);
+    x64_rmx(a, true, X_XOR, RDX, table, RCX, 3, tags);
     u8 *slow;
     if (aligned) {
         x64_test_ri(a, true, RDX, -0x1000 | (s32)(size - 1));
@@ -28,11 +28,28 @@ static void check(struct translation *t, s32 tags, unsigned size, bool aligned)
     if (t->sp_check)
         s->from[1] = t->sp_check;
     t->sp_check = NULL;
-    x64_rmx(a, true, X_LOAD, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, delta));
+    x64_rmx(a, true, X_LOAD, RDX, table, RCX, 3, (s32)offsetof(struct fast, delta));
+}
+
+static void check(struct translation *t, s32 tags, unsigned size, bool aligned)
+{
+    x64_bextr(&t->as, RCX, RAX, R_INDEX);
+    check_in(t, R_FT, tags, size, aligned);
+}
+
+/* The same in the table of unprivileged accesses. */
+static void check_unpriv(struct translation *t, s32 tags, unsigned size, bool aligned)
+{
+    struct x64 *a = &t->as;
+    x64_rm(a, true, X_LOAD, R8, R_CPU, CPU(ft_unpriv));
+    x64_rr(a, true, X_LOAD, RCX, RAX);
+    x64_shift(a, true, X_SHR, RCX, 12);
+    x64_rm(a, true, X_AND, RCX, R8, (s32)offsetof(struct fast, mask));
+    check_in(t, R8, tags, size, aligned);
 }
 
 /* rax = base + what the addressing mode adds; notes the check of SP's alignment. */
-enum mode { IMM, POST, PRE, REG, EXT, BASE };
+enum mode { IMM, POST, PRE, REG, EXT, BASE, UNPRIV };
 static void address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     struct x64 *a = &t->as;
@@ -90,7 +107,8 @@ static void em_load(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     address(t, o, mode, scale);
-    check(t, TAG_READ, 1u << scale, scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN));
+    bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
+    (mode == UNPRIV ? check_unpriv : check)(t, TAG_READ, 1u << scale, aligned);
     load(t, what, scale);
     st_x(t, o->rd, RSI);
     write_back(t, o, mode);
@@ -101,7 +119,8 @@ static void em_store(struct translation *t, const struct op *o)
     unsigned mode = t->e->a & 7, scale = t->e->b;
     struct x64 *a = &t->as;
     address(t, o, mode, scale);
-    check(t, TAG_WRITE, 1u << scale, scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN));
+    bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
+    (mode == UNPRIV ? check_unpriv : check)(t, TAG_WRITE, 1u << scale, aligned);
     ld_x(t, scale == 3, RSI, o->rd);
     if (scale == 1)
         x64_8(a, 0x66);
@@ -119,7 +138,70 @@ static void em_literal(struct translation *t, const struct op *o)
     st_x(t, o->rd, RSI);
 }
 
-/* Pairs. b: scale of one register. With alignment checks the exec function does it. */
+/* ---- exclusives ------------------------------------------------------------------------------ */
+
+/* ecx: RAM page of the access at rax + rdx. */
+static void page_of_access(struct translation *t)
+{
+    struct x64 *a = &t->as;
+    x64_rmx(a, true, X_LEA, RCX, RAX, RDX, 0, 0);
+    x64_rm(a, true, X_SUB, RCX, R_CONST, (s32)offsetof(struct jit_shared, ram_base));
+    x64_shift(a, true, X_SHR, RCX, 12);
+}
+
+/* valid and size of the monitor are read and written together. */
+static void em_ldxr(struct translation *t, const struct op *o)
+{
+    unsigned scale = t->e->b;
+    struct x64 *a = &t->as;
+    address(t, o, BASE, scale);
+    check(t, TAG_READ, 1u << scale, true);
+    load(t, LD, scale);
+    page_of_access(t);
+    x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.page));
+    x64_ri(a, false, X_AND, RAX, 0xfc0);
+    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(monitor.off));
+    x64_mov_imm(a, RCX, 1 | 256u << scale);
+    x64_8(a, 0x66);
+    x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.valid));
+    st_x(t, o->rd, RSI);
+}
+
+static void em_stxr(struct translation *t, const struct op *o)
+{
+    unsigned scale = t->e->b;
+    struct x64 *a = &t->as;
+    u8 *fail[3];
+    address(t, o, BASE, scale);
+    check(t, TAG_WRITE, 1u << scale, true);
+    x64_mov_imm(a, RDI, 1);
+    x64_rm(a, false, X_MOVZX16, RSI, R_CPU, CPU(monitor.valid));
+    x64_rm(a, false, X_AND, RSI, R_CONST, (s32)offsetof(struct jit_shared, monitor_mask));
+    x64_op(a, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [valid], 0 */
+    x64_modrm(a, 0, R_CPU, CPU(monitor.valid));
+    x64_8(a, 0);
+    x64_ri(a, false, X_CMP, RSI, (s32)(1 | 256u << scale));
+    fail[0] = x64_jcc(a, CC_NE);
+    page_of_access(t);
+    x64_rm(a, false, X_CMP, RCX, R_CPU, CPU(monitor.page));
+    fail[1] = x64_jcc(a, CC_NE);
+    x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_ri(a, false, X_AND, RCX, 0xfc0);
+    x64_rm(a, false, X_CMP, RCX, R_CPU, CPU(monitor.off));
+    fail[2] = x64_jcc(a, CC_NE);
+    ld_x(t, scale == 3, RSI, o->rd);
+    if (scale == 1)
+        x64_8(a, 0x66);
+    x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, 0);
+    x64_rr(a, false, X_XOR, RDI, RDI);
+    for (unsigned i = 0; i < ARRAY_LEN(fail); i++)
+        x64_here(a, fail[i]);
+    st_x(t, o->ra, RDI);
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+/* b: scale of one register. With alignment checks the exec function does it. */
 static void em_ldp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
@@ -156,6 +238,122 @@ static void em_stp(struct translation *t, const struct op *o)
     write_back(t, o, mode);
 }
 
+/* ---- vector registers ------------------------------------------------------------------------ */
+
+/* Host vector registers are xmm0 and xmm1. With alignment checks the exec function does it. */
+static s32 v_disp(unsigned r) { return (s32)offsetof(struct cpu, v) + 32 * (s32)r - CPU_BIAS; }
+
+/* xmm = [rax + rdx + disp], zero-extended */
+static void load_v(struct translation *t, unsigned xmm, unsigned scale, s32 disp)
+{
+    struct x64 *a = &t->as;
+    if (scale < 2) {
+        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RSI, RAX, RDX, 0, disp);
+        x64_vex_rr(a, 1, 1, false, 0x6e, xmm, 0, RSI);
+    } else if (scale == 2) {
+        x64_vex_rmx(a, 1, 1, false, 0x6e, xmm, 0, RAX, RDX, disp);
+    } else {
+        x64_vex_rmx(a, 1, 2, false, scale == 3 ? 0x7e : 0x6f, xmm, 0, RAX, RDX, disp);
+    }
+}
+
+static void store_v(struct translation *t, unsigned r, unsigned scale, s32 disp)
+{
+    struct x64 *a = &t->as;
+    if (scale == 4) {
+        x64_vex_rm(a, 1, 1, false, 0x6f, 0, 0, R_CPU, v_disp(r));
+        x64_vex_rmx(a, 1, 2, false, 0x7f, 0, 0, RAX, RDX, disp);
+        return;
+    }
+    x64_rm(a, scale == 3, X_LOAD, RSI, R_CPU, v_disp(r));
+    if (scale == 1)
+        x64_8(a, 0x66);
+    x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, disp);
+}
+
+static void set_v(struct translation *t, unsigned r, unsigned xmm)
+{
+    x64_vex_rm(&t->as, 1, 1, false, 0x7f, xmm, 0, R_CPU, v_disp(r));
+}
+
+/* x = option<2>:option<0>, y = shifted */
+static void address_v(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
+{
+    struct x64 *a = &t->as;
+    address(t, o, mode == REG ? BASE : mode, 0);
+    if (mode != REG)
+        return;
+    op_x(t, o->x != 0, o->x & 1 ? X_LOAD : o->x & 2 ? X_MOVSXD : X_LOAD, RCX, o->rm);
+    if (o->y && scale > 3) {
+        x64_shift(a, true, X_SHL, RCX, scale);
+        x64_rr(a, true, X_ADD, RAX, RCX);
+    } else {
+        x64_rmx(a, true, X_LEA, RAX, RAX, RCX, o->y ? scale : 0, 0);
+    }
+}
+
+static void em_ldr_v(struct translation *t, const struct op *o)
+{
+    unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t->flavour & FLAVOUR_ALIGN) {
+        t_call(t);
+        return;
+    }
+    address_v(t, o, mode, scale);
+    check(t, TAG_READ, 1u << scale, false);
+    load_v(t, 0, scale, 0);
+    set_v(t, o->rd, 0);
+    write_back(t, o, mode);
+}
+
+static void em_str_v(struct translation *t, const struct op *o)
+{
+    unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t->flavour & FLAVOUR_ALIGN) {
+        t_call(t);
+        return;
+    }
+    address_v(t, o, mode, scale);
+    check(t, TAG_WRITE, 1u << scale, false);
+    store_v(t, o->rd, scale, 0);
+    write_back(t, o, mode);
+}
+
+static void em_ldp_v(struct translation *t, const struct op *o)
+{
+    unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t->flavour & FLAVOUR_ALIGN) {
+        t_call(t);
+        return;
+    }
+    address(t, o, mode, 0);
+    check(t, TAG_READ, 2u << scale, false);
+    load_v(t, 0, scale, 0);
+    load_v(t, 1, scale, 1 << scale);
+    set_v(t, o->rd, 0);
+    set_v(t, o->ra, 1);
+    write_back(t, o, mode);
+}
+
+static void em_stp_v(struct translation *t, const struct op *o)
+{
+    unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t->flavour & FLAVOUR_ALIGN) {
+        t_call(t);
+        return;
+    }
+    address(t, o, mode, 0);
+    check(t, TAG_WRITE, 2u << scale, false);
+    store_v(t, o->rd, scale, 0);
+    store_v(t, o->ra, scale, 1 << scale);
+    write_back(t, o, mode);
+}
+
+#define V_EXIT (EMIT_EXIT | EMIT_FP)
+#define VPAIR(name, fn, scale)                                                                                         \
+    ROW(name##_imm, fn, V_EXIT, IMM, scale), ROW(name##_post, fn, V_EXIT, POST, scale),                                \
+        ROW(name##_pre, fn, V_EXIT, PRE, scale)
+#define VMODES(name, fn, scale) VPAIR(name, fn, scale), ROW(name##_reg, fn, V_EXIT, REG, scale)
 #define MODES(name, fn, what, scale)                                                                                   \
     ROW(name, fn, EMIT_EXIT, A(IMM, what), scale), ROW(name##_post, fn, EMIT_EXIT, A(POST, what), scale),              \
         ROW(name##_pre, fn, EMIT_EXIT, A(PRE, what), scale)
@@ -192,5 +390,37 @@ const struct emit_row emit_mem_rows[] = {
     ROW(stlrh, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 1),
     ROW(stlr32, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 2),
     ROW(stlr64, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 3),
+    ROW(ldxrb, em_ldxr, EMIT_EXIT, 0, 0),
+    ROW(ldxrh, em_ldxr, EMIT_EXIT, 0, 1),
+    ROW(ldxr32, em_ldxr, EMIT_EXIT, 0, 2),
+    ROW(ldxr64, em_ldxr, EMIT_EXIT, 0, 3),
+    ROW(stxrb, em_stxr, EMIT_EXIT, 0, 0),
+    ROW(stxrh, em_stxr, EMIT_EXIT, 0, 1),
+    ROW(stxr32, em_stxr, EMIT_EXIT, 0, 2),
+    ROW(stxr64, em_stxr, EMIT_EXIT, 0, 3),
+    ROW(ldtrb, em_load, EMIT_EXIT, A(UNPRIV, LD), 0),
+    ROW(ldtrh, em_load, EMIT_EXIT, A(UNPRIV, LD), 1),
+    ROW(ldtr32, em_load, EMIT_EXIT, A(UNPRIV, LD), 2),
+    ROW(ldtr64, em_load, EMIT_EXIT, A(UNPRIV, LD), 3),
+    ROW(sttrb, em_store, EMIT_EXIT, A(UNPRIV, ST), 0),
+    ROW(sttrh, em_store, EMIT_EXIT, A(UNPRIV, ST), 1),
+    ROW(sttr32, em_store, EMIT_EXIT, A(UNPRIV, ST), 2),
+    ROW(sttr64, em_store, EMIT_EXIT, A(UNPRIV, ST), 3),
+    VMODES(ldr_vb, em_ldr_v, 0),
+    VMODES(ldr_vh, em_ldr_v, 1),
+    VMODES(ldr_vs, em_ldr_v, 2),
+    VMODES(ldr_vd, em_ldr_v, 3),
+    VMODES(ldr_vq, em_ldr_v, 4),
+    VMODES(str_vb, em_str_v, 0),
+    VMODES(str_vh, em_str_v, 1),
+    VMODES(str_vs, em_str_v, 2),
+    VMODES(str_vd, em_str_v, 3),
+    VMODES(str_vq, em_str_v, 4),
+    VPAIR(ldp_vs, em_ldp_v, 2),
+    VPAIR(ldp_vd, em_ldp_v, 3),
+    VPAIR(ldp_vq, em_ldp_v, 4),
+    VPAIR(stp_vs, em_stp_v, 2),
+    VPAIR(stp_vd, em_stp_v, 3),
+    VPAIR(stp_vq, em_stp_v, 4),
     {0},
 };

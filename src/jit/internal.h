@@ -34,8 +34,10 @@ enum { BLOCK_MAX = 64, BLOCK_BYTES = 64 * 1024 };
 struct jit_shared {
     u32 nzcv_sub[16]; /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
-    u32 flag_mask; /* where LAHF and SETO leave S, Z, C and O in AX */
-    u32 stop;      /* translations were dropped: leave after the instruction */
+    u32 flag_mask;    /* where LAHF and SETO leave S, Z, C and O in AX */
+    u32 stop;         /* translations were dropped: leave after the instruction */
+    u32 monitor_mask; /* valid and size, as they are read together */
+    u8 *ram_base;
     a64_exec *const *execs;
 };
 

@@ -236,6 +236,8 @@ static struct jit *jit_new(struct code_cache *code)
     j->code = code;
     j->shared.execs = a64_execs;
     j->shared.flag_mask = 0xc101;
+    j->shared.monitor_mask = 0xffff;
+    j->shared.ram_base = bus_ram_base(code->bus);
     for (u32 i = 0; i < 16; i++) { /* PEXT gives O, C, Z, S from bit 0 up: that is V, C, Z, N */
         j->shared.nzcv_add[i] = i << 28;
         j->shared.nzcv_sub[i] = (i ^ 2) << 28;

@@ -275,6 +275,12 @@ static inline void x64_vex_rm(struct x64 *a, unsigned map, unsigned pp, bool w, 
     x64_vex(a, map, pp, w, false, op, r, v, 0, base);
     x64_modrm(a, r, base, disp);
 }
+static inline void x64_vex_rmx(struct x64 *a, unsigned map, unsigned pp, bool w, unsigned op, unsigned r, unsigned v,
+                               unsigned base, unsigned index, s32 disp)
+{
+    x64_vex(a, map, pp, w, false, op, r, v, index, base);
+    x64_sib(a, r, base, index, 0, disp);
+}
 /* bextr r, s, control */
 static inline void x64_bextr(struct x64 *a, unsigned r, unsigned s, unsigned ctl)
 {

@@ -9,6 +9,7 @@
 
 #include "cpu/exception.h"
 #include "machine/console.h"
+#include "machine/lockstep.h"
 #include "machine/machine.h"
 
 void run_complain(const struct config *c, const struct err *e) { fprintf(stderr, "%s: %s\n", c->program, e->text); }
@@ -173,6 +174,8 @@ int run_config(struct config *c)
         return c->qemu_status ? 1 : e.status;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (strcmp(c->engine, "lockstep") == 0)
+        return lockstep_run(c);
     struct console *console = console_new(STDIN_FILENO, STDOUT_FILENO, c->qemu_status);
     struct machine *m = machine_new(c, c->dry_run ? NULL : console, &e);
     int status;
