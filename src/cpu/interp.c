@@ -140,26 +140,43 @@ static bool instead(struct cpu *c)
     return true;
 }
 
-/* Software step is active (DDI0487 D2.12): takes the exception or executes one instruction. */
-static void run_stepped(struct cpu *c)
+/* Executes one instruction, or takes the exception that comes instead. */
+static void run_one(struct cpu *c)
 {
-    static const u16 esr[] = {0, ESR_EL1, ESR_EL2, ESR_EL3}, spsr[] = {0, SPSR_EL1, SPSR_EL2, SPSR_EL3};
-    if (!c->ps.ss) {
-        unsigned stepped = c->stepped;
-        c->stepped = STEPPED_NOTHING;
-        debug_step_exception(c, stepped);
+    c->slice.left--;
+    if (UNLIKELY(c->pc & 3)) {
+        exc_pc_alignment(c, c->pc);
         return;
     }
-    c->slice.left--;
-    if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c)))
+    if (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))
+        return;
+    if (debug_breakpoint_page(c, c->pc) && debug_breakpoint_hit(c)) {
+        c->slice.left++; /* nothing was executed */
+        debug_breakpoint_exception(c);
+        return;
+    }
+    if (instead(c))
         return;
     const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
-    const char *name = a64_rows[cpu_current_op(c).row].name;
-    u64 before = c->exceptions;
     enum step s = c->ps.btype ? execute_target(c, o) : a64_execs[o->row](c, o);
     if (s != STEP_JUMP)
         c->pc += 4;
     c->irq_check |= s == STEP_SYNC;
+}
+
+/* Software step is active (DDI0487 D2.12): takes the exception or executes one instruction. */
+static void run_stepped(struct cpu *c)
+{
+    static const u16 esr[] = {0, ESR_EL1, ESR_EL2, ESR_EL3}, spsr[] = {0, SPSR_EL1, SPSR_EL2, SPSR_EL3};
+    unsigned stepped = c->stepped;
+    c->stepped = STEPPED_NOTHING;
+    if (!c->ps.ss) {
+        debug_step_exception(c, stepped);
+        return;
+    }
+    const char *name = a64_rows[cpu_current_op(c).row].name;
+    u64 before = c->exceptions;
+    run_one(c);
     if (c->exceptions != before) { /* SSAdvance() before SVC, HVC and SMC: they are done when taken */
         unsigned ec = (unsigned)(c->sys[esr[c->ps.el]] >> 26);
         if (ec == EC_SVC64 || ec == EC_HVC64 || (ec == EC_SMC64 && c->ps.el == 3))
@@ -171,6 +188,18 @@ static void run_stepped(struct cpu *c)
     }
 }
 
+/* False: no debug exception can come from the page of pc. */
+static bool run_debugged(struct cpu *c)
+{
+    if (debug_step_active(c))
+        run_stepped(c);
+    else if (debug_breakpoint_page(c, c->pc))
+        run_one(c);
+    else
+        return false;
+    return true;
+}
+
 bool interp_look(struct cpu *c)
 {
     if (c->irq_check) {
@@ -180,10 +209,8 @@ bool interp_look(struct cpu *c)
     }
     if (c->ctx_dirty)
         context_resolve(c);
-    if (UNLIKELY(c->sys[MDSCR_EL1] & 1) && debug_step_active(c)) {
-        run_stepped(c);
+    if (UNLIKELY(c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) && run_debugged(c))
         return false;
-    }
     if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
         c->slice.left--;
         return false;

@@ -498,6 +498,55 @@ START_TEST(test_step_disabled)
 }
 END_TEST
 
+/* ---- breakpoints ---------------------------------------------------------------------------- */
+
+START_TEST(test_breakpoint)
+{
+    r.c->sys[OSLSR_EL1] = 0;
+    r.c->sys[MDSCR_EL1] = MDSCR_MDE;
+    r.c->sys[ID_AA64DFR0_EL1] |= 5 << 12;
+    r.c->sys[DBGBVR2_EL1] = EL0 + CODE + 8;
+    r.c->sys[DBGBCR2_EL1] = 0xf << 5 | 2 << 1 | 1; /* EL0 */
+    const u32 words[] = {0x91000400, 0x91000400, 0x91000400, SVC};
+    put(CODE, words, sizeof words);
+    start(0, EL0 + CODE);
+    ck_assert_uint_eq(run_slice(1000), 2);
+    ended(EC_BREAK_LOW, 0x22, EL0 + CODE + 8);
+    ck_assert_uint_eq(r.c->x[0], 2);
+    /* linked to another Context ID: no match; to this one: match */
+    r.taken = 0;
+    r.c->sys[DBGBCR2_EL1] |= 1 << 20 | 5 << 16;
+    r.c->sys[DBGBVR5_EL1] = 7;
+    r.c->sys[DBGBCR5_EL1] = 3 << 20 | 0xf << 5 | 1;
+    start(0, EL0 + CODE);
+    run_slice(1000);
+    ended(EC_SVC64, 0, EL0 + CODE + 16);
+    r.taken = 0;
+    r.c->sys[CONTEXTIDR_EL1] = 7;
+    start(0, EL0 + CODE);
+    run_slice(1000);
+    ended(EC_BREAK_LOW, 0x22, EL0 + CODE + 8);
+}
+END_TEST
+
+/* A breakpoint of EL1 needs KDE and PSTATE.D clear when EL1 is also the target. */
+START_TEST(test_breakpoint_kernel)
+{
+    r.c->sys[OSLSR_EL1] = 0;
+    r.c->sys[MDSCR_EL1] = MDSCR_MDE;
+    r.c->sys[DBGBVR0_EL1] = CODE + 4;
+    r.c->sys[DBGBCR0_EL1] = 0xf << 5 | 1 << 1 | 1; /* EL1 */
+    CASE(NOP, NOP, SVC);
+    ended(EC_SVC64, 0, CODE + 12);
+    r.taken = 0;
+    r.c->sys[MDSCR_EL1] |= MDSCR_KDE;
+    start(1, CODE);
+    r.c->ps.daif = 0;
+    run_slice(1000);
+    ended(EC_BREAK_SAME, 0x22, CODE + 4);
+}
+END_TEST
+
 /* ---- memory tagging ------------------------------------------------------------------------- */
 
 static void mte(unsigned tcf)
@@ -586,6 +635,8 @@ int main(void)
     tcase_add_test(t, test_wfx_traps_from_el0);
     tcase_add_test(t, test_wfit);
     tcase_add_test(t, test_bti);
+    tcase_add_test(t, test_breakpoint);
+    tcase_add_test(t, test_breakpoint_kernel);
     tcase_add_test(t, test_step);
     tcase_add_test(t, test_step_branch_and_exclusive);
     tcase_add_test(t, test_step_pending);
