@@ -166,13 +166,12 @@ static bool on_event(struct its *s, const u64 *w)
     struct gic_cpu *c = find_collection(s, ite_icid(e.ite));
     u32 intid = ite_intid(e.ite);
     unsigned cmd = w[0] & 0xff;
+    if (!c) /* an event of an unmapped collection counts as unmapped */
+        return false;
     if (cmd == 0x0f) { /* DISCARD */
-        if (c)
-            gic_lpi_set(g, c, intid, false);
+        gic_lpi_set(g, c, intid, false);
         return store(s, e.addr, 0);
     }
-    if (!c)
-        return false;
     switch (cmd) {
     case 0x03: gic_lpi_set(g, c, intid, true); return true;
     case 0x04: gic_lpi_set(g, c, intid, false); return true;
