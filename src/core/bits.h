@@ -3,10 +3,7 @@
 #include "core/types.h"
 
 /* x<msb:lsb>, 0 <= lsb <= msb <= 63. */
-static inline u64 bits(u64 x, unsigned msb, unsigned lsb)
-{
-    return x >> lsb & (~0ull >> (63 - (msb - lsb)));
-}
+static inline u64 bits(u64 x, unsigned msb, unsigned lsb) { return x >> lsb & (~0ull >> (63 - (msb - lsb))); }
 static inline bool bit(u64 x, unsigned n) { return (x >> n & 1) != 0; }
 
 /* n one bits, 0 <= n <= 64. */
@@ -31,7 +28,4 @@ static inline u32 bswap32(u32 x) { return __builtin_bswap32(x); }
 static inline u64 bswap64(u64 x) { return __builtin_bswap64(x); }
 
 /* Byte-reverses the low size bytes (1, 2, 4 or 8). */
-static inline u64 bswap_size(u64 x, unsigned size)
-{
-    return bswap64(x) >> (64 - 8 * size);
-}
+static inline u64 bswap_size(u64 x, unsigned size) { return bswap64(x) >> (64 - 8 * size); }

@@ -14,9 +14,9 @@
 struct region {
     u64 base, size;
     u8 spaces;
-    u8 kind;      /* enum page_kind; ROM regions stay ROM, readable says how they act */
+    u8 kind; /* enum page_kind; ROM regions stay ROM, readable says how they act */
     bool readable;
-    u32 page;     /* first page number of RAM and ROM */
+    u32 page; /* first page number of RAM and ROM */
     struct device *dev;
     const char *name;
 };
@@ -87,20 +87,20 @@ static u32 take_pages(struct bus *b, u64 size)
 u32 bus_map_ram(struct bus *b, u8 spaces, u64 base, u64 size, const char *name)
 {
     u32 page = take_pages(b, size);
-    add_region(b, (struct region){ base, size, spaces, PAGE_RAM, true, page, NULL, name });
+    add_region(b, (struct region){base, size, spaces, PAGE_RAM, true, page, NULL, name});
     return page;
 }
 
 u32 bus_map_rom(struct bus *b, u8 spaces, u64 base, u64 size, struct device *dev)
 {
     u32 page = take_pages(b, size);
-    add_region(b, (struct region){ base, size, spaces, PAGE_ROM, true, page, dev, dev->id });
+    add_region(b, (struct region){base, size, spaces, PAGE_ROM, true, page, dev, dev->id});
     return page;
 }
 
 void bus_map_device(struct bus *b, u8 spaces, u64 base, u64 size, struct device *dev)
 {
-    add_region(b, (struct region){ base, size, spaces, PAGE_DEV, true, 0, dev, dev->id });
+    add_region(b, (struct region){base, size, spaces, PAGE_DEV, true, 0, dev, dev->id});
 }
 
 void bus_seal(struct bus *b)
@@ -158,7 +158,7 @@ struct bus_target bus_resolve(struct bus *b, struct pa pa)
 {
     u64 addr = align_down(pa_addr(pa), PAGE_SIZE);
     const struct region *r = find(b, pa_space(pa), addr);
-    struct bus_target t = { PAGE_NONE, 0, NULL, 0 };
+    struct bus_target t = {PAGE_NONE, 0, NULL, 0};
     if (!r)
         return t;
     t.kind = r->kind == PAGE_ROM && !r->readable ? PAGE_DEV : (enum page_kind)r->kind;
@@ -292,7 +292,7 @@ static enum bus_result write_bytes(struct bus *b, const struct txn *t, u64 addr,
             memcpy(bus_page_ptr(b, to.page) + off, p, k);
             ram_written(b, to.page, (u32)off, (u32)k);
         } else if (to.kind != PAGE_NONE && single_access(addr, k)) {
-            u64 v[2] = { 0, 0 };
+            u64 v[2] = {0, 0};
             memcpy(v, p, k);
             enum bus_result res = bus_dev_write(to.dev, t, to.off + off, (unsigned)k, v);
             if (res != BUS_OK)
@@ -314,7 +314,7 @@ enum bus_result bus_write(struct bus *b, const struct txn *t, u64 addr, const vo
 
 enum bus_result bus_load(struct bus *b, enum pas space, u64 addr, const void *buf, size_t n)
 {
-    struct txn t = { .space = (u8)space, .cpu = TXN_DMA, .privileged = true };
+    struct txn t = {.space = (u8)space, .cpu = TXN_DMA, .privileged = true};
     return write_bytes(b, &t, addr, buf, n, true);
 }
 
@@ -335,7 +335,7 @@ bool bus_range(struct bus *b, unsigned i, struct bus_range *out)
     if (i >= b->count)
         return false;
     const struct region *r = &b->regions[i];
-    *out = (struct bus_range){ r->base, r->size, r->spaces, (enum page_kind)r->kind, r->name };
+    *out = (struct bus_range){r->base, r->size, r->spaces, (enum page_kind)r->kind, r->name};
     return true;
 }
 
@@ -439,5 +439,5 @@ static enum bus_result direct_write(void *arg, const struct txn *t, u64 addr, co
 
 struct dma bus_dma(struct bus *b, u32 stream)
 {
-    return (struct dma){ direct_read, direct_write, b, { .space = PAS_NS, .cpu = TXN_DMA, .stream = stream } };
+    return (struct dma){direct_read, direct_write, b, {.space = PAS_NS, .cpu = TXN_DMA, .stream = stream}};
 }

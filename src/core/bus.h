@@ -20,13 +20,13 @@ enum bus_result {
 
 /* Who accesses, and how (the attributes that AXI carries). */
 struct txn {
-    u8 space;         /* enum pas */
-    u8 cpu;           /* index of the CPU, TXN_DMA for anything else */
+    u8 space; /* enum pas */
+    u8 cpu;   /* index of the CPU, TXN_DMA for anything else */
     bool privileged;
     bool instruction;
-    bool debug;       /* observes: no side effects whatever */
-    u32 stream;       /* StreamID / ITS DeviceID of a DMA initiator */
-    u32 substream;    /* 0: none */
+    bool debug;    /* observes: no side effects whatever */
+    u32 stream;    /* StreamID / ITS DeviceID of a DMA initiator */
+    u32 substream; /* 0: none */
 };
 enum { TXN_DMA = 0xff };
 
@@ -46,9 +46,9 @@ struct device_ops {
     u8 min_size, max_size;
     enum bus_result (*read)(struct device *, const struct txn *, u64 off, unsigned size, u64 *val);
     enum bus_result (*write)(struct device *, const struct txn *, u64 off, unsigned size, u64 val);
-    void (*reset)(struct device *);               /* power-on values; NULL: nothing to reset */
+    void (*reset)(struct device *);                /* power-on values; NULL: nothing to reset */
     void (*state)(struct device *, struct snap *); /* mandatory */
-    void (*destroy)(struct device *);             /* frees the device itself; NULL: free() */
+    void (*destroy)(struct device *);              /* frees the device itself; NULL: free() */
 };
 
 /* First member of every device's private struct. */
@@ -118,10 +118,10 @@ struct bus_target bus_resolve(struct bus *b, struct pa pa);
 
 /* Host address of a RAM or ROM page. */
 u8 *bus_page_ptr(struct bus *b, u32 page);
-u8 *bus_ram_base(struct bus *b);   /* host address of page 0 */
+u8 *bus_ram_base(struct bus *b); /* host address of page 0 */
 u32 bus_page_count(struct bus *b);
 u8 *bus_page_tags(struct bus *b, u32 page); /* 128 bytes: allocation tags of 256 granules, even one in bits 3:0 */
-u8 *bus_page_why(struct bus *b);   /* [page count] masks of enum page_why */
+u8 *bus_page_why(struct bus *b);            /* [page count] masks of enum page_why */
 
 /* Device access for CPUs: any size 1..16 bytes that does not cross a page; splits and aligns as the
  * device asks.  Little-endian byte order in val (two words for 16 bytes). */

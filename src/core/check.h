@@ -4,10 +4,10 @@
 
 _Noreturn void check_failed(const char *file, int line, const char *what);
 
-#define CHECK(cond)                                         \
-    do {                                                    \
-        if (UNLIKELY(!(cond)))                              \
-            check_failed(__FILE__, __LINE__, #cond);        \
+#define CHECK(cond)                                                                                                    \
+    do {                                                                                                               \
+        if (UNLIKELY(!(cond)))                                                                                         \
+            check_failed(__FILE__, __LINE__, #cond);                                                                   \
     } while (0)
 
 /* A place that is never reached. */

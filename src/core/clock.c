@@ -145,5 +145,5 @@ void clock_state(struct clock *c, struct snap *s)
 void clock_free(struct clock *c)
 {
     free(c->heap);
-    *c = (struct clock){ 0 };
+    *c = (struct clock){0};
 }

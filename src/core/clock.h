@@ -39,18 +39,18 @@ static inline bool slice_continue(struct slice *s)
 }
 
 struct event {
-    u64 when;                 /* ns; valid while queued */
-    void (*fire)(void *arg);  /* called with the event already removed; may schedule it again */
+    u64 when;                /* ns; valid while queued */
+    void (*fire)(void *arg); /* called with the event already removed; may schedule it again */
     void *arg;
-    const char *name;         /* unique in the machine; snapshots find events by it */
-    u32 pos;                  /* place in the heap + 1, 0: not queued */
-    u64 seq;                  /* order of equal deadlines */
+    const char *name; /* unique in the machine; snapshots find events by it */
+    u32 pos;          /* place in the heap + 1, 0: not queued */
+    u64 seq;          /* order of equal deadlines */
 };
 
 struct clock {
-    u64 end;            /* virtual time at which the running slice's budget is used up; when no CPU
-                           runs: now */
-    struct slice *run;  /* the running CPU's, or NULL */
+    u64 end;           /* virtual time at which the running slice's budget is used up; when no CPU
+                          runs: now */
+    struct slice *run; /* the running CPU's, or NULL */
     u64 seq;
     struct event **heap;
     u32 count, cap;

@@ -4,8 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-__attribute__((format(printf, 3, 0))) static void say(struct log *l, const char *prefix,
-                                                      const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void say(struct log *l, const char *prefix, const char *fmt, va_list ap)
 {
     char line[512];
     int n = snprintf(line, sizeof line, "%s", prefix);

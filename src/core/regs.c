@@ -32,16 +32,16 @@ static u64 get(struct device *d, const struct reg *r, unsigned i)
     return v;
 }
 
-enum bus_result regs_read(struct device *d, const struct reg *t, unsigned n, const struct txn *x,
-                          u64 off, unsigned size, u64 *val)
+enum bus_result regs_read(struct device *d, const struct reg *t, unsigned n, const struct txn *x, u64 off,
+                          unsigned size, u64 *val)
 {
     unsigned i;
     const struct reg *r = find(t, n, off, &i);
     *val = 0;
     if (!r || r->access == REG_WO) {
         if (!x->debug)
-            log_guest(d->log, "%s: read of %s register at offset 0x%llx", d->id,
-                      r ? "write-only" : "no", (unsigned long long)off);
+            log_guest(d->log, "%s: read of %s register at offset 0x%llx", d->id, r ? "write-only" : "no",
+                      (unsigned long long)off);
         return BUS_OK;
     }
     if (r->access == REG_RAZWI)
@@ -52,16 +52,16 @@ enum bus_result regs_read(struct device *d, const struct reg *t, unsigned n, con
     return BUS_OK;
 }
 
-enum bus_result regs_write(struct device *d, const struct reg *t, unsigned n, const struct txn *x,
-                           u64 off, unsigned size, u64 val)
+enum bus_result regs_write(struct device *d, const struct reg *t, unsigned n, const struct txn *x, u64 off,
+                           unsigned size, u64 val)
 {
     unsigned i;
     const struct reg *r = find(t, n, off, &i);
     if (x->debug)
         return BUS_OK;
     if (!r || r->access == REG_RO) {
-        log_guest(d->log, "%s: write of 0x%llx to %s register at offset 0x%llx", d->id,
-                  (unsigned long long)val, r ? "read-only" : "no", (unsigned long long)off);
+        log_guest(d->log, "%s: write of 0x%llx to %s register at offset 0x%llx", d->id, (unsigned long long)val,
+                  r ? "read-only" : "no", (unsigned long long)off);
         return BUS_OK;
     }
     if (r->access == REG_RAZWI)

@@ -56,9 +56,7 @@ static void dump(struct snap *s, const char *key, const u8 *p, size_t n)
 void snap_bytes(struct snap *s, const char *key, void *p, size_t n)
 {
     switch (s->mode) {
-    case SNAP_SAVE:
-        save(s, p, n);
-        break;
+    case SNAP_SAVE: save(s, p, n); break;
     case SNAP_LOAD:
         if (s->failed || s->cap - s->pos < n) {
             s->failed = true;
@@ -67,12 +65,8 @@ void snap_bytes(struct snap *s, const char *key, void *p, size_t n)
         memcpy(p, s->buf + s->pos, n);
         s->pos += n;
         break;
-    case SNAP_DUMP:
-        dump(s, key, p, n);
-        break;
-    case SNAP_HASH:
-        hash_bytes(s, p, n);
-        break;
+    case SNAP_DUMP: dump(s, key, p, n); break;
+    case SNAP_HASH: hash_bytes(s, p, n); break;
     }
 }
 
@@ -88,7 +82,7 @@ void snap_bool(struct snap *s, const char *key, bool *b)
 
 void snap_section(struct snap *s, const char *name)
 {
-    char want[32] = { 0 }, got[32];
+    char want[32] = {0}, got[32];
     snprintf(want, sizeof want, "%s", name);
     if (s->mode == SNAP_DUMP && s->dump) {
         s->dump(s->dump_arg, want);

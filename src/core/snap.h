@@ -9,8 +9,8 @@ struct snap {
     enum snap_mode mode;
     u8 *buf; /* SAVE: grows (malloc); LOAD: the caller's bytes */
     size_t cap, pos;
-    u64 hash[2]; /* HASH: running state; read with snap_hash() */
-    bool failed; /* LOAD: ran out of bytes or a section name differed */
+    u64 hash[2];                               /* HASH: running state; read with snap_hash() */
+    bool failed;                               /* LOAD: ran out of bytes or a section name differed */
     void (*dump)(void *arg, const char *line); /* DUMP */
     void *dump_arg;
 };
@@ -25,5 +25,5 @@ void snap_section(struct snap *s, const char *name);
 u64 snap_hash(const struct snap *s);
 void snap_free(struct snap *s);
 
-#define SNAP(s, obj, f) snap_bytes((s), #f, &(obj)->f, sizeof(obj)->f)
+#define SNAP(s, obj, f)      snap_bytes((s), #f, &(obj)->f, sizeof(obj)->f)
 #define SNAP_BOOL(s, obj, f) snap_bool((s), #f, &(obj)->f)

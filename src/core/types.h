@@ -35,15 +35,12 @@ struct pa {
 /* Physical address spaces (DDI0487 D8.1). */
 enum pas { PAS_NS, PAS_S, PAS_ROOT, PAS_REALM };
 
-static inline struct pa pa_make(enum pas space, u64 addr)
-{
-    return (struct pa){ (u64)space << 56 | addr };
-}
+static inline struct pa pa_make(enum pas space, u64 addr) { return (struct pa){(u64)space << 56 | addr}; }
 static inline u64 pa_addr(struct pa pa) { return pa.v & ((1ull << 56) - 1); }
 static inline enum pas pa_space(struct pa pa) { return (enum pas)(pa.v >> 56 & 3); }
-static inline struct pa pa_add(struct pa pa, u64 n) { return (struct pa){ pa.v + n }; }
+static inline struct pa pa_add(struct pa pa, u64 n) { return (struct pa){pa.v + n}; }
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof *(a))
+#define LIKELY(x)                       __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)                     __builtin_expect(!!(x), 0)
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

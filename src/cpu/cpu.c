@@ -28,7 +28,7 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
     c->feat = cfg->feat;
     c->index = cfg->index;
     c->decoder = decoder_new(&c->feat);
-    c->wake = (struct event){ .fire = wake_fire, .arg = c, .name = "cpu-wake" };
+    c->wake = (struct event){.fire = wake_fire, .arg = c, .name = "cpu-wake"};
     c->fetch_page = ~0ull;
     return c;
 }
@@ -52,12 +52,12 @@ void cpu_reset(struct cpu *c)
     memset(c->sp_el, 0, sizeof c->sp_el);
     memset(c->input, 0, sizeof c->input);
     c->nzcv = c->fpsr = c->fpcr = 0;
-    c->monitor = (struct monitor){ 0 };
+    c->monitor = (struct monitor){0};
     c->event_register = false;
     c->wake_at = ~0ull;
     if (c->env->clock)
         clock_cancel(c->env->clock, &c->wake);
-    c->ps = (struct pstate){ .el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf };
+    c->ps = (struct pstate){.el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf};
     c->pc = c->cfg.rvbar;
     c->run = CPU_OFF;
     c->irq_check = true;
@@ -69,10 +69,7 @@ void cpu_reset(struct cpu *c)
         context_reset(c);
 }
 
-u64 cpu_get_sp(const struct cpu *c, unsigned n)
-{
-    return n == (c->ps.sp ? c->ps.el : 0u) ? c->x[REG_SP] : c->sp_el[n];
-}
+u64 cpu_get_sp(const struct cpu *c, unsigned n) { return n == (c->ps.sp ? c->ps.el : 0u) ? c->x[REG_SP] : c->sp_el[n]; }
 
 void cpu_set_sp(struct cpu *c, unsigned n, u64 val)
 {
@@ -146,10 +143,7 @@ void cpu_send_event(struct cpu *c)
         c->run = CPU_RUNNING;
 }
 
-bool cpu_wakeup_pending(struct cpu *c)
-{
-    return exc_wake(c) || (c->run == CPU_WFE && c->event_register);
-}
+bool cpu_wakeup_pending(struct cpu *c) { return exc_wake(c) || (c->run == CPU_WFE && c->event_register); }
 
 void cpu_state(struct cpu *c, struct snap *s)
 {

@@ -8,8 +8,8 @@
 
 #include "core/bits.h"
 #include "cpu/context.h"
-#include "cpu/debug.h"
 #include "cpu/cpu.h"
+#include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "mmu/fault.h"
 
@@ -18,9 +18,9 @@
 static const struct {
     u16 esr, far, elr, spsr, vbar, sctlr;
 } el_cell[4] = {
-    [1] = { ESR_EL1, FAR_EL1, ELR_EL1, SPSR_EL1, VBAR_EL1, SCTLR_EL1 },
-    [2] = { ESR_EL2, FAR_EL2, ELR_EL2, SPSR_EL2, VBAR_EL2, SCTLR_EL2 },
-    [3] = { ESR_EL3, FAR_EL3, ELR_EL3, SPSR_EL3, VBAR_EL3, SCTLR_EL3 },
+    [1] = {ESR_EL1, FAR_EL1, ELR_EL1, SPSR_EL1, VBAR_EL1, SCTLR_EL1},
+    [2] = {ESR_EL2, FAR_EL2, ELR_EL2, SPSR_EL2, VBAR_EL2, SCTLR_EL2},
+    [3] = {ESR_EL3, FAR_EL3, ELR_EL3, SPSR_EL3, VBAR_EL3, SCTLR_EL3},
 };
 
 static bool in_host(const struct cpu *c) /* ELIsInHost(EL0): EL2 with E2H and TGE */
@@ -74,8 +74,15 @@ static void report(struct cpu *c, enum exc_kind kind, bool virt, unsigned from, 
     if (!c->env->on_exception)
         return;
     unsigned el = c->ps.el;
-    struct exc_info info = { (u8)kind, virt, (u8)from, (u8)el, c->sys[el_cell[el].esr], c->sys[el_cell[el].far],
-                             el == 2 ? c->sys[HPFAR_EL2] : 0, ret, c->pc };
+    struct exc_info info = {(u8)kind,
+                            virt,
+                            (u8)from,
+                            (u8)el,
+                            c->sys[el_cell[el].esr],
+                            c->sys[el_cell[el].far],
+                            el == 2 ? c->sys[HPFAR_EL2] : 0,
+                            ret,
+                            c->pc};
     c->env->on_exception(c->env->hook_arg, c, &info);
 }
 
@@ -190,32 +197,19 @@ u8 fault_status(const struct fault *f)
 {
     unsigned level = (unsigned)(f->level & 3);
     switch (f->type) {
-    case FAULT_ADDRESS_SIZE:
-        return f->level < 0 ? 0x29 : (u8)(0x00 | level);
-    case FAULT_TRANSLATION:
-        return f->level < 0 ? 0x2b : (u8)(0x04 | level);
-    case FAULT_ACCESS_FLAG:
-        return (u8)(0x08 | level);
-    case FAULT_PERMISSION:
-        return (u8)(0x0c | level);
-    case FAULT_EXTERNAL:
-        return 0x10;
-    case FAULT_TAG_CHECK:
-        return 0x11;
-    case FAULT_EXTERNAL_TTW:
-        return f->level < 0 ? 0x13 : (u8)(0x14 | level);
-    case FAULT_ALIGNMENT:
-        return 0x21;
-    case FAULT_DEBUG:
-        return 0x22;
-    case FAULT_TLB_CONFLICT:
-        return 0x30;
-    case FAULT_UNSUPP_ATOMIC:
-        return 0x31;
-    case FAULT_EXCLUSIVE:
-        return 0x35;
-    default:
-        return 0;
+    case FAULT_ADDRESS_SIZE: return f->level < 0 ? 0x29 : (u8)(0x00 | level);
+    case FAULT_TRANSLATION: return f->level < 0 ? 0x2b : (u8)(0x04 | level);
+    case FAULT_ACCESS_FLAG: return (u8)(0x08 | level);
+    case FAULT_PERMISSION: return (u8)(0x0c | level);
+    case FAULT_EXTERNAL: return 0x10;
+    case FAULT_TAG_CHECK: return 0x11;
+    case FAULT_EXTERNAL_TTW: return f->level < 0 ? 0x13 : (u8)(0x14 | level);
+    case FAULT_ALIGNMENT: return 0x21;
+    case FAULT_DEBUG: return 0x22;
+    case FAULT_TLB_CONFLICT: return 0x30;
+    case FAULT_UNSUPP_ATOMIC: return 0x31;
+    case FAULT_EXCLUSIVE: return 0x35;
+    default: return 0;
     }
 }
 
@@ -308,10 +302,11 @@ static const struct {
     u8 phys, virt, mask, kind;
     u64 scr, mo, v;
     u16 offset;
-} async[3] = { /* in the order in which they are looked at */
-    { CPU_SERROR, 0, DAIF_A, EXC_SERROR, SCR_EA, HCR_AMO, HCR_VSE, 0x180 },
-    { CPU_FIQ, CPU_VFIQ, DAIF_F, EXC_FIQ, SCR_FIQ, HCR_FMO, HCR_VF, 0x100 },
-    { CPU_IRQ, CPU_VIRQ, DAIF_I, EXC_IRQ, SCR_IRQ, HCR_IMO, HCR_VI, 0x80 },
+} async[3] = {
+    /* in the order in which they are looked at */
+    {CPU_SERROR, 0, DAIF_A, EXC_SERROR, SCR_EA, HCR_AMO, HCR_VSE, 0x180},
+    {CPU_FIQ, CPU_VFIQ, DAIF_F, EXC_FIQ, SCR_FIQ, HCR_FMO, HCR_VF, 0x100},
+    {CPU_IRQ, CPU_VIRQ, DAIF_I, EXC_IRQ, SCR_IRQ, HCR_IMO, HCR_VI, 0x80},
 };
 
 static bool virtual_pending(const struct cpu *c, unsigned i)

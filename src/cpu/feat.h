@@ -15,7 +15,4 @@ struct features {
     u64 w[(FEAT_COUNT + 63) / 64];
 };
 
-static inline bool feat_has(const struct features *f, unsigned n)
-{
-    return (f->w[n / 64] >> (n % 64) & 1) != 0;
-}
+static inline bool feat_has(const struct features *f, unsigned n) { return (f->w[n / 64] >> (n % 64) & 1) != 0; }

@@ -13,7 +13,7 @@ struct oracle_state {
     uint64_t x[16]; /* X0-X15 */
     uint64_t v[32][2];
     uint8_t mem[ORACLE_MEM]; /* guest memory at ORACLE_MEM_BASE + ORACLE_MEM_OFF */
-    uint64_t tag; /* the caller's */
+    uint64_t tag;            /* the caller's */
 };
 
 #ifndef ORACLE_GUEST

@@ -39,15 +39,15 @@ static void probe_state(struct device *d, struct snap *s)
     (void)d;
     (void)s;
 }
-static const struct device_ops probe_ops = { .name = "probe", .min_size = 4, .max_size = 4, .read = probe_read,
-                                             .write = probe_write, .state = probe_state };
+static const struct device_ops probe_ops = {
+    .name = "probe", .min_size = 4, .max_size = 4, .read = probe_read, .write = probe_write, .state = probe_state};
 
-static const struct txn ns = { .space = PAS_NS };
+static const struct txn ns = {.space = PAS_NS};
 
 START_TEST(test_map)
 {
-    struct log log = { 0 };
-    struct probe p = { .dev = { &probe_ops, "probe0", &log } };
+    struct log log = {0};
+    struct probe p = {.dev = {&probe_ops, "probe0", &log}};
     struct bus *b = bus_new(&log);
     u32 first = bus_map_ram(b, 1 << PAS_NS | 1 << PAS_S, 0x40000000, 0x10000, "ram");
     u32 sec = bus_map_ram(b, 1 << PAS_S, 0x0e000000, 0x2000, "secure ram");
@@ -64,7 +64,7 @@ START_TEST(test_map)
     ck_assert_int_eq(bus_resolve(b, pa_make(PAS_NS, 0x09000ffc)).kind, PAGE_DEV);
     ck_assert_int_eq(bus_resolve(b, pa_make(PAS_S, 0x09000ffc)).kind, PAGE_NONE);
 
-    u8 buf[32] = { 1, 2, 3 }, got[32];
+    u8 buf[32] = {1, 2, 3}, got[32];
     ck_assert_int_eq(bus_write(b, &ns, 0x40000ff0, buf, sizeof buf), BUS_OK);
     ck_assert_int_eq(bus_read(b, &ns, 0x40000ff0, got, sizeof got), BUS_OK);
     ck_assert_mem_eq(buf, got, sizeof buf);
@@ -75,8 +75,8 @@ END_TEST
 
 START_TEST(test_split)
 {
-    struct log log = { 0 };
-    struct probe p = { .dev = { &probe_ops, "probe0", &log } };
+    struct log log = {0};
+    struct probe p = {.dev = {&probe_ops, "probe0", &log}};
     u64 v[2];
     ck_assert_int_eq(bus_dev_read(&p.dev, &ns, 0, 8, v), BUS_OK);
     ck_assert_uint_eq(p.n, 2);
@@ -108,11 +108,11 @@ static void written(void *arg, u32 page, u32 off, u32 len)
 
 START_TEST(test_listener_and_state)
 {
-    struct log log = { 0 };
+    struct log log = {0};
     struct bus *b = bus_new(&log);
     bus_map_ram(b, 1 << PAS_NS, 0, 0x4000, "ram");
     bus_seal(b);
-    struct seen s = { .n = 0 };
+    struct seen s = {.n = 0};
     s.l.written = written;
     s.l.arg = &s;
     bus_listen(b, &s.l);
@@ -123,21 +123,21 @@ START_TEST(test_listener_and_state)
     ck_assert_uint_eq(s.off, 0);
     ck_assert_uint_eq(s.len, 4);
 
-    struct snap save = { .mode = SNAP_SAVE }, h1 = { .mode = SNAP_HASH }, h2 = { .mode = SNAP_HASH };
+    struct snap save = {.mode = SNAP_SAVE}, h1 = {.mode = SNAP_HASH}, h2 = {.mode = SNAP_HASH};
     bus_ram_state(b, &save);
     bus_ram_state(b, &h1);
     u64 w = 7;
     bus_write(b, &ns, 0x3000, &w, 8);
     bus_ram_state(b, &h2);
     ck_assert_uint_ne(snap_hash(&h1), snap_hash(&h2));
-    struct snap load = { .mode = SNAP_LOAD, .buf = save.buf, .cap = save.pos };
+    struct snap load = {.mode = SNAP_LOAD, .buf = save.buf, .cap = save.pos};
     bus_ram_state(b, &load);
     ck_assert(!load.failed);
-    struct snap h3 = { .mode = SNAP_HASH };
+    struct snap h3 = {.mode = SNAP_HASH};
     bus_ram_state(b, &h3);
     ck_assert_uint_eq(snap_hash(&h1), snap_hash(&h3));
     for (size_t cut = 0; cut < save.pos; cut += 1000) { /* truncated: refused, never a crash */
-        struct snap bad = { .mode = SNAP_LOAD, .buf = save.buf, .cap = cut };
+        struct snap bad = {.mode = SNAP_LOAD, .buf = save.buf, .cap = cut};
         bus_ram_state(b, &bad);
         ck_assert(bad.failed);
     }
@@ -148,8 +148,8 @@ END_TEST
 
 START_TEST(test_rom_mode)
 {
-    struct log log = { 0 };
-    struct probe p = { .dev = { &probe_ops, "flash", &log } };
+    struct log log = {0};
+    struct probe p = {.dev = {&probe_ops, "flash", &log}};
     struct bus *b = bus_new(&log);
     bus_map_rom(b, 1 << PAS_NS, 0, 0x2000, &p.dev);
     bus_seal(b);
@@ -174,15 +174,21 @@ static u64 hook_read(struct device *d, unsigned i)
     return 0x100 + i;
 }
 static const struct reg table[] = {
-    { .off = 0, .width = 4, .access = REG_RW, .name = "A", .mask = 0xff, .reset = 5, .field = offsetof(struct probe, a) },
-    { .off = 4, .width = 4, .access = REG_W1C, .name = "W1C", .mask = 0xf, .reset = 0xff, .field = offsetof(struct probe, w1c) },
-    { .off = 8, .width = 4, .access = REG_RO, .count = 2, .name = "HOOK", .field = REG_NOFIELD, .read = hook_read },
+    {.off = 0, .width = 4, .access = REG_RW, .name = "A", .mask = 0xff, .reset = 5, .field = offsetof(struct probe, a)},
+    {.off = 4,
+     .width = 4,
+     .access = REG_W1C,
+     .name = "W1C",
+     .mask = 0xf,
+     .reset = 0xff,
+     .field = offsetof(struct probe, w1c)},
+    {.off = 8, .width = 4, .access = REG_RO, .count = 2, .name = "HOOK", .field = REG_NOFIELD, .read = hook_read},
 };
 
 START_TEST(test_regs)
 {
-    struct log log = { 0 };
-    struct probe p = { .dev = { &probe_ops, "regs", &log } };
+    struct log log = {0};
+    struct probe p = {.dev = {&probe_ops, "regs", &log}};
     regs_reset(&p.dev, table, 3);
     u64 v;
     regs_write(&p.dev, table, 3, &ns, 0, 4, 0x1234);

@@ -10,13 +10,13 @@ static void fire(void *arg) { order[fired++] = *(char *)arg; }
 
 START_TEST(test_order)
 {
-    struct clock c = { 0 };
+    struct clock c = {0};
     fired = 0;
     struct event e[4];
     const char names[] = "abcd";
-    const u64 when[] = { 30, 10, 20, 10 };
+    const u64 when[] = {30, 10, 20, 10};
     for (int i = 0; i < 4; i++) {
-        e[i] = (struct event){ .fire = fire, .arg = (void *)(names + i), .name = "e" };
+        e[i] = (struct event){.fire = fire, .arg = (void *)(names + i), .name = "e"};
         clock_schedule(&c, &e[i], when[i]);
     }
     clock_cancel(&c, &e[2]);
@@ -38,10 +38,10 @@ END_TEST
 
 START_TEST(test_shorten)
 {
-    struct clock c = { 0 };
+    struct clock c = {0};
     fired = 0;
     char n = 'x';
-    struct event e = { .fire = fire, .arg = &n, .name = "e" };
+    struct event e = {.fire = fire, .arg = &n, .name = "e"};
     struct slice s;
     ck_assert_int_eq(clock_begin(&c, &s, 1000), 1000);
     s.left -= 100;

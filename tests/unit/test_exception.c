@@ -147,7 +147,7 @@ START_TEST(test_physical)
     ck_assert(exc_interrupts(c));
     ck_assert_uint_eq(c->pc, 0x2480);
     ck_assert(!exc_interrupts(c)); /* at EL2 it is masked */
-    at(2, 0); /* targets EL1: stays pending at EL2 */
+    at(2, 0);                      /* targets EL1: stays pending at EL2 */
     c->input[CPU_IRQ] = true;
     ck_assert(!exc_interrupts(c));
     at(0, HCR_E2H | HCR_TGE); /* host: PSTATE masks apply */
@@ -225,7 +225,13 @@ START_TEST(test_aborts)
     at(1, 0);
     exc_cm_abort(c, &f); /* cache maintenance: CM and WnR */
     ck_assert_uint_eq(c->sys[ESR_EL1], 0x96000146);
-    f = (struct fault){.type = FAULT_TRANSLATION, .level = 3, .stage = 2, .va = 0xabc, .ipa = 0x123456789000, .ipa_valid = true, .s1ptw = true};
+    f = (struct fault){.type = FAULT_TRANSLATION,
+                       .level = 3,
+                       .stage = 2,
+                       .va = 0xabc,
+                       .ipa = 0x123456789000,
+                       .ipa_valid = true,
+                       .s1ptw = true};
     at(1, HCR_VM);
     exc_data_abort(c, &f);
     ck_assert_uint_eq(c->ps.el, 2);

@@ -142,8 +142,8 @@ struct node {
     /* BITS: up to three fields of a cell against a pattern; FN: what and its argument */
     unsigned cell, n, fn;
     u8 msb[3], lsb[3], hmsb[3], hlsb[3];
-    char want[8]; /* pattern of 0, 1, x: most significant first */
-    bool differ;  /* != */
+    char want[8];       /* pattern of 0, 1, x: most significant first */
+    bool differ;        /* != */
     struct node *older; /* list of all, which live as long as the test */
 };
 
