@@ -15,6 +15,7 @@
 #define DEMO_PLAIN   0
 #define DEMO_HOSTILE 1
 #define DEMO_VHE     2
+#define DEMO_SECURE  3
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -53,8 +54,9 @@ static inline volatile u32 *mmio32(u64 address) { return (volatile u32 *)address
 /* The EL1 registers that belong to a guest: whoever runs next must not find the last one's. */
 #define EL1_REGISTERS(R)                                                                                               \
     R(sctlr_el1)                                                                                                       \
-    R(cpacr_el1) R(ttbr0_el1) R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1)      \
-        R(esr_el1) R(far_el1) R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0)  \
+    R(cpacr_el1)                                                                                                       \
+    R(ttbr0_el1) R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1) R(esr_el1)        \
+        R(far_el1) R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0)             \
             R(tpidr_el0) R(tpidrro_el0) R(cntkctl_el1) R(cntv_cval_el0) R(cntv_ctl_el0)
 
 enum reason { BY_MMIO, BY_HYPERCALL, BY_SMC, BY_WFI, BY_IDREG, BY_FAULT, REASONS };
@@ -82,6 +84,7 @@ struct vcpu {
 
 enum { GUESTS = 2 };
 extern struct vcpu vcpus[GUESTS];
+extern bool secure; /* this EL2 is Secure: other tables, timer and interrupt group */
 
 /* ---- main.c */
 /* Puts v aside and chooses who runs next; does not return when all guests are off. */
@@ -96,13 +99,17 @@ _Noreturn void trap_own(u64 why);
 struct vcpu *vhe_demo(void);
 _Noreturn void vhe_call(const struct vcpu *v, u64 number);
 
+/* ---- secure.c */
+void secure_boot(void);
+_Noreturn void secure_off(void);
+
 /* ---- tables.c */
 void tables_own(void);
 u64 tables_guest(unsigned index, u64 ram);
 bool guest_owns(u64 ipa, u64 size);
 
 /* ---- virq.c: interrupts and timers */
-enum { PPI_HYP_TIMER = 26, PPI_VIRTUAL_TIMER = 27 };
+enum { PPI_SECURE_HYP_TIMER = 20, PPI_HYP_TIMER = 26, PPI_VIRTUAL_TIMER = 27 };
 void gic_init(void);
 void virq_save(struct vcpu *v);
 void virq_load(struct vcpu *v);

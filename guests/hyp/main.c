@@ -8,6 +8,7 @@
  *   tables.c   translation tables: our own stage 1, the guests' stage 2
  *   virq.c     the interrupt controller, virtual interrupts, timers
  *   console.c  a UART for everyone
+ *   secure.c   a variant: what little EL3 must do so that all this runs in the Secure world
  *   vhe.c      another demonstration: what HCR_EL2.E2H does to the register names
  *
  * guest_*.c are the guests. Left out to stay small: several CPUs, floating point (guests have none), device
@@ -18,6 +19,7 @@ _Static_assert(offsetof(struct vcpu, pc) == VCPU_PC, "start.S stores the PC ther
 _Static_assert(offsetof(struct vcpu, pstate) == VCPU_PSTATE, "and PSTATE there");
 
 struct vcpu vcpus[GUESTS];
+bool secure;
 
 /* What a guest does that comes to us instead (Arm ARM D19.2, HCR_EL2):
  *   VM             stage 2 is on
@@ -79,7 +81,8 @@ struct vcpu *boot(u64 demo)
     console_init();
     if (demo == DEMO_VHE)
         return vhe_demo();
-    print("Elara's teaching hypervisor at EL%u\n", field(read_reg(CurrentEL), 3, 2));
+    secure = demo == DEMO_SECURE;
+    print("Elara's teaching hypervisor at %sEL%u\n", secure ? "Secure " : "", field(read_reg(CurrentEL), 3, 2));
     if (field(read_reg(id_aa64pfr0_el1), 27, 24) == 0) {
         print("this machine has no GICv3 CPU interface, which I need (--gic 3)\n");
         power_off();
@@ -117,6 +120,8 @@ static void load(struct vcpu *v)
     /* Stage 2 first: no speculative access may combine one guest's tables with another's. The VMID in VTTBR_EL2
      * keeps their TLB entries apart, so nothing has to be invalidated. */
     write_reg(vttbr_el2, v->vttbr);
+    if (secure) /* the tables of Secure IPAs; the VMID is VTTBR_EL2's all the same */
+        write_reg(S3_4_C2_C6_0, v->vttbr & 0xffffffffffffull); /* VSTTBR_EL2 */
     write_reg(hcr_el2, v->hcr);
     isb();
     write_reg(cntvoff_el2, v->cntvoff);

@@ -6,13 +6,15 @@
 #include "hyp.h"
 
         .section .start, "ax"
-        .global _start, hostile, vhe, vhe_application
+        .global _start, hostile, vhe, secure_start, vhe_application
 _start:         mov     x20, #DEMO_PLAIN
                 b       start
 hostile:        mov     x20, #DEMO_HOSTILE
                 b       start
 vhe:            mov     x20, #DEMO_VHE
                 b       start
+secure_start:   mov     x20, #DEMO_SECURE
+                b       start_el3
 
 start:
         mrs     x0, CurrentEL           // bits 3:2 are the exception level
@@ -30,6 +32,28 @@ start:
         mov     x0, x20
         bl      boot                    // main.c; returns the first virtual CPU to run
         b       enter_guest
+
+// ---- A start at EL3 (secure.c): a word with the hardware, then down to EL2. --------------------------------
+
+start_el3:
+        ldr     x0, =stack_el3_top
+        mov     sp, x0
+        ldr     x0, =vectors_el3
+        msr     vbar_el3, x0
+        bl      secure_boot
+        ldr     x0, =start
+        msr     elr_el3, x0
+        mov     x0, #0x3c9              // EL2, its own stack pointer, interrupts masked
+        msr     spsr_el3, x0
+        eret
+
+        .text
+        .balign 2048
+vectors_el3:
+        .rept   16
+        .balign 128
+        b       secure_off
+        .endr
 
 // ---- The vectors of EL2: 16 entries of 128 bytes (Arm ARM D1.3.1.5). --------------------------------------
 //
@@ -154,3 +178,7 @@ guest_wild_end:
         .balign 16
         .skip   8192
 stack_top:
+        .section .stack_el3, "aw", @nobits      // not in .bss, which EL2 clears
+        .balign 16
+        .skip   2048
+stack_el3_top:

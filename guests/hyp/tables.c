@@ -25,6 +25,8 @@ void tables_own(void)
     write_reg(ttbr0_el2, own_level1);
     /* VTCR_EL2: IPAs of 4 GiB, so walks start at level 1 (SL0 = 1) */
     write_reg(vtcr_el2, bit(31) | 2 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 32);
+    if (secure) /* VSTCR_EL2: the same size; SA and SW 0: Secure IPAs lead to Secure memory */
+        write_reg(S3_4_C2_C6_2, bit(31) | 1 << 6 | 32);
     asm volatile("tlbi alle2\n\ttlbi alle1" ::: "memory");
     dsb();
     isb();

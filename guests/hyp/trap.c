@@ -152,8 +152,7 @@ static struct vcpu *synchronous(struct vcpu *v)
         v->exits[BY_SMC]++;
         v->pc += 4;
         return hypercall(v);
-    case EC_SVC64: /* only with HCR_EL2.TGE; a guest's system calls go to its own EL1 */
-        vhe_call(v, field(esr, 15, 0));
+    case EC_SVC64: /* only with HCR_EL2.TGE; a guest's system calls go to its own EL1 */ vhe_call(v, field(esr, 15, 0));
     case EC_DATA_ABORT: data_abort(v, esr); break;
     case EC_FETCH_ABORT: fetch_abort(v); break;
     case EC_SYS64:

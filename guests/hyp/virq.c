@@ -14,9 +14,11 @@
 enum {
     GICD_CTLR = 0,
     GICD_CTLR_ARE_GROUP1 = 1 << 4 | 1 << 1,
+    GICD_CTLR_ARE_SECURE_GROUP1 = 1 << 4 | 1 << 2,
     GICR_WAKER = 0x14,
     GICR_SGI = 0x10000, /* second frame: private interrupts */
     GICR_IGROUPR0 = GICR_SGI + 0x80,
+    GICR_IGRPMODR0 = GICR_SGI + 0xd00,
     GICR_ISENABLER0 = GICR_SGI + 0x100,
     GICR_ISACTIVER0 = GICR_SGI + 0x300,
     GICR_ICACTIVER0 = GICR_SGI + 0x380,
@@ -32,19 +34,32 @@ enum {
 #define LR_PINTID(n) ((u64)(n) << 32)
 #define LR_STATE     (bit(63) | bit(62))
 
+/* The Secure world has timers of its own for EL2. */
+static unsigned hyp_timer(void) { return secure ? PPI_SECURE_HYP_TIMER : PPI_HYP_TIMER; }
+
 void gic_init(void)
 {
     write_reg(icc_sre_el2, 0xf); /* CPU interface by system registers, for guests too */
     isb();
-    *mmio32(GICD + GICD_CTLR) = GICD_CTLR_ARE_GROUP1;
+    *mmio32(GICD + GICD_CTLR) = secure ? GICD_CTLR_ARE_SECURE_GROUP1 : GICD_CTLR_ARE_GROUP1;
     *mmio32(GICR + GICR_WAKER) = 0;
     while (*mmio32(GICR + GICR_WAKER) & 4) /* ChildrenAsleep */
         ;
-    *mmio32(GICR + GICR_IGROUPR0) = ~0u;
-    *mmio32(GICR + GICR_ISENABLER0) = bit(PPI_HYP_TIMER) | bit(PPI_VIRTUAL_TIMER);
+    *mmio32(GICR + GICR_IGROUPR0) = secure ? 0 : ~0u; /* group 1: an IRQ; Secure group 1 by the modifier */
+    *mmio32(GICR + GICR_IGRPMODR0) = secure ? ~0u : 0;
+    *mmio32(GICR + GICR_ISENABLER0) = bit(hyp_timer()) | bit(PPI_VIRTUAL_TIMER);
     write_reg(icc_pmr_el1, 0xff);
     write_reg(icc_ctlr_el1, 2); /* EOImode: ending an interrupt and deactivating it are two steps */
     write_reg(icc_igrpen1_el1, 1);
+    isb();
+}
+
+static void timer_control(u64 value)
+{
+    if (secure)
+        write_reg(S3_4_C14_C5_1, value); /* CNTHPS_CTL_EL2 */
+    else
+        write_reg(cnthp_ctl_el2, value);
     isb();
 }
 
@@ -62,9 +77,9 @@ bool gic_take(struct vcpu *v)
     dsb();
     if (intid >= NO_INTERRUPT)
         return false;
-    bool slice_over = intid == PPI_HYP_TIMER;
+    bool slice_over = intid == hyp_timer();
     if (slice_over)
-        write_reg(cnthp_ctl_el2, 0);
+        timer_control(0);
     write_reg(icc_eoir1_el1, intid); /* lower the running priority: others may interrupt again */
     isb();
     if (!v || intid != PPI_VIRTUAL_TIMER) {
@@ -134,7 +149,9 @@ u64 timer_deadline(const struct vcpu *v)
 
 void timer_arm(u64 when)
 {
-    write_reg(cnthp_cval_el2, when);
-    write_reg(cnthp_ctl_el2, CTL_ENABLE);
-    isb();
+    if (secure)
+        write_reg(S3_4_C14_C5_2, when); /* CNTHPS_CVAL_EL2 */
+    else
+        write_reg(cnthp_cval_el2, when);
+    timer_control(CTL_ENABLE);
 }

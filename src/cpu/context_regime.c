@@ -86,6 +86,16 @@ static void one_range(const struct cpu *c, struct regime *r, u64 tcr, u64 ttbr)
     r->ps = output_size(c, (unsigned)bits(tcr, 18, 16), r->ds || r->r[0].granule == 16);
 }
 
+/* A stage 2 range: size and start level of VTCR_EL2 or VSTCR_EL2; DS and SH of VTCR_EL2 serve both. */
+static struct tr_range stage2_range(const struct cpu *c, const struct regime *r, u64 ttbr, u64 tcr)
+{
+    return (struct tr_range){.ttbr = ttbr,
+                             .txsz = (u8)bits(tcr, 5, 0),
+                             .granule = granule(c, (unsigned)bits(tcr, 15, 14), false),
+                             .sl = (u8)(bits(tcr, 7, 6) | (r->ds && bit(tcr, 33) ? 4 : 0)),
+                             .sh = (u8)bits(c->sys[VTCR_EL2], 13, 12)};
+}
+
 static void make_stage2(struct cpu *c)
 {
     struct regime *r = &c->regime_s2;
@@ -116,11 +126,9 @@ static void make_stage2(struct cpu *c)
     r->s2_cd = (hcr & HCR_CD) != 0;
     r->s2_id = (hcr & HCR_ID) != 0;
     r->vmid = context_vmid(c);
-    r->r[0] = (struct tr_range){.ttbr = ttbr,
-                                .txsz = (u8)bits(size, 5, 0),
-                                .granule = granule(c, (unsigned)bits(size, 15, 14), false),
-                                .sl = (u8)(bits(size, 7, 6) | (r->ds && bit(size, 33) ? 4 : 0)),
-                                .sh = (u8)bits(vtcr, 13, 12)};
+    r->r[0] = stage2_range(c, r, ttbr, size);
+    if (secure) /* the Non-secure IPA space */
+        r->r[1] = stage2_range(c, r, c->sys[VTTBR_EL2], vtcr);
     r->ps = output_size(c, (unsigned)bits(vtcr, 18, 16), r->ds || r->r[0].granule == 16);
 }
 

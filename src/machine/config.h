@@ -74,6 +74,7 @@ struct config {
     u64 mem;      /* bytes; 0: chosen by config_finish() */
     unsigned gic; /* 2 or 3 */
     bool el2, el3;
+    bool start_el3; /* the image is its own firmware: it starts at EL3 and nobody answers PSCI */
     u64 seed;
 
     /* what runs */

@@ -9,10 +9,12 @@
 static const struct demo {
     const char *name, *help;
     u64 entry; /* offset in the image (guests/hyp/start.S) */
+    bool el3;  /* starts there */
 } demos[] = {
-    {"guests", "two guests under a small hypervisor (the default)", 0},
-    {"hostile", "one of them misbehaves, the other must not notice", 8},
-    {"vhe", "what HCR_EL2.E2H does to the names of registers", 16},
+    {"guests", "two guests under a small hypervisor (the default)", 0, false},
+    {"hostile", "one of them misbehaves, the other must not notice", 8, false},
+    {"vhe", "what HCR_EL2.E2H does to the names of registers", 16, false},
+    {"secure", "the two guests in the Secure world: Secure EL2", 24, true},
 };
 
 void demo_list(void)
@@ -35,6 +37,7 @@ bool demo_config(struct config *c, const char *name, struct err *e)
             .addr = demo_image.base,
             .entry = demo_image.base + demos[i].entry,
         };
+        c->el3 = c->start_el3 = demos[i].el3;
         return true;
     }
     const char *near = err_nearest(name, names, ARRAY_LEN(demos));
@@ -50,6 +53,8 @@ bool demo_check(const struct config *c, struct err *e)
         return err_set(e, STATUS_USAGE, "elara demo brings its own image; elara run starts others");
     if (!c->el2)
         return err_set(e, STATUS_USAGE, "the demonstration is a hypervisor and needs EL2, which --el 1 switches off");
+    if (c->start_el3 && !c->el3)
+        return err_set(e, STATUS_USAGE, "this demonstration starts at EL3, which --el 2 switches off");
     if (c->gic != 3)
         return err_set(e, STATUS_USAGE, "the demonstration drives a GICv3; drop --gic %u", c->gic);
     return true;

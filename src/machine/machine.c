@@ -255,7 +255,7 @@ static bool build(struct machine *m, struct err *e)
     const struct config *c = m->config;
     struct cpu_config cc;
     /* EL3 firmware has PSCI of its own */
-    m->psci = c->el3 && c->flash[0].path ? NULL : c->el2 ? "smc" : "hvc";
+    m->psci = c->el3 && (c->flash[0].path || c->start_el3) ? NULL : c->el2 ? "smc" : "hvc";
     if (!choose_cpu(m, &cc, e))
         return false;
     if (!(m->engine = find_engine(c->engine, e)) || !boot_plan(&m->boot, c, e))

@@ -56,7 +56,7 @@ struct s2_leaf {
 /* AArch64.S2Walk. */
 static bool stage2_descend(struct walker *w, const struct regime *r, const struct s2_ask *a, struct s2_leaf *l)
 {
-    const struct tr_range *t = &r->r[0];
+    const struct tr_range *t = &r->r[r->space == PAS_S && a->space == PAS_NS];
     unsigned g = t->granule, stride = g - 3u;
     unsigned min = g == 16 ? (r->pamax > 48 ? 12 : 16) : (r->ds ? 12 : 16);
     if (64u - r->pamax > min)

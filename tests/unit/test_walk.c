@@ -392,6 +392,37 @@ START_TEST(test_nested)
 }
 END_TEST
 
+/* Secure state has two IPA spaces, each with its tables; stage 1's NS bit chooses, SW, SA, NSW, NSA say whose memory. */
+START_TEST(test_stage2_secure)
+{
+    reset();
+    struct regime r = stage1(12, 25), s2 = stage2(12, 25, 1);
+    r.space = s2.space = PAS_S;
+    r.s2 = &s2;
+    s2.r[1] = s2.r[0];
+    u64 ns = 1 << 5;
+    map(&r.r[0].ttbr, 12, 39, 1, 0x3000, 3, 0x80001000 | AF | 3);
+    map(&r.r[0].ttbr, 12, 39, 1, 0x4000, 3, 0x80001000 | ns | AF | 3);
+    map(&s2.r[0].ttbr, 12, 39, 1, BASE, 1, BASE | AF | S2_RW | S2_WB | 1);
+    map(&s2.r[0].ttbr, 12, 39, 1, 0x80001000, 3, 0x90007000 | AF | S2_RW | S2_WB | 3);
+    map(&s2.r[1].ttbr, 12, 39, 1, 0x80001000, 3, 0x90008000 | AF | S2_RW | S2_WB | 3);
+    ck_assert(go(&r, 0x3018, NEED_R, true));
+    ck_assert_uint_eq(out.pa.v, pa_make(PAS_S, 0x90007018).v);
+    ck_assert(go(&r, 0x4018, NEED_R, true));
+    ck_assert_uint_eq(out.pa.v, pa_make(PAS_S, 0x90008018).v);
+    s2.nsa = true;
+    ck_assert(go(&r, 0x4018, NEED_R, true));
+    ck_assert_uint_eq(out.pa.v, pa_make(PAS_NS, 0x90008018).v);
+    s2.sa = true;
+    ck_assert(go(&r, 0x3018, NEED_R, true));
+    ck_assert_uint_eq(out.pa.v, pa_make(PAS_NS, 0x90007018).v);
+    s2.r[1].txsz = 34; /* sizes of their own */
+    EXPECT_FAULT(&r, 0x4018ull, NEED_R, true, FAULT_TRANSLATION, 0);
+    ck_assert(fault.ipa_ns);
+    ck_assert(go(&r, 0x3018, NEED_R, true));
+}
+END_TEST
+
 START_TEST(test_stage2_attributes)
 {
     static const struct {
@@ -484,6 +515,7 @@ int main(void)
     tcase_add_test(t, test_updates);
     tcase_add_test(t, test_stage2_start);
     tcase_add_test(t, test_nested);
+    tcase_add_test(t, test_stage2_secure);
     tcase_add_test(t, test_stage2_attributes);
     tcase_add_test(t, test_stage2_xn);
     tcase_add_test(t, test_big_endian);
