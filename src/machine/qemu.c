@@ -222,6 +222,22 @@ static bool opt_dry_run(struct parse *p, const char *v)
     (void)v;
     return p->c->dry_run = true;
 }
+/* -d int: the log of exceptions; the other items of QEMU's have no counterpart. */
+static bool opt_debug(struct parse *p, const char *v)
+{
+    if (strcmp(v, "int") != 0)
+        return USAGE(p, "-d %s is not known; -d int logs each exception", v);
+    if (!p->c->trap_log)
+        p->c->trap_log = "-";
+    return true;
+}
+static bool opt_debug_file(struct parse *p, const char *v) { return (p->c->trap_log = v) != NULL; }
+/* Elara's own, for looking into a run of an existing harness. */
+static bool opt_stats(struct parse *p, const char *v)
+{
+    (void)v;
+    return p->c->stats = true;
+}
 static bool opt_ignore(struct parse *p, const char *v)
 {
     (void)p;
@@ -574,10 +590,13 @@ static const struct {
     {"parallel", true, opt_none},
     {"nographic", false, opt_ignore},
     {"no-reboot", false, opt_no_reboot},
+    {"d", true, opt_debug},
+    {"D", true, opt_debug_file},
     {"nodefaults", false, opt_ignore},
     {"no-user-config", false, opt_ignore},
     {"name", true, opt_ignore},
     {"dry-run", false, opt_dry_run},
+    {"stats", false, opt_stats},
 };
 
 bool qemu_parse(struct config *c, int argc, char **argv, struct err *e)

@@ -176,6 +176,8 @@ static unsigned combine_half(unsigned nibble, unsigned s2)
     return s2 == 1 ? 4 : nibble & ~4u; /* write-through keeps allocation and transient hints */
 }
 
+static unsigned force_wb(unsigned nibble) { return nibble == 4 ? 0xf : nibble | 4; }
+
 u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetch)
 {
     if (s1 == 0x40 || s1 == 0xa0) /* XS = 0 forms */
@@ -189,7 +191,8 @@ u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetc
     if (s2->s2_fwb) {
         switch (memattr & 7) {
         case 5: return s1_device ? (u8)(s1 & 0xc) : 0x44;
-        case 6: return nc ? 0x44 : 0xff;
+        case 6: /* forced write-back, with the hints of a cacheable stage 1 */
+            return nc ? 0x44 : s1_device ? 0xff : (u8)(force_wb(s1 >> 4) << 4 | force_wb(s1 & 0xf));
         default: return s1_device ? (u8)(s1 & 0xc) : nc ? 0x44 : s1;
         }
     }

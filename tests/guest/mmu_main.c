@@ -59,8 +59,8 @@ void report_broken(u64 esr, u64 elr, u64 far)
     hex(elr);
     hex(far);
     put('\n');
-    for (;;)
-        __asm__ volatile("smc #0" ::"r"(0) : "memory");
+    register u64 x0 __asm__("x0") = 0x84000008; /* PSCI SYSTEM_OFF */
+    __asm__ volatile("smc #0" : "+r"(x0)::"memory");
 }
 
 /* ---- chance --------------------------------------------------------------------------------- */
@@ -125,11 +125,24 @@ static u64 desc_next(const struct tree *t, u64 d)
     return t->wide == 1 ? (d & ones(48) & ~0xfffful) : d & ones(48) & ~ones(t->granule);
 }
 
+static int fwb; /* HCR_EL2.FWB */
+static u64 memattr(void)
+{
+    if (fwb) {
+        u64 m = below(8);
+        return m == 4 ? 7 : m;
+    }
+    u64 a = below(16);
+    return a > 3 && !(a & 3) ? a | 3 : a; /* no reserved ones */
+}
+
 /* Enters a leaf for ia at a random permitted level not above `shallow`; noise in percent. */
 static void map(struct tree *t, u64 ia, u64 oa, u64 attrs, int shallow, unsigned noise)
 {
     unsigned stride = t->granule - 3;
     u64 at = t->root;
+    if (t->wide == 2)
+        attrs &= ~0x300ul;
     for (int l = t->start;; l++) {
         unsigned shift = t->granule + stride * (unsigned)(3 - l);
         unsigned top = l == t->start ? t->bits : shift + stride;
@@ -144,8 +157,8 @@ static void map(struct tree *t, u64 ia, u64 oa, u64 attrs, int shallow, unsigned
                 d &= ~1ul;
             if (t->stage == 1 && (d >> 51 & 1))
                 d |= 3ul << 53;
-            if (t->stage == 2 && !(d & 0xc))
-                d &= ~0x30ul;
+            if (t->stage == 2 && (fwb || !(d & 0xc)))
+                d = fwb ? (d & ~0x3cul) | memattr() << 2 : d & ~0x30ul;
             set(slot, d & ~(1ul << 52));
             return;
         }
@@ -192,14 +205,10 @@ static u64 s1_attrs(void)
         a |= 1ul << 51 | 3ul << 53;
     return a;
 }
-static u64 memattr(void)
-{
-    u64 a = below(16);
-    return a > 3 && !(a & 3) ? a | 3 : a; /* no reserved ones */
-}
 static u64 s2_attrs(int friendly)
 {
-    u64 a = friendly ? 0xful << 2 | 3ul << 6 | 3ul << 8 | 1ul << 10 : memattr() << 2 | below(4) << 6 | below(4) << 8;
+    u64 a = friendly ? (fwb ? 6ul : 0xful) << 2 | 3ul << 6 | 3ul << 8 | 1ul << 10
+                     : memattr() << 2 | below(4) << 6 | below(4) << 8;
     if (!friendly) {
         a |= chance(85) ? 1ul << 10 : 0;
         a |= chance(30) ? below(4) << 53 : 0;
@@ -223,7 +232,14 @@ static void make_stage1(struct trial *t)
     unsigned g = (unsigned)below(3);
     unsigned txsz = chance(95) ? 16 + (unsigned)below(24) : (unsigned)below(64);
     t->s1 = (struct tree){.granule = granules[g], .bits = 64 - txsz, .stage = 1};
-    u64 ips = chance(80) ? 5 : below(7);
+    u64 ips = chance(70) ? 5 : below(7);
+    int ds = granules[g] != 16 && chance(20); /* LPA2 */
+    if (ds || (granules[g] == 16 && chance(30))) {
+        ips = ds || chance(80) ? 6 : ips; /* with DS the reference wants it */
+        if (chance(60))
+            txsz = 12 + (unsigned)below(28);
+        t->s1.bits = 64 - txsz;
+    }
     t->tcr = txsz | (u64)tg0[g] << 14 | ips << 32 | 25ul << 16 | 2ul << 30;
     t->tcr |= (rnd() & 0x3f00);           /* IRGN0, ORGN0, SH0 */
     t->tcr |= chance(5) ? 1ul << 7 : 0;   /* EPD0 */
@@ -234,8 +250,13 @@ static void make_stage1(struct trial *t)
         t->tcr |= 1ul << 39 | (chance(60) ? 1ul << 40 : 0); /* HA, HD */
     if (ips == 6 && t->s1.granule == 16)
         t->s1.wide = 1;
+    if (ds) {
+        t->tcr |= 1ul << 59;
+        t->s1.wide = 2;
+    }
+    unsigned least = ds || granules[g] == 16 ? 12 : 16;
     /* a size that cannot be walked faults before the first descriptor is read */
-    unsigned bits = txsz < 16 ? 48 : txsz > 39 ? 25 : t->s1.bits;
+    unsigned bits = txsz < least ? 64 - least : txsz > 39 ? 25 : t->s1.bits;
     t->s1.bits = bits;
     t->s1.start = first_level(t->s1.granule, bits);
     unsigned top = bits - (t->s1.granule + (t->s1.granule - 3) * (unsigned)(3 - t->s1.start));
@@ -264,7 +285,7 @@ static void make_stub(struct trial *t)
         set((u64 *)at, next | 3);
         at = next;
     }
-    set((u64 *)at, (u64)stub | 3 << 6 | 3 << 8 | 1 << 10 | 7 << 2 | 3);
+    set((u64 *)at, (u64)stub | 3 << 6 | (t->s1.wide == 2 ? 0 : 3 << 8) | 1 << 10 | 7 << 2 | 3);
     t->mair |= 0xfful << 56;
 }
 
@@ -290,7 +311,7 @@ static void make_stage2(struct trial *t)
     t->vtcr |= rnd() & 0x3f00;
     if (chance(40))
         t->vtcr |= 1ul << 21 | (chance(60) ? 1ul << 22 : 0); /* HA, HD */
-    t->hcr |= 1;                                             /* VM; with PTW the reference reports a level of its own */
+    t->hcr |= 1 | (u64)fwb << 46;                            /* VM; with PTW the reference reports a level of its own */
     t->s2 = (struct tree){.granule = gr, .bits = bits, .start = start, .stage = 2};
     t->s2.root = alloc(1ul << (bits - resolved + 3 < 12 ? 12 : bits - resolved + 3));
     /* the stage 1 tables and the stub page, by pages; what the case is about, at random */
@@ -316,7 +337,11 @@ static u64 shown(u64 par)
     return !(par & 1) && (!(attr & 0xf0) || attr == 0x44) ? par & ~0x180ul : par;
 }
 /* With both stages it takes the low half of a Normal attribute for a Device type. */
-static u64 shown2(u64 par) { return shown(par >> 60 || par & 1 ? par : par & ~(0xful << 56)); }
+static u64 shown2(u64 par)
+{
+    par = shown(par >> 60 || par & 1 ? par : par & ~(0xful << 56));
+    return fwb && !(par & 1) ? par & ~0x180ul : par; /* stage 1 Device made Normal: not Outer there */
+}
 
 #define AT(op, va, show)                                                                                               \
     do {                                                                                                               \
@@ -345,6 +370,7 @@ static void one(unsigned n)
     make_stage1(&t);
     make_stub(&t);
     t.stage2 = chance(60);
+    fwb = chance(30);
     if (t.stage2)
         make_stage2(&t);
     t.sctlr = 0x30d00800ul | 1 | 1ul << 2 | 1ul << 12 | 1ul << 23 | (chance(15) ? 1ul << 19 : 0); /* WXN */
@@ -374,6 +400,10 @@ static void one(unsigned n)
     AT(s1e1w, t.va, shown);
     AT(s1e0r, t.va, shown);
     AT(s1e0w, t.va, shown);
+    __asm__ volatile("msr pan, #1");
+    AT(s1e1rp, t.va, shown);
+    AT(s1e1wp, t.va, shown);
+    __asm__ volatile("msr pan, #0");
     AT(s12e1r, t.va, shown2);
     AT(s12e1w, t.va, shown2);
     AT(s12e0r, t.va, shown2);
