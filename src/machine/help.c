@@ -13,6 +13,8 @@ void help_run(void)
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *o = &option_rows[i];
         char left[64];
+        if (strcmp(o->group, "Testing") == 0) /* for Elara's own tests: in the manual page only */
+            continue;
         if (strcmp(group, o->group) != 0)
             printf("%s:\n", group = o->group);
         int n = o->letter ? snprintf(left, sizeof left, "-%c, ", o->letter) : snprintf(left, sizeof left, "    ");

@@ -310,8 +310,6 @@ const struct option_row option_rows[] = {
     {"host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout)},
     {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
     {"engine", 0, OPTION_STRING, "NAME", "Run", "interp, jit, or lockstep: both, compared [interp]", F(engine)},
-    {"slow-memory", 0, OPTION_FLAG, NULL, "Run", "every access by the slow path (the result is the same)",
-     F(slow_memory)},
     {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
     {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when the guest can never go on [exit, status 102]", 0,
      set_stuck},
@@ -323,6 +321,8 @@ const struct option_row option_rows[] = {
     {"dtb-out", 0, OPTION_STRING, "FILE", "Output", "write the device tree", F(dtb_out)},
     {"dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run)},
     {"quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet)},
+    {"slow-memory", 0, OPTION_FLAG, NULL, "Testing", "every access by the slow path (the result is the same)",
+     F(slow_memory)},
 };
 const unsigned option_row_count = ARRAY_LEN(option_rows);
 
