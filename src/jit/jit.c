@@ -247,6 +247,7 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_int_rows);
     add_rows(j, emit_mem_rows);
     add_rows(j, emit_branch_rows);
+    add_rows(j, emit_sys_rows);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
