@@ -52,25 +52,32 @@ static void em_ret(struct translation *t, const struct op *o)
     t_jump_reg(t);
 }
 
-/* BTYPE is the interpreter's business. */
+/* BTypeNext is 1 from an unguarded page or through X16 and X17, else 3. */
 static void em_br(struct translation *t, const struct op *o)
 {
-    if (cpu_has(t->c, FEAT_BTI))
-        t_call(t);
-    else
+    if (!cpu_has(t->c, FEAT_BTI)) {
         em_ret(t, o);
+        return;
+    }
+    op_x(t, true, X_LOAD, RAX, o->rn);
+    if (o->rn != 16 && o->rn != 17) {
+        x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
+        u8 *unguarded = x64_jcc(&t->as, CC_E);
+        t_jump_btype(t, 3);
+        x64_here(&t->as, unguarded);
+    }
+    t_jump_btype(t, 1);
 }
 
 static void em_blr(struct translation *t, const struct op *o)
 {
-    if (cpu_has(t->c, FEAT_BTI)) {
-        t_call(t);
-        return;
-    }
     op_x(t, true, X_LOAD, RCX, o->rn);
     pc_relative(t, t_off(t) + 4, 30);
     x64_rr(&t->as, true, X_LOAD, RAX, RCX);
-    t_jump_reg(t);
+    if (cpu_has(t->c, FEAT_BTI))
+        t_jump_btype(t, 2);
+    else
+        t_jump_reg(t);
 }
 
 #define LEAVES(name) ROW(name, NULL, EMIT_END)
@@ -91,8 +98,8 @@ const struct emit_row emit_branch_rows[] = {
     ROW(tbz, em_tbz, EMIT_BRANCH, 0, CC_E),
     ROW(tbnz, em_tbz, EMIT_BRANCH, 0, CC_NE),
     ROW(ret, em_ret, EMIT_END),
-    ROW(br, em_br, EMIT_END | EMIT_EXIT),
-    ROW(blr, em_blr, EMIT_END | EMIT_EXIT),
+    ROW(br, em_br, EMIT_END),
+    ROW(blr, em_blr, EMIT_END),
     LEAVES(undefined),
     LEAVES(svc),
     LEAVES(hvc),

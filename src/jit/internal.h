@@ -23,7 +23,7 @@ enum { CPU_BIAS = 128 };
 static inline s32 x_disp(unsigned r) { return 8 * (s32)r - CPU_BIAS; }
 
 /* What blocks depend on besides their bytes. */
-enum { FLAVOUR_ALIGN = 1, FLAVOUR_FP_TRAP = 2, FLAVOURS = 4 };
+enum { FLAVOUR_ALIGN = 1, FLAVOUR_FP_TRAP = 2, FLAVOUR_BTYPE = 4 /* times PSTATE.BTYPE at its start */, FLAVOURS = 16 };
 
 /* Why generated code returned; the first three are the steps of exec functions. */
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS };
@@ -95,6 +95,7 @@ struct translation {
     struct code_page *page;
     struct jit_page *jp;
     unsigned flavour;
+    unsigned btype; /* at the start */
     unsigned first; /* slot of the block's first instruction */
     unsigned n;     /* instructions */
     unsigned k;     /* the current one */
@@ -127,6 +128,7 @@ struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same c
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
 struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
 void t_jump_reg(struct translation *t);                        /* to the VA in rax */
+void t_jump_btype(struct translation *t, unsigned btype);      /* the same, having set PSTATE.BTYPE */
 void t_flags(struct translation *t, enum eflags kind); /* a setter is done: EFLAGS hold the flags (clobbers rax) */
 u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement returned) when cond holds */
 unsigned t_cond_cc(struct translation *t,

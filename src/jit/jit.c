@@ -320,19 +320,20 @@ static void jit_page(struct jit *j, struct cpu *c)
     u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
     u64 patch = 0, generation = 0;
     for (;;) {
-        if (c->ps.btype || !in_page(c)) {
+        if (UNLIKELY(!in_page(c))) {
             interp_page(c);
             return;
         }
-        const u8 *code = find(j, c, flavour);
+        const u8 *code = find(j, c, flavour | c->ps.btype * FLAVOUR_BTYPE);
         if (patch && generation == j->generation)
             x64_link(j->rw + patch, j->rw + (code - j->rx));
         patch = 0;
         j->shared.stop = 0;
         u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
         switch (r & 0xff) {
-        case EXIT_NEXT: /* straight on */
+        case EXIT_NEXT: /* straight on; what was executed has cleared BTYPE */
             c->pc += 4;
+            c->ps.btype = 0;
             if (c->slice.left <= 0 || (c->pc & 0xfff) == 0)
                 return;
             break;
@@ -342,6 +343,7 @@ static void jit_page(struct jit *j, struct cpu *c)
             break;
         case EXIT_SYNC:
             c->pc += 4;
+            c->ps.btype = 0;
             c->irq_check = true;
             return;
         case EXIT_HEAD:

@@ -88,6 +88,14 @@ struct stub *t_edge(struct translation *t, u8 *from, s64 off)
     return s;
 }
 
+void t_jump_btype(struct translation *t, unsigned btype)
+{
+    x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [btype], btype */
+    x64_modrm(&t->as, 0, R_CPU, CPU(ps.btype));
+    x64_8(&t->as, btype);
+    x64_link(x64_jmp(&t->as), t->j->jump[t->flavour | btype * FLAVOUR_BTYPE]);
+}
+
 void t_jump_reg(struct translation *t) { x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]); }
 
 void t_jump_direct(struct translation *t, s64 off)
@@ -98,9 +106,10 @@ void t_jump_direct(struct translation *t, s64 off)
         t_jump_reg(t);
         return;
     }
-    u32 entry = t->jp->entry[t->flavour][off / 4];
+    const u32 *entries = t->jp->entry[t->flavour];
+    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour];
     u8 *d = x64_jmp(a);
-    if (off == 4 * (s64)t->first) {
+    if (off == 4 * (s64)t->first && !t->btype) {
         x64_link(d, t->start);
     } else if (entry != t->j->miss[t->flavour]) {
         x64_link(d, t->j->rw + entry);
@@ -197,15 +206,45 @@ static void emit_op(struct translation *t, const struct op *o)
         t->known = REG_SINK;
 }
 
+static void clear_btype(struct translation *t)
+{
+    x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false);
+    x64_modrm(&t->as, 0, R_CPU, CPU(ps.btype));
+    x64_8(&t->as, 0);
+}
+
+/* The first instruction of a block that an indirect branch leads to. On a guarded page one that is no landing pad, or
+ * a pad that has to be looked at, is the interpreter's: the returned jump gives up as if the slice were too short.
+ * BTYPE is cleared by the instruction's execution: before a branch, behind everything else. */
+static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
+{
+    const struct a64_row *row = &a64_rows[o->row];
+    bool pad = (row->flags & A64_GUARD) != 0;
+    u8 *refused = NULL;
+    if (pad && row->feat == FEAT_BTI)
+        pad = btype == 1 ? o->x != 0 : (o->x & (btype == 2 ? 1 : 2)) != 0;
+    else if (pad && row->feat == FEAT_PAuth)
+        pad = btype != 3;
+    if (!pad) {
+        x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
+        refused = x64_jcc(&t->as, CC_NE);
+    }
+    if (is_branch(o))
+        clear_btype(t);
+    return refused;
+}
+
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot)
 {
     struct translation tr, *t = &tr;
+    unsigned btype = flavour / FLAVOUR_BTYPE;
     t->as = j->as;
     t->j = j;
     t->c = c;
     t->page = p;
     t->jp = p->jit;
-    t->flavour = flavour;
+    t->flavour = flavour % FLAVOUR_BTYPE; /* of what follows */
+    t->btype = btype;
     t->first = slot;
     t->eflags = EFLAGS_NONE;
     t->nstubs = 0;
@@ -219,14 +258,21 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     u8 *short_slice = x64_jcc(&t->as, CC_S);
     u32 head = t_packed(t);
     bool ended = false;
+    u8 *refused = NULL;
+    if (btype)
+        refused = landing(t, &p->op[slot], btype);
     for (; t->k < t->n; t->k++) {
         const struct op *o = &p->op[slot + t->k];
         emit_op(t, o);
+        if (btype && !t->k && !is_branch(o))
+            clear_btype(t);
         ended = (t->e->flags & EMIT_END) && !t->called;
     }
     if (!ended)
         t_jump_direct(t, 4 * (s64)(slot + t->n));
     emit_stubs(t);
+    if (refused)
+        x64_here(&t->as, refused);
     x64_here(&t->as, short_slice);
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
