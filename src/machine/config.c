@@ -16,7 +16,7 @@ void config_defaults(struct config *c)
         .gic = 3,
         .el2 = true,
         .seed = 1,
-        .engine = "interp",
+        .engine = "jit",
     };
 }
 

@@ -309,7 +309,7 @@ const struct option_row option_rows[] = {
     {"timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit},
     {"host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout)},
     {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
-    {"engine", 0, OPTION_STRING, "NAME", "Run", "interp, jit, or lockstep: both, compared [interp]", F(engine)},
+    {"engine", 0, OPTION_STRING, "NAME", "Run", "jit, interp, or lockstep: both, compared [jit]", F(engine)},
     {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
     {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when the guest can never go on [exit, status 102]", 0,
      set_stuck},
