@@ -16,6 +16,7 @@
 #define DEMO_HOSTILE 1
 #define DEMO_VHE     2
 #define DEMO_SECURE  3
+#define DEMO_NESTED  4
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -46,6 +47,9 @@ static inline u64 field(u64 x, unsigned hi, unsigned lo) { return x >> lo & (~0u
 /* Guest RAM begins here in every guest's own addresses (IPA); stage 2 gives each another 2 MiB. */
 #define GUEST_IPA 0x40000000ull
 #define GUEST_RAM 0x200000ull
+/* A guest that is a hypervisor gets more (nested.c). */
+#define INNER_PA  0x44000000ull
+#define INNER_RAM 0x1800000ull
 #define GUEST_PA  0x41000000ull
 static inline volatile u32 *mmio32(u64 address) { return (volatile u32 *)address; }
 
@@ -55,9 +59,10 @@ static inline volatile u32 *mmio32(u64 address) { return (volatile u32 *)address
 #define EL1_REGISTERS(R)                                                                                               \
     R(sctlr_el1)                                                                                                       \
     R(cpacr_el1)                                                                                                       \
-    R(ttbr0_el1) R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1) R(esr_el1)        \
-        R(far_el1) R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0)             \
-            R(tpidr_el0) R(tpidrro_el0) R(cntkctl_el1) R(cntv_cval_el0) R(cntv_ctl_el0)
+    R(ttbr0_el1)                                                                                                       \
+    R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1) R(esr_el1) R(far_el1)          \
+        R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0) R(tpidr_el0)           \
+            R(tpidrro_el0) R(cntkctl_el1) R(cntv_cval_el0) R(cntv_ctl_el0)
 
 enum reason { BY_MMIO, BY_HYPERCALL, BY_SMC, BY_WFI, BY_IDREG, BY_FAULT, REASONS };
 
@@ -66,17 +71,19 @@ struct vcpu {
 #define R(name) u64 name;
     EL1_REGISTERS(R)
 #undef R
-    u64 hcr;                          /* HCR_EL2 while it runs: what is trapped, and HCR_EL2.VI */
-    u64 vttbr;                        /* its stage-2 tables and VMID */
-    u64 cntvoff;                      /* its counter began to count here */
-    u64 ich_lr0, ich_vmcr, ich_ap1r0; /* its virtual CPU interface */
-    bool timer_active;                /* its timer's physical interrupt is acknowledged and not yet deactivated */
+    u64 hcr;                                   /* HCR_EL2 while it runs: what is trapped, and HCR_EL2.VI */
+    u64 vttbr;                                 /* its stage-2 tables and VMID */
+    u64 cntvoff;                               /* its counter began to count here */
+    u64 ich_lr0, ich_lr1, ich_vmcr, ich_ap1r0; /* its virtual CPU interface */
+    bool timer_active; /* its timer's physical interrupt is acknowledged and not yet deactivated */
 
     const char *name;
-    u64 ram;               /* where its RAM really is */
+    u64 ram; /* where its RAM really is */
+    u64 ram_size;
+    bool nested;           /* it is a hypervisor itself: nested.c */
     bool by_list_register; /* how it gets interrupts; otherwise HCR_EL2.VI and a hypercall */
     bool off, waiting;     /* powered off; asleep in WFI */
-    char line[100];        /* of its console, until the newline */
+    char line[160];        /* of its console, until the newline */
     unsigned line_length;
     u64 exits[REASONS];
     u64 slices; /* times it was interrupted because its time slice was over */
@@ -91,6 +98,9 @@ extern bool secure; /* this EL2 is Secure: other tables, timer and interrupt gro
 struct vcpu *schedule(struct vcpu *v);
 _Noreturn void power_off(void);
 
+void save(struct vcpu *v);
+void load(struct vcpu *v);
+
 /* ---- trap.c */
 struct vcpu *trap(struct vcpu *v, u64 why);
 _Noreturn void trap_own(u64 why);
@@ -103,12 +113,38 @@ _Noreturn void vhe_call(const struct vcpu *v, u64 number);
 void secure_boot(void);
 _Noreturn void secure_off(void);
 
+/* ---- nested.c */
+void nested_create(struct vcpu *v);
+bool nested_trap(struct vcpu *v, u64 esr);
+bool nested_mmio(u64 ipa, bool write, u64 *value);
+bool nested_timer(void);
+void nested_resume(struct vcpu *v);
+u64 nested_deadline(void);
+
 /* ---- tables.c */
 void tables_own(void);
-u64 tables_guest(unsigned index, u64 ram);
-bool guest_owns(u64 ipa, u64 size);
+u64 tables_guest(unsigned index, u64 ram, u64 size);
+bool guest_owns(const struct vcpu *v, u64 ipa, u64 size);
 
 /* ---- virq.c: interrupts and timers */
+enum {
+    GICD_CTLR = 0,
+    GICD_CTLR_ARE_GROUP1 = 1 << 4 | 1 << 1,
+    GICD_CTLR_ARE_SECURE_GROUP1 = 1 << 4 | 1 << 2,
+    GICR_WAKER = 0x14,
+    GICR_SGI = 0x10000, /* second frame: private interrupts */
+    GICR_IGROUPR0 = GICR_SGI + 0x80,
+    GICR_IGRPMODR0 = GICR_SGI + 0xd00,
+    GICR_ISENABLER0 = GICR_SGI + 0x100,
+    GICR_ISACTIVER0 = GICR_SGI + 0x300,
+    GICR_ICACTIVER0 = GICR_SGI + 0x380,
+};
+#define LR_PENDING   bit(62)
+#define LR_HW        bit(61)
+#define LR_GROUP1    bit(60)
+#define LR_PINTID(n) ((u64)(n) << 32)
+#define LR_STATE     (bit(63) | bit(62))
+
 enum { PPI_SECURE_HYP_TIMER = 20, PPI_HYP_TIMER = 26, PPI_VIRTUAL_TIMER = 27 };
 void gic_init(void);
 void virq_save(struct vcpu *v);
@@ -121,6 +157,7 @@ u64 timer_now(void);
 /* When v's timer fires, in timer_now() terms; ~0: it is off. */
 u64 timer_deadline(const struct vcpu *v);
 void timer_arm(u64 when);
+void timer_arm_before(u64 when); /* unless it is armed for an earlier time */
 
 /* ---- console.c */
 void console_init(void);

@@ -9,6 +9,7 @@
  *   virq.c     the interrupt controller, virtual interrupts, timers
  *   console.c  a UART for everyone
  *   secure.c   a variant: what little EL3 must do so that all this runs in the Secure world
+ *   nested.c   a variant: a guest that is this hypervisor itself
  *   vhe.c      another demonstration: what HCR_EL2.E2H does to the register names
  *
  * guest_*.c are the guests. Left out to stay small: several CPUs, floating point (guests have none), device
@@ -53,28 +54,45 @@ enum {
 
 /* ---- creation ---------------------------------------------------------------------------------- */
 
-static void create(unsigned index, const char *name, const u64 *image, const u64 *end, bool by_list_register)
+extern const u64 guest_clock[], guest_clock_end[], guest_primes[], guest_primes_end[], guest_wild[], guest_wild_end[];
+extern const u64 _start[], bss_start[];
+
+/* Who can be a guest. The last one is this hypervisor: a copy of ourselves, with enough memory to create guests. */
+struct program {
+    const char *name;
+    const u64 *image, *end;
+    u64 ram, ram_size;
+    u64 entry; /* the IPA where the image goes and begins */
+    bool by_list_register;
+};
+static const struct program clock = {"clock", guest_clock, guest_clock_end, GUEST_PA, GUEST_RAM, GUEST_IPA, true};
+static const struct program primes = {"primes",  guest_primes, guest_primes_end, GUEST_PA + GUEST_RAM, GUEST_RAM,
+                                      GUEST_IPA, false};
+static const struct program wild = {"wild",    guest_wild, guest_wild_end, GUEST_PA + GUEST_RAM,
+                                    GUEST_RAM, GUEST_IPA,  false};
+static const struct program inner = {"inner", _start, bss_start, INNER_PA, INNER_RAM, (u64)_start, true};
+
+static struct vcpu *create(unsigned index, const struct program *p)
 {
     struct vcpu *v = &vcpus[index];
-    v->name = name;
-    v->ram = GUEST_PA + index * GUEST_RAM;
-    u64 *to = (u64 *)v->ram;
-    for (const u64 *from = image; from < end;)
+    v->name = p->name;
+    v->ram = p->ram;
+    v->ram_size = p->ram_size;
+    v->by_list_register = p->by_list_register;
+    u64 *to = (u64 *)(p->ram + (p->entry - GUEST_IPA));
+    for (const u64 *from = p->image; from < p->end;)
         *to++ = *from++;
-    v->vttbr = tables_guest(index, v->ram);
+    v->vttbr = tables_guest(index, v->ram, v->ram_size);
     v->hcr =
         HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_RW;
-    v->pc = GUEST_IPA;
+    v->pc = p->entry;
     v->pstate = PSTATE_EL1H_MASKED;
     v->sctlr_el1 = SCTLR_EL1_RESET;
     v->cntvoff = timer_now();
-    v->by_list_register = by_list_register;
-    print("guest %s: %u bytes at IPA 0x%x, which is PA 0x%x, VMID %u\n", name, (u64)end - (u64)image, GUEST_IPA, v->ram,
-          (u64)index + 1);
+    print("guest %s: %u bytes, RAM at IPA 0x%x, which is PA 0x%x, VMID %u\n", v->name, (u64)p->end - (u64)p->image,
+          GUEST_IPA, v->ram, (u64)index + 1);
+    return v;
 }
-
-static void load(struct vcpu *v);
-extern const u64 guest_clock[], guest_clock_end[], guest_primes[], guest_primes_end[], guest_wild[], guest_wild_end[];
 
 struct vcpu *boot(u64 demo)
 {
@@ -92,12 +110,12 @@ struct vcpu *boot(u64 demo)
     write_reg(cptr_el2, CPTR_RES1 | CPTR_TFP);
     write_reg(vpidr_el2, read_reg(midr_el1)); /* what the guest reads as its CPU's type and number */
     write_reg(vmpidr_el2, bit(31));
-    write_reg(cnthctl_el2, 0); /* the physical timer is not for guests; they have the virtual one */
-    create(0, "clock", guest_clock, guest_clock_end, true);
-    if (demo == DEMO_HOSTILE)
-        create(1, "wild", guest_wild, guest_wild_end, false);
+    write_reg(cnthctl_el2, 1); /* guests may read the physical counter; its timer is not for them */
+    create(0, &clock);
+    if (demo == DEMO_NESTED)
+        nested_create(create(1, &inner));
     else
-        create(1, "primes", guest_primes, guest_primes_end, false);
+        create(1, demo == DEMO_HOSTILE ? &wild : &primes);
     load(&vcpus[0]);
     timer_arm(timer_now() + read_reg(cntfrq_el0) / SLICES_PER_SECOND);
     return &vcpus[0];
@@ -106,7 +124,7 @@ struct vcpu *boot(u64 demo)
 /* ---- the world switch -------------------------------------------------------------------------- */
 
 /* Everything the guest can see or change and that is not in memory, except what start.S has saved. */
-static void save(struct vcpu *v)
+void save(struct vcpu *v)
 {
 #define R(name) v->name = read_reg(name);
     EL1_REGISTERS(R)
@@ -115,7 +133,7 @@ static void save(struct vcpu *v)
     virq_save(v);
 }
 
-static void load(struct vcpu *v)
+void load(struct vcpu *v)
 {
     /* Stage 2 first: no speculative access may combine one guest's tables with another's. The VMID in VTTBR_EL2
      * keeps their TLB entries apart, so nothing has to be invalidated. */
@@ -173,6 +191,8 @@ struct vcpu *schedule(struct vcpu *v)
             n->waiting = false;
             load(n);
             timer_arm(wake > timer_now() && wake < next ? wake : next);
+            if (n->nested && nested_deadline() > timer_now())
+                timer_arm_before(nested_deadline());
             return n;
         }
         if (wake == ~0ull) {

@@ -6,7 +6,7 @@
 #include "hyp.h"
 
         .section .start, "ax"
-        .global _start, hostile, vhe, secure_start, vhe_application
+        .global _start, hostile, vhe, secure_start, nested, vhe_application
 _start:         mov     x20, #DEMO_PLAIN
                 b       start
 hostile:        mov     x20, #DEMO_HOSTILE
@@ -15,6 +15,8 @@ vhe:            mov     x20, #DEMO_VHE
                 b       start
 secure_start:   mov     x20, #DEMO_SECURE
                 b       start_el3
+nested:         mov     x20, #DEMO_NESTED
+                b       start
 
 start:
         mrs     x0, CurrentEL           // bits 3:2 are the exception level

@@ -34,17 +34,19 @@ void tables_own(void)
     isb();
 }
 
-/* Stage 2 of a guest: one 2 MiB block at GUEST_IPA. Returns its VTTBR_EL2. */
-u64 tables_guest(unsigned index, u64 ram)
+/* Stage 2 of a guest: its RAM at GUEST_IPA, in 2 MiB blocks. Returns its VTTBR_EL2. */
+u64 tables_guest(unsigned index, u64 ram, u64 size)
 {
     guest_level1[index][GUEST_IPA >> 30] = (u64)guest_level2[index] | TABLE;
-    guest_level2[index][field(GUEST_IPA, 29, 21)] = ram | BLOCK | AF | INNER_SHAREABLE | S2_NORMAL | S2_READ_WRITE;
+    for (u64 at = 0; at < size; at += 1 << 21)
+        guest_level2[index][field(GUEST_IPA + at, 29, 21)] =
+            (ram + at) | BLOCK | AF | INNER_SHAREABLE | S2_NORMAL | S2_READ_WRITE;
     dsb();
     return (u64)(index + 1) << 48 | (u64)guest_level1[index];
 }
 
-/* Does all of this lie in a guest's RAM? Asked of every address that comes from a guest, before it is used. */
-bool guest_owns(u64 ipa, u64 size)
+/* Does all of this lie in the guest's RAM? Asked of every address that comes from a guest, before it is used. */
+bool guest_owns(const struct vcpu *v, u64 ipa, u64 size)
 {
-    return ipa >= GUEST_IPA && size <= GUEST_RAM && ipa - GUEST_IPA <= GUEST_RAM - size;
+    return ipa >= GUEST_IPA && size <= v->ram_size && ipa - GUEST_IPA <= v->ram_size - size;
 }

@@ -63,6 +63,13 @@ static void data_abort(struct vcpu *v, u64 esr)
     bool valid = esr & bit(24), write = esr & bit(6), walk = esr & bit(7);
     unsigned target = (unsigned)field(esr, 20, 16), size = 8u << field(esr, 23, 22);
 
+    u64 value = target == 31 ? 0 : v->x[target] & (~0ull >> (64 - size));
+    if (v->nested && valid && !walk && nested_mmio(ipa, write, &value)) {
+        if (!write && target != 31)
+            v->x[target] = value;
+        v->pc += 4;
+        return;
+    }
     if (!valid || walk || ipa >> 12 != UART >> 12) {
         /* Nothing is there. On the bare machine this would be an external abort: the guest gets one. */
         v->exits[BY_FAULT]++;
@@ -72,7 +79,7 @@ static void data_abort(struct vcpu *v, u64 esr)
     }
     v->exits[BY_MMIO]++;
     if (write)
-        uart_write(v, ipa & 0xfff, target == 31 ? 0 : v->x[target] & (~0ull >> (64 - size)));
+        uart_write(v, ipa & 0xfff, value);
     else if (target != 31)
         v->x[target] = uart_read(ipa & 0xfff);
     v->pc += 4; /* done on the guest's behalf */
@@ -89,7 +96,7 @@ static void fetch_abort(struct vcpu *v)
 
 static u64 write_text(struct vcpu *v, u64 ipa, u64 length)
 {
-    if (length > 256 || !guest_owns(ipa, length))
+    if (length > 256 || !guest_owns(v, ipa, length))
         return NOT_SUPPORTED;
     const char *text = (const char *)(v->ram + (ipa - GUEST_IPA));
     for (u64 i = 0; i < length; i++)
@@ -107,7 +114,7 @@ static struct vcpu *hypercall(struct vcpu *v)
         return schedule(v);
     case HYP_WRITE: v->x[0] = write_text(v, v->x[1], v->x[2]); break;
     case HYP_IRQ: v->x[0] = virq_acknowledge(v); break;
-    case HYP_WHERE: v->x[0] = guest_owns(v->x[1], 1) ? v->ram + (v->x[1] - GUEST_IPA) : NOT_SUPPORTED; break;
+    case HYP_WHERE: v->x[0] = guest_owns(v, v->x[1], 1) ? v->ram + (v->x[1] - GUEST_IPA) : NOT_SUPPORTED; break;
     default: v->x[0] = NOT_SUPPORTED; break;
     }
     return v;
@@ -126,7 +133,7 @@ static bool id_register(struct vcpu *v, u64 esr)
         return false;
     u64 value = 0, op2 = field(esr, 19, 17), target = field(esr, 9, 5);
     if (crm == 4 && op2 == 0) /* ID_AA64PFR0_EL1: EL0 and EL1 in AArch64, FP and SIMD absent, GICv3 */
-        value = 1 | 1 << 4 | 0xf << 16 | 0xf << 20 | 1 << 24;
+        value = 1 | 1 << 4 | (v->nested ? 1 : 0) << 8 | 0xf << 16 | 0xf << 20 | 1 << 24;
     else if (crm == 7 && op2 == 0) /* ID_AA64MMFR0_EL1: PA range as it is, 16 and 64 KiB granules absent */
         value = (read_reg(id_aa64mmfr0_el1) & 0xf) | 0xf << 24;
     if (target != 31)
@@ -141,6 +148,8 @@ static bool id_register(struct vcpu *v, u64 esr)
 static struct vcpu *synchronous(struct vcpu *v)
 {
     u64 esr = read_reg(esr_el2);
+    if (v->nested && nested_trap(v, esr))
+        return v;
     switch (field(esr, 31, 26)) {
     case EC_WFX: /* a trapped instruction has not been executed: skip it */
         v->exits[BY_WFI]++;
@@ -167,7 +176,7 @@ static struct vcpu *synchronous(struct vcpu *v)
     return v;
 }
 
-struct vcpu *trap(struct vcpu *v, u64 why)
+static struct vcpu *handle(struct vcpu *v, u64 why)
 {
     switch (why) {
     case EXIT_SYNC: return synchronous(v);
@@ -181,6 +190,14 @@ struct vcpu *trap(struct vcpu *v, u64 why)
         v->off = true;
         return schedule(v);
     }
+}
+
+struct vcpu *trap(struct vcpu *v, u64 why)
+{
+    v = handle(v, why);
+    if (v->nested)
+        nested_resume(v);
+    return v;
 }
 
 /* An exception taken from EL2 itself is a bug of the hypervisor. */

@@ -12,27 +12,12 @@
 #include "hyp.h"
 
 enum {
-    GICD_CTLR = 0,
-    GICD_CTLR_ARE_GROUP1 = 1 << 4 | 1 << 1,
-    GICD_CTLR_ARE_SECURE_GROUP1 = 1 << 4 | 1 << 2,
-    GICR_WAKER = 0x14,
-    GICR_SGI = 0x10000, /* second frame: private interrupts */
-    GICR_IGROUPR0 = GICR_SGI + 0x80,
-    GICR_IGRPMODR0 = GICR_SGI + 0xd00,
-    GICR_ISENABLER0 = GICR_SGI + 0x100,
-    GICR_ISACTIVER0 = GICR_SGI + 0x300,
-    GICR_ICACTIVER0 = GICR_SGI + 0x380,
     HCR_VI = 1 << 7,
     ICH_HCR_EN = 1,
     CTL_ENABLE = 1,
     CTL_IMASK = 2,
     NO_INTERRUPT = 1020, /* and above: nothing to acknowledge */
 };
-#define LR_PENDING   bit(62)
-#define LR_HW        bit(61)
-#define LR_GROUP1    bit(60)
-#define LR_PINTID(n) ((u64)(n) << 32)
-#define LR_STATE     (bit(63) | bit(62))
 
 /* The Secure world has timers of its own for EL2. */
 static unsigned hyp_timer(void) { return secure ? PPI_SECURE_HYP_TIMER : PPI_HYP_TIMER; }
@@ -86,6 +71,8 @@ bool gic_take(struct vcpu *v)
         deactivate(intid);
         return slice_over;
     }
+    if (v->nested && nested_timer())
+        return false;
     if (v->by_list_register) {
         write_reg(ich_lr0_el2, LR_PENDING | LR_HW | LR_GROUP1 | LR_PINTID(PPI_VIRTUAL_TIMER) | PPI_VIRTUAL_TIMER);
     } else {
@@ -111,12 +98,13 @@ u64 virq_acknowledge(struct vcpu *v)
 }
 
 /* v is not loaded: has it a virtual interrupt to take? */
-bool virq_pending(const struct vcpu *v) { return (v->hcr & HCR_VI) || (v->ich_lr0 & LR_STATE); }
+bool virq_pending(const struct vcpu *v) { return (v->hcr & HCR_VI) || ((v->ich_lr0 | v->ich_lr1) & LR_PENDING); }
 
 /* The one physical timer interrupt serves all guests: whether it is active belongs to the guest that runs. */
 void virq_save(struct vcpu *v)
 {
     v->ich_lr0 = read_reg(ich_lr0_el2);
+    v->ich_lr1 = read_reg(ich_lr1_el2); /* nested.c */
     v->ich_vmcr = read_reg(ich_vmcr_el2);
     v->ich_ap1r0 = read_reg(ich_ap1r0_el2);
     v->timer_active = *mmio32(GICR + GICR_ISACTIVER0) & bit(PPI_VIRTUAL_TIMER);
@@ -128,6 +116,7 @@ void virq_load(struct vcpu *v)
     *mmio32(GICR + (v->timer_active ? GICR_ISACTIVER0 : GICR_ICACTIVER0)) = bit(PPI_VIRTUAL_TIMER);
     dsb();
     write_reg(ich_lr0_el2, v->ich_lr0);
+    write_reg(ich_lr1_el2, v->ich_lr1);
     write_reg(ich_vmcr_el2, v->ich_vmcr);
     write_reg(ich_ap1r0_el2, v->ich_ap1r0);
     write_reg(ich_hcr_el2, v->by_list_register ? ICH_HCR_EN : 0);
@@ -144,14 +133,24 @@ u64 timer_now(void)
 u64 timer_deadline(const struct vcpu *v)
 {
     bool on = (v->cntv_ctl_el0 & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
-    return on ? v->cntv_cval_el0 + v->cntvoff : ~0ull;
+    u64 when = on ? v->cntv_cval_el0 + v->cntvoff : ~0ull;
+    return v->nested && nested_deadline() < when ? nested_deadline() : when;
 }
+
+static u64 armed;
 
 void timer_arm(u64 when)
 {
+    armed = when;
     if (secure)
         write_reg(S3_4_C14_C5_2, when); /* CNTHPS_CVAL_EL2 */
     else
         write_reg(cnthp_cval_el2, when);
     timer_control(CTL_ENABLE);
+}
+
+void timer_arm_before(u64 when)
+{
+    if (when < armed)
+        timer_arm(when);
 }

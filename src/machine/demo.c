@@ -15,6 +15,7 @@ static const struct demo {
     {"hostile", "one of them misbehaves, the other must not notice", 8, false},
     {"vhe", "what HCR_EL2.E2H does to the names of registers", 16, false},
     {"secure", "the two guests in the Secure world: Secure EL2", 24, true},
+    {"nested", "the hypervisor as its own guest: FEAT_NV2", 32, false},
 };
 
 void demo_list(void)
