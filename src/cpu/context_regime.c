@@ -111,7 +111,7 @@ static void make_stage2(struct cpu *c)
         size = vstcr;
         r->sw = bit(vstcr, 29);
         r->sa = r->sw || bit(vstcr, 30);
-        r->nsw = r->sw || bit(vtcr, 29);
+        r->nsw = bit(vtcr, 29);
         r->nsa = r->sa || r->nsw || bit(vtcr, 30);
     }
     r->pamax = pamax(c);
@@ -129,7 +129,7 @@ static void make_stage2(struct cpu *c)
     r->r[0] = stage2_range(c, r, ttbr, size);
     if (secure) /* the Non-secure IPA space */
         r->r[1] = stage2_range(c, r, c->sys[VTTBR_EL2], vtcr);
-    r->ps = output_size(c, (unsigned)bits(vtcr, 18, 16), r->ds || r->r[0].granule == 16);
+    r->ps = output_size(c, (unsigned)bits(vtcr, 18, 16), r->ds || r->r[0].granule == 16 || r->r[1].granule == 16);
 }
 
 const struct regime *context_regime(struct cpu *c, unsigned kind)

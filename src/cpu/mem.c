@@ -253,10 +253,10 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
 
 /* ---- the entry points ----------------------------------------------------------------------- */
 
-/* Byte order of the elements: between host order and memory order. */
+/* Byte order of the elements: between host order and memory order. EL2's own accesses follow SCTLR_EL2.EE. */
 static u64 swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind)
 {
-    if (!c->big_endian)
+    if (!(kind & MEM_EL2 ? (c->sys[SCTLR_EL2] & SCTLR_EE) != 0 : c->big_endian))
         return v;
     if (!(kind & MEM_PAIR))
         return bswap_size(v, size);

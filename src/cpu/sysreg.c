@@ -99,10 +99,16 @@ static enum step refuse(struct cpu *c, unsigned action, unsigned id, unsigned rt
     }
 }
 
+/* VNCR_EL2.RESS: of the permitted choices, the bits above the largest VA behave as copies of its top bit. */
+static u64 nv_address(const struct cpu *c, unsigned offset)
+{
+    return sext(c->sys[VNCR_EL2], cpu_has(c, FEAT_LVA) ? 53 : 49) + offset;
+}
+
 enum step sysreg_nv_read(struct cpu *c, unsigned offset, unsigned rd)
 {
     u64 val;
-    if (!mem_read_slow(c, sext(c->sys[VNCR_EL2], 56) + offset, 8, MEM_EL2, &val))
+    if (!mem_read_slow(c, nv_address(c, offset), 8, MEM_EL2, &val))
         return STEP_JUMP;
     c->x[rd] = val;
     return STEP_NEXT;
@@ -110,7 +116,7 @@ enum step sysreg_nv_read(struct cpu *c, unsigned offset, unsigned rd)
 
 enum step sysreg_nv_write(struct cpu *c, unsigned offset, u64 val)
 {
-    return mem_write_slow(c, sext(c->sys[VNCR_EL2], 56) + offset, 8, MEM_EL2, val) ? STEP_NEXT : STEP_JUMP;
+    return mem_write_slow(c, nv_address(c, offset), 8, MEM_EL2, val) ? STEP_NEXT : STEP_JUMP;
 }
 
 /* Reads of these rows change nothing, and nothing has to be looked at afterwards. */

@@ -46,6 +46,12 @@ static int start_level(const struct regime *r, const struct tr_range *t)
     return iasize < min || iasize > max ? -2 : level;
 }
 
+/* A Secure guest's two IPA spaces have tables of their own. */
+static const struct tr_range *stage2_tables(const struct regime *r, enum pas ipa_space)
+{
+    return &r->r[r->space == PAS_S && ipa_space == PAS_NS];
+}
+
 struct s2_leaf {
     u64 desc, oa;
     struct pa pa;
@@ -56,7 +62,7 @@ struct s2_leaf {
 /* AArch64.S2Walk. */
 static bool stage2_descend(struct walker *w, const struct regime *r, const struct s2_ask *a, struct s2_leaf *l)
 {
-    const struct tr_range *t = &r->r[r->space == PAS_S && a->space == PAS_NS];
+    const struct tr_range *t = stage2_tables(r, a->space);
     unsigned g = t->granule, stride = g - 3u;
     unsigned min = g == 16 ? (r->pamax > 48 ? 12 : 16) : (r->ds ? 12 : 16);
     if (64u - r->pamax > min)
@@ -103,6 +109,7 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
                                     struct s2_result *res)
 {
     const struct walk_in *in = w->in;
+    const struct tr_range *t = stage2_tables(r, a->space);
     struct s2_leaf l;
     if (!stage2_descend(w, r, a, &l))
         return WALK_FAULT;
@@ -146,7 +153,7 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
     *res = (struct s2_result){.pa = pa_make(space, l.oa),
                               .perm = perm,
                               .memattr = (u8)memattr,
-                              .sh = r->ds && r->r[0].granule != 16 ? r->r[0].sh : (u8)bits(desc, 9, 8),
+                              .sh = r->ds && t->granule != 16 ? t->sh : (u8)bits(desc, 9, 8),
                               .log2 = (u8)l.shift,
                               .level = (s8)l.level};
     return WALK_OK;
