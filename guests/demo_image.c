@@ -1,5 +1,5 @@
 /* Made by guests/build from guests/hyp; do not edit.
- * sources: 307431a0cd16c2cb
+ * sources: 748ebe1c896d31a6
  * compiler: 12.2.0 */
 #include "machine/demo.h"
 

@@ -46,23 +46,23 @@ static inline u64 field(u64 x, unsigned hi, unsigned lo) { return x >> lo & (~0u
 #define GICR 0x080a0000ull
 /* Guest RAM begins here in every guest's own addresses (IPA); stage 2 gives each another 2 MiB. */
 #define GUEST_IPA 0x40000000ull
+#define GUEST_PA  0x41000000ull
 #define GUEST_RAM 0x200000ull
-/* A guest that is a hypervisor gets more (nested.c). */
+/* A guest that is a hypervisor itself needs more (nested.c). */
 #define INNER_PA  0x44000000ull
 #define INNER_RAM 0x1800000ull
-#define GUEST_PA  0x41000000ull
 static inline volatile u32 *mmio32(u64 address) { return (volatile u32 *)address; }
 
 /* ---- virtual CPUs ---------------------------------------------------------------------------- */
 
 /* The EL1 registers that belong to a guest: whoever runs next must not find the last one's. */
-#define EL1_REGISTERS(R)                                                                                               \
-    R(sctlr_el1)                                                                                                       \
-    R(cpacr_el1)                                                                                                       \
-    R(ttbr0_el1)                                                                                                       \
-    R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) R(vbar_el1) R(elr_el1) R(spsr_el1) R(esr_el1) R(far_el1)          \
-        R(afsr0_el1) R(afsr1_el1) R(par_el1) R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0) R(tpidr_el0)           \
-            R(tpidrro_el0) R(cntkctl_el1) R(cntv_cval_el0) R(cntv_ctl_el0)
+// clang-format off
+#define EL1_REGISTERS(R) \
+    R(sctlr_el1) R(cpacr_el1) R(ttbr0_el1) R(ttbr1_el1) R(tcr_el1) R(mair_el1) R(amair_el1) \
+    R(vbar_el1) R(elr_el1) R(spsr_el1) R(esr_el1) R(far_el1) R(afsr0_el1) R(afsr1_el1) R(par_el1) \
+    R(contextidr_el1) R(tpidr_el1) R(sp_el1) R(sp_el0) R(tpidr_el0) R(tpidrro_el0) R(cntkctl_el1) \
+    R(cntv_cval_el0) R(cntv_ctl_el0)
+// clang-format on
 
 enum reason { BY_MMIO, BY_HYPERCALL, BY_SMC, BY_WFI, BY_IDREG, BY_FAULT, REASONS };
 
@@ -96,10 +96,10 @@ extern bool secure; /* this EL2 is Secure: other tables, timer and interrupt gro
 /* ---- main.c */
 /* Puts v aside and chooses who runs next; does not return when all guests are off. */
 struct vcpu *schedule(struct vcpu *v);
-_Noreturn void power_off(void);
-
+/* The guest's registers from the hardware, and to it. */
 void save(struct vcpu *v);
 void load(struct vcpu *v);
+_Noreturn void power_off(void);
 
 /* ---- trap.c */
 struct vcpu *trap(struct vcpu *v, u64 why);

@@ -18,14 +18,14 @@
 
 enum { VTTBR_EL2 = 0x020, CNTVOFF_EL2 = 0x060, HCR_EL2 = 0x078, ICH_LR0 = 0x400, ICH_AP1R0 = 0x4a0, ICH_VMCR = 0x4c8 };
 /* The inner guest's registers: where they are in the page. */
-#define PAGE_REGISTERS(R)                                                                                              \
-    R(sctlr_el1, 0x110)                                                                                                \
-    R(cpacr_el1, 0x100)                                                                                                \
-    R(ttbr0_el1, 0x200)                                                                                                \
-    R(ttbr1_el1, 0x210) R(tcr_el1, 0x120) R(mair_el1, 0x140) R(amair_el1, 0x148) R(vbar_el1, 0x250) R(elr_el1, 0x230)  \
-        R(spsr_el1, 0x160) R(esr_el1, 0x138) R(far_el1, 0x220) R(afsr0_el1, 0x128) R(afsr1_el1, 0x130)                 \
-            R(contextidr_el1, 0x108) R(sp_el1, 0x240) R(cntv_cval_el0, 0x168) R(cntv_ctl_el0, 0x170)                   \
-                R(ich_lr0, ICH_LR0) R(ich_ap1r0, ICH_AP1R0) R(ich_vmcr, ICH_VMCR)
+// clang-format off
+#define PAGE_REGISTERS(R) \
+    R(sctlr_el1, 0x110) R(cpacr_el1, 0x100) R(ttbr0_el1, 0x200) R(ttbr1_el1, 0x210) \
+    R(tcr_el1, 0x120) R(mair_el1, 0x140) R(amair_el1, 0x148) R(vbar_el1, 0x250) R(elr_el1, 0x230) \
+    R(spsr_el1, 0x160) R(esr_el1, 0x138) R(far_el1, 0x220) R(afsr0_el1, 0x128) R(afsr1_el1, 0x130) \
+    R(contextidr_el1, 0x108) R(sp_el1, 0x240) R(cntv_cval_el0, 0x168) R(cntv_ctl_el0, 0x170) \
+    R(ich_lr0, ICH_LR0) R(ich_ap1r0, ICH_AP1R0) R(ich_vmcr, ICH_VMCR)
+// clang-format on
 
 enum { SHADOWS = 2, VMID_SHADOW = 8, BLOCK_SIZE = 1 << 21 };
 static u64 page[512] __attribute__((aligned(4096)));
