@@ -192,6 +192,11 @@ static void em_logic_imm(struct translation *t, const struct op *o)
     static const u8 alu[] = {X_AND, X_OR, X_XOR};
     struct x64 *a = &t->as;
     bool w = wide(t);
+    if (t->e->a == OP_AND && !(t->e->b & FLAGS) && (o->imm == 0xff || o->imm == 0xffff || o->imm == 0xffffffff)) {
+        op_x(t, false, o->imm == 0xff ? X_MOVZX8 : o->imm == 0xffff ? X_MOVZX16 : X_LOAD, RAX, o->rn);
+        st_x(t, o->rd, RAX);
+        return;
+    }
     if (!w || o->imm == (u64)(s64)(s32)o->imm) {
         op_x(t, w, X_LOAD, RAX, o->rn);
         x64_ri(a, w, alu[t->e->a], RAX, (s32)(u32)o->imm);

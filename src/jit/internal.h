@@ -28,7 +28,7 @@ enum { FLAVOUR_ALIGN = 1, FLAVOUR_FP_TRAP = 2, FLAVOUR_BTYPE = 4 /* times PSTATE
 /* Why generated code returned; the first three are the steps of exec functions. */
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS };
 
-enum { BLOCK_MAX = 64, BLOCK_BYTES = 64 * 1024 };
+enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
 /* What generated code reads through R_CONST. */
 struct jit_shared {
@@ -103,7 +103,9 @@ struct translation {
     enum eflags eflags;
     bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
     const struct emitter *e;
-    bool called;    /* the current instruction became a call */
+    bool called;      /* the current instruction became a call */
+    const u8 *rax_at; /* up to here rax holds guest register rax */
+    unsigned rax;
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
@@ -150,21 +152,36 @@ struct emit_row {
 extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[];
 
 /* Shorthand of emitters. */
+
+/* Is guest register r in rax: was it stored from there by what was emitted last? */
+static inline bool in_rax(const struct translation *t, unsigned r) { return t->rax_at == t->as.p && t->rax == r; }
+
+/* op host, guest register r */
+static inline void op_x(struct translation *t, bool w, unsigned op, unsigned host, unsigned r)
+{
+    if (op == X_LOAD && in_rax(t, r)) {
+        if (!w || host != RAX)
+            x64_rr(&t->as, w, X_LOAD, host, RAX);
+        return;
+    }
+    x64_rm(&t->as, w, op, host, R_CPU, x_disp(r));
+}
+/* The same for a load that need not keep the flags. */
 static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)
 {
     if (r == REG_ZERO)
         x64_rr(&t->as, false, X_XOR, host, host);
     else
-        x64_rm(&t->as, w, X_LOAD, host, R_CPU, x_disp(r));
+        op_x(t, w, X_LOAD, host, r);
 }
 /* All 64 bits: 32-bit results are zero-extended in the host register. */
 static inline void st_x(struct translation *t, unsigned r, unsigned host)
 {
-    if (r != REG_SINK)
-        x64_rm(&t->as, true, X_STORE, host, R_CPU, x_disp(r));
-}
-/* op host, guest register r */
-static inline void op_x(struct translation *t, bool w, unsigned op, unsigned host, unsigned r)
-{
-    x64_rm(&t->as, w, op, host, R_CPU, x_disp(r));
+    if (r == REG_SINK)
+        return;
+    x64_rm(&t->as, true, X_STORE, host, R_CPU, x_disp(r));
+    if (host == RAX) {
+        t->rax = r;
+        t->rax_at = t->as.p;
+    }
 }

@@ -200,8 +200,10 @@ static void emit_op(struct translation *t, const struct op *o)
     if ((t->e->flags & EMIT_COND) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
         t->eflags = EFLAGS_NONE;
     for (; stubs < t->nstubs; stubs++)
-        if (!t->stubs[stubs].edge)
+        if (!t->stubs[stubs].edge) {
             t->stubs[stubs].back = t->as.p;
+            t->rax_at = NULL; /* what comes back has other things there */
+        }
     if (!(t->e->flags & EMIT_CONST))
         t->known = REG_SINK;
 }
@@ -250,6 +252,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->nstubs = 0;
     t->k = 0;
     t->known = REG_SINK;
+    t->rax_at = NULL;
     scan(t);
     liveness(t);
     t->as.p += -(uintptr_t)t->as.p & 15;
