@@ -11,6 +11,7 @@
 #include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/fields.h"
+#include "jit/jit.h"
 
 enum { RAM = 4 << 20, TABLE = 0x10000, VBAR = 0x20000, CODE = 0x40000, DATA = 0x80000 };
 #define GUARDED (1ull << 30)
@@ -28,6 +29,7 @@ struct rig {
     unsigned taken;
 };
 static struct rig r;
+static const struct engine *engine = &engine_interp;
 
 static void stop(void *arg, struct cpu *c, const struct exc_info *e)
 {
@@ -89,7 +91,7 @@ static u64 run_slice(s64 n)
 {
     u64 before = clock_now(&r.clock);
     clock_begin(&r.clock, &r.c->slice, n);
-    engine_interp.run(r.c);
+    engine->run(r.c);
     clock_finish(&r.clock);
     return clock_now(&r.clock) - before;
 }
@@ -607,11 +609,16 @@ START_TEST(test_mte_tags)
 }
 END_TEST
 
-int main(void)
+static void setup_jit(void)
 {
-    Suite *s = suite_create("exec-a64");
-    TCase *t = tcase_create("a64");
-    tcase_add_checked_fixture(t, setup, teardown);
+    engine = &engine_jit;
+    setup();
+}
+
+static TCase *cases(const char *name, void (*begin)(void))
+{
+    TCase *t = tcase_create(name);
+    tcase_add_checked_fixture(t, begin, teardown);
     tcase_add_test(t, test_undefined);
     tcase_add_test(t, test_svc);
     tcase_add_test(t, test_sp_alignment);
@@ -646,7 +653,15 @@ int main(void)
     tcase_add_test(t, test_mte_asynchronous);
     tcase_add_test(t, test_mte_asymmetric);
     tcase_add_test(t, test_mte_tags);
-    suite_add_tcase(s, t);
+    return t;
+}
+
+int main(void)
+{
+    Suite *s = suite_create("exec-a64");
+    suite_add_tcase(s, cases("interp", setup));
+    if (!jit_missing())
+        suite_add_tcase(s, cases("jit", setup_jit));
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
     int bad = srunner_ntests_failed(sr);
