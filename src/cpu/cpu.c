@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/snap.h"
 #include "cpu/context.h"
+#include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/pmu.h"
 
@@ -63,6 +64,7 @@ void cpu_reset(struct cpu *c)
     c->irq_check = true;
     sysreg_reset(c);
     sysreg_refresh(c);
+    debug_update(c);
     c->fetch_page = ~0ull;
     context_touch(c);
     if (c->env->bus)
@@ -176,6 +178,7 @@ void cpu_state(struct cpu *c, struct snap *s)
         context_state(c, s);
     if (s->mode == SNAP_LOAD) {
         sysreg_refresh(c);
+        debug_update(c);
         c->fetch_page = ~0ull;
         context_touch(c);
         c->irq_check = true;

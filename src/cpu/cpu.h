@@ -53,6 +53,13 @@ struct monitor {
     u32 off;    /* of the 64-byte granule's first byte */
 };
 
+/* Breakpoints and watchpoints that MDSCR_EL1.MDE and their E bit enable, whatever else they ask for. Pages that they
+ * name have no fast entries. */
+struct debug_armed {
+    u16 breaks, watches; /* by number */
+    bool any_page;       /* some breakpoint matches the context alone */
+};
+
 /* What CPUs of one machine share; the machine fills it in. */
 struct cpu_env {
     struct bus *bus;
@@ -140,6 +147,7 @@ struct cpu {
     struct context *context; /* cpu/context.c's own */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
+    struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */

@@ -1,7 +1,7 @@
 /* Taking exceptions to AArch64 state and returning from them: DDI0487 D1.3, pseudocode
  * AArch64.TakeException, AArch64.Abort, AArch64.ExceptionReturn and their kin.
  *
- * Not modelled here: exceptions to AArch32 state, debug exceptions other than BRK.
+ * Not modelled here: exceptions to AArch32 state. Debug exceptions but BRK and watchpoints: debug.c.
  * Invariant: every path that changes EL goes through cpu_set_el(), so SP banking and the memory
  * contexts follow. */
 #include "cpu/exception.h"
@@ -244,8 +244,19 @@ static u32 instruction_syndrome(struct cpu *c)
            (u32)((flags & A64_SF) != 0) << 15 | (u32)((flags & A64_AR) != 0) << 14;
 }
 
+/* AArch64.WatchpointException. An access through VNCR_EL2 is EL2's. */
+static enum step watchpoint(struct cpu *c, const struct fault *f, u32 iss)
+{
+    unsigned el = f->vncr ? 2 : debug_target(c);
+    c->sys[el_cell[el].far] = f->va;
+    iss |= (u32)f->vncr << 13 | (u32)f->write << 6 | fault_status(f);
+    return take_sync(c, el, el > c->ps.el && !f->vncr ? EC_WATCH_LOW : EC_WATCH_SAME, iss);
+}
+
 static enum step data_abort(struct cpu *c, const struct fault *f, u32 iss)
 {
+    if (f->type == FAULT_DEBUG)
+        return watchpoint(c, f, iss);
     unsigned el = abort_target(c, f);
     set_fault_address(c, el, f);
     iss |= (u32)f->vncr << 13 | (u32)f->s1ptw << 7 | (u32)f->write << 6 | fault_status(f);

@@ -140,28 +140,26 @@ static bool instead(struct cpu *c)
     return true;
 }
 
-/* Executes one instruction, or takes the exception that comes instead. */
+/* Executes one instruction, or takes the exception that comes instead. Time is that of interp_page(); a breakpoint
+ * takes none. */
 static void run_one(struct cpu *c)
 {
-    c->slice.left--;
     if (UNLIKELY(c->pc & 3)) {
         exc_pc_alignment(c, c->pc);
-        return;
+    } else if (((c->pc ^ c->fetch_page) & ~0xfffull) == 0 || latch_page(c)) {
+        if (UNLIKELY(c->armed.breaks) && debug_breakpoint(c))
+            return;
+        if (UNLIKELY(c->ps.il)) {
+            exc_illegal_state(c);
+        } else {
+            const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+            enum step s = c->ps.btype ? execute_target(c, o) : a64_execs[o->row](c, o);
+            if (s != STEP_JUMP)
+                c->pc += 4;
+            c->irq_check |= s == STEP_SYNC;
+        }
     }
-    if (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))
-        return;
-    if (debug_breakpoint_page(c, c->pc) && debug_breakpoint_hit(c)) {
-        c->slice.left++; /* nothing was executed */
-        debug_breakpoint_exception(c);
-        return;
-    }
-    if (instead(c))
-        return;
-    const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
-    enum step s = c->ps.btype ? execute_target(c, o) : a64_execs[o->row](c, o);
-    if (s != STEP_JUMP)
-        c->pc += 4;
-    c->irq_check |= s == STEP_SYNC;
+    c->slice.left--;
 }
 
 /* Software step is active (DDI0487 D2.12): takes the exception or executes one instruction. */
@@ -188,12 +186,12 @@ static void run_stepped(struct cpu *c)
     }
 }
 
-/* False: no debug exception can come from the page of pc. */
+/* Software step, or a page with breakpoints: the instruction at pc is dealt with. */
 static bool run_debugged(struct cpu *c)
 {
     if (debug_step_active(c))
         run_stepped(c);
-    else if (debug_breakpoint_page(c, c->pc))
+    else if (debug_break_page(c, c->pc))
         run_one(c);
     else
         return false;

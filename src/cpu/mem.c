@@ -1,12 +1,12 @@
 /* Guest data accesses that the inline path does not serve: TLB misses, devices, unaligned and
  * page-crossing accesses, big-endian data, pages with withheld write tags, tag checks, faults (DDI0487 B2, D8).
  *
- * Not modelled: watchpoints (withheld tags come with them), memory ordering between CPUs
- * beyond the host's in deterministic mode. An access that crosses a page is translated whole before
+ * Not modelled: memory ordering between CPUs beyond the host's in deterministic mode. An access that crosses a page is translated whole before
  * any byte of it is stored. */
 #include <string.h>
 
 #include "core/check.h"
+#include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
@@ -80,6 +80,8 @@ void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_e
 {
     if (e->page == TLB_NO_PAGE || attr_is_device(e->attr) || (f->key.mte && (e->flags & TLB_TAGGED)))
         return;
+    if (UNLIKELY(c->armed.watches) && debug_watch_page(c, va))
+        return;
     struct bus *b = c->env->bus;
     bool priv = !f->key.el0;
     bool r = !perm_missing(e->perm, NEED_R, priv, f->key.pan);
@@ -136,13 +138,19 @@ static bool data_abort(struct cpu *c, const struct access *a, struct fault f)
     return false;
 }
 
-static bool translate_span(struct cpu *c, const struct access *a, struct span *s)
+/* Watchpoints come after all faults of the translation. */
+static bool translate_span(struct cpu *c, const struct access *a, struct span *s, bool unaligned)
 {
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, a->f, s->va, a->write ? NEED_W : NEED_R, &fault);
     if (!e)
         return data_abort(c, a, fault);
     s->e = *e;
+    if (UNLIKELY(c->armed.watches) && !(unaligned && attr_is_device(e->attr))) {
+        unsigned what = (a->kind & MEM_EL2 ? WATCH_VNCR : 0u) | (a->write ? WATCH_WRITE : WATCH_READ);
+        if (debug_watchpoint(c, s->va, s->len, what | (a->f->key.el0 ? WATCH_EL0 : 0u), &fault))
+            return data_abort(c, a, fault);
+    }
     return true;
 }
 
@@ -162,13 +170,13 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
     s[0].va = a->va;
     s[0].len = a->size < room ? a->size : room;
     *n = 1;
-    if (!translate_span(c, a, &s[0]))
+    if (!translate_span(c, a, &s[0], unaligned))
         return false;
     if (s[0].len < a->size) {
         s[1].va = a->va + room;
         s[1].len = a->size - room;
         *n = 2;
-        if (!translate_span(c, a, &s[1]))
+        if (!translate_span(c, a, &s[1], unaligned))
             return false;
     }
     for (unsigned i = 0; unaligned && i < *n; i++)

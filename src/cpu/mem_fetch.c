@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cpu/code.h"
+#include "cpu/debug.h"
 #include "cpu/mem_impl.h"
 #include "mmu/fast.h"
 
@@ -29,7 +30,8 @@ bool mem_fetch_page(struct cpu *c)
     }
     bool global = e->flags & TLB_GLOBAL, guarded = e->flags & TLB_GP;
     struct code_page *code = code_page_get(c->code, e->page); /* may drop all code pointers */
-    fast_fill_code(c->fast_pool, f, va, code, global, guarded);
+    if (LIKELY(!c->armed.breaks) || !debug_break_page(c, va)) /* else the interpreter has to look each time */
+        fast_fill_code(c->fast_pool, f, va, code, global, guarded);
     c->fetch_guarded = guarded;
     c->fetch_code = code;
     c->fetch_page = va;

@@ -5,6 +5,7 @@
  * between a load and a store exclusive of one slice, so their stores need not be watched. */
 #include <string.h>
 
+#include "cpu/debug.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
 #include "mmu/fast.h"
@@ -36,6 +37,13 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
         fault = mem_alignment_fault(va, !read);
         exc_data_abort(c, &fault);
         return false;
+    }
+    if (UNLIKELY(c->armed.watches)) {
+        unsigned what = WATCH_WRITE | (read ? WATCH_READ : 0u) | (f->key.el0 ? WATCH_EL0 : 0u);
+        if (debug_watchpoint(c, va, size, what, &fault)) {
+            exc_data_abort(c, &fault);
+            return false;
+        }
     }
     if ((kind & MEM_TAGCHK) && !mem_tag_check(c, f, e, va, size, true))
         return false;
@@ -117,8 +125,11 @@ bool mem_zero_block(struct cpu *c, u64 va)
     }
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, f, va, NEED_W, &fault);
+    unsigned what = WATCH_WRITE | (f->key.el0 ? WATCH_EL0 : 0u);
     if (e && attr_is_device(e->attr)) {
         fault = mem_alignment_fault(va, true);
+        e = NULL;
+    } else if (e && UNLIKELY(c->armed.watches) && debug_watchpoint(c, block, 64, what, &fault)) {
         e = NULL;
     } else if (e && (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM))) {
         fault = (struct fault){.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = true};

@@ -5,6 +5,7 @@
  * Asynchronous faults accumulate in TFSR at once. */
 #include "cpu/mem_tag.h"
 
+#include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
 
@@ -79,13 +80,15 @@ bool mem_tag_check(struct cpu *c, const struct fast_ctx *f, const struct tlb_ent
 /* ---- tag memory ----------------------------------------------------------------------------- */
 
 /* The tags of va's page; NULL in *tags: it has none. */
-static bool find(struct cpu *c, u64 va, bool write, u8 **tags)
+static bool find(struct cpu *c, u64 va, unsigned n, bool write, u8 **tags)
 {
     if (c->ctx_dirty)
         context_resolve(c);
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, write ? NEED_W : NEED_R, &fault);
-    if (!e) {
+    unsigned what = (write ? WATCH_WRITE : WATCH_READ) | (c->ps.el == 0 ? WATCH_EL0 : 0u);
+    u64 first = align_down(va, TAG_GRANULE);
+    if (!e || (UNLIKELY(c->armed.watches) && debug_watchpoint(c, first, n * TAG_GRANULE, what, &fault))) {
         exc_data_abort(c, &fault);
         return false;
     }
@@ -97,7 +100,7 @@ static bool find(struct cpu *c, u64 va, bool write, u8 **tags)
 bool mem_tag_load(struct cpu *c, u64 va, unsigned n, u8 *out)
 {
     u8 *tags;
-    if (!find(c, va, false, &tags))
+    if (!find(c, va, n, false, &tags))
         return false;
     for (unsigned k = 0; k < n; k++)
         out[k] = tags ? tag_at(tags, (va & 0xff0) + TAG_GRANULE * k) : 0;
@@ -107,7 +110,7 @@ bool mem_tag_load(struct cpu *c, u64 va, unsigned n, u8 *out)
 bool mem_tag_store(struct cpu *c, u64 va, unsigned n, const u8 *in)
 {
     u8 *tags;
-    if (!find(c, va, true, &tags))
+    if (!find(c, va, n, true, &tags))
         return false;
     for (unsigned k = 0; tags && k < n; k++) {
         u64 off = (va & 0xff0) + TAG_GRANULE * k;

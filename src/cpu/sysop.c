@@ -6,6 +6,7 @@
  * TTL, last-level and nXS hints are not needed: invalidation is precise without them. */
 #include "cpu/sysop.h"
 
+#include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
@@ -230,8 +231,12 @@ enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
     /* invalidation needs write permission, at EL0 the others need to read; else only the mapping counts */
     unsigned need = e.op1 == 0 ? NEED_W : c->ps.el == 0 ? NEED_R : 0;
     struct fault f;
-    if (mem_translate(c, mem_ctx(c, 0), val, need, &f))
-        return STEP_NEXT;
+    if (mem_translate(c, mem_ctx(c, 0), val, need, &f)) {
+        /* DC IVAC is a store to watchpoints, the others are nothing */
+        if (LIKELY(!c->armed.watches) || need != NEED_W ||
+            !debug_watchpoint(c, align_down(val, 64), 64, WATCH_WRITE, &f))
+            return STEP_NEXT;
+    }
     f.write = true;
     return exc_cm_abort(c, &f);
 }

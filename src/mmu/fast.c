@@ -242,6 +242,14 @@ void fast_drop_va(struct fast_pool *p, unsigned space, u64 va)
     *p->latch = ~0ull;
 }
 
+void fast_drop_va_all(struct fast_pool *p, u64 va)
+{
+    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+        if (p->key[c])
+            drop_page(&p->ctx[c], va);
+    *p->latch = ~0ull;
+}
+
 void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)

@@ -83,6 +83,8 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
 
 /* Removals, called by the TLB. va: page address, any top byte. */
 void fast_drop_va(struct fast_pool *p, unsigned space, u64 va);
+/* The same in every space. */
+void fast_drop_va_all(struct fast_pool *p, u64 va);
 /* The 2 MiB from va on. */
 void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va);
 void fast_drop_space(struct fast_pool *p, unsigned space);

@@ -35,7 +35,7 @@ static inline u8 *ram(u64 a)
 }
 static inline void put64(u64 a, u64 v) { memcpy(ram(a), &v, 8); }
 
-static inline void setup(void)
+static inline void setup_cpu(const char *model, bool el2, bool el3)
 {
     env = (struct cpu_env){.log = &quiet, .count = 1};
     env.bus = bus_new(&quiet);
@@ -43,8 +43,8 @@ static inline void setup(void)
     bus_seal(env.bus);
     struct cpu_config cfg = {.rvbar = CODE};
     char err[200];
-    const struct model_request want = {.el2 = false, .el3 = false};
-    ck_assert_msg(model_lookup("max", &want, &cfg, err, sizeof err), "%s", err);
+    const struct model_request want = {.el2 = el2, .el3 = el3};
+    ck_assert_msg(model_lookup(model, &want, &cfg, err, sizeof err), "%s", err);
     c = cpu_new(&env, &cfg);
     env.cpus = &c;
     cpu_reset(c);
@@ -70,6 +70,8 @@ static inline void setup(void)
     for (unsigned i = 0; i < 0x2000; i++)
         *ram(DATA + i) = (u8)(i * 7 + i / 256);
 }
+
+static inline void setup(void) { setup_cpu("max", false, false); }
 
 static inline void teardown(void)
 {

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
+#include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "jit/jit.h"
 
@@ -103,6 +104,7 @@ static void start(unsigned el, u64 pc)
     r.c->x[REG_SP] = sp;
     r.c->pc = pc;
     r.c->run = CPU_RUNNING;
+    debug_update(r.c);
 }
 
 #define CASE(...)                                                                                                      \
