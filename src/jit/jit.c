@@ -16,7 +16,6 @@
 
 #include "core/bits.h"
 #include "cpu/context.h"
-#include "cpu/fields.h"
 #include "jit/internal.h"
 
 enum { ARENA = 32 << 20 };
@@ -368,13 +367,8 @@ static void jit_run(struct cpu *c)
     if (UNLIKELY(!j))
         j = jit_new(c->code);
     while (c->run == CPU_RUNNING && slice_continue(&c->slice))
-        if (interp_look(c)) {
-            /* breakpoints are looked for whenever a page is entered, which generated code does by itself */
-            if (UNLIKELY(c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)))
-                interp_page(c);
-            else
-                jit_page(j, c);
-        }
+        if (interp_look(c)) /* deals with pages with breakpoints itself; they have no executable tags */
+            jit_page(j, c);
 }
 
 const struct engine engine_jit = {.name = "jit", .run = jit_run};

@@ -610,6 +610,27 @@ CASE(watch_routing, true, false, "max")
     NONE(CODE + 8);
 }
 
+/* An access through VNCR_EL2 is EL2's, and PSTATE.D does not mask it. */
+CASE(watch_vncr, true, false, "max")
+{
+    c->sys[HCR_EL2] |= HCR_NV | HCR_NV2;
+    c->sys[VNCR_EL2] = DATA;
+    c->sys[MDCR_EL2] |= MDCR_TDE;
+    sysreg_refresh(c);
+    set_watch(0, DATA + 0x20, E | AT1 | LDST | BAS8);
+    RUN(1, CODE, 0xd53c2100, SVC); /* mrs x0, vttbr_el2: EL1's watchpoint is not meant */
+    NONE(CODE + 8);
+    set_watch(0, DATA + 0x20, E | AT1 | LDST | BAS8 | HMC);
+    RUN(1, CODE, 0xd53c2100, SVC);
+    WATCH(1 << 7, DATA + 0x20);
+    ck_assert_uint_eq(last.to_el, 2);
+    RUN(1, CODE, 0xd50348df, 0xd51c2100, SVC); /* msr daifset, #8; msr vttbr_el2, x0 */
+    ended(EC_WATCH_SAME, 1 << 13 | 1 << 6 | 0x22, CODE + 4);
+    c->sys[MDSCR_EL1] = MDE;
+    RUN(1, CODE, 0xd53c2100, SVC);
+    NONE(CODE + 8);
+}
+
 /* A loop over a watched page takes its time as before, and the byte it is after stops it. */
 CASE(watch_loop, false, false, "max")
 {
@@ -649,6 +670,7 @@ int main(void)
     ADD(watch_instructions);
     ADD(watch_linked);
     ADD(watch_routing);
+    ADD(watch_vncr);
     ADD(watch_loop);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
