@@ -550,7 +550,7 @@ CASE(watch_instructions, false, false, "max")
     c->x[0] = 0;
     for (unsigned i = 0; i < ARRAY_LEN(hit); i++) {
         c->x[1] = DATA + 0x40;
-        set_watch(0, DATA + 0x40 + (hit[i].off & ~7u), E | AT1 | LDST | 1 << 5 << (hit[i].off & 7));
+        set_watch(0, DATA + 0x40 + (hit[i].off & ~7u), E | AT1 | LDST | 1ull << 5 << (hit[i].off & 7));
         RUN(1, CODE, hit[i].word, SVC);
         ck_assert_msg(last.esr >> 26 == EC_WATCH_SAME, "%08x: %llx", hit[i].word, (unsigned long long)last.esr);
         WATCH(hit[i].wnr, DATA + 0x40 + hit[i].off);
