@@ -149,7 +149,7 @@ struct emit_row {
         exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
-extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[];
+extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[];
 
 /* Shorthand of emitters. */
 

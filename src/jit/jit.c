@@ -26,8 +26,8 @@ const char *jit_missing(void)
         return "AVX2";
     if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
         return "BMI1 and BMI2";
-    if (!__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("fma"))
-        return "POPCNT and FMA";
+    if (!__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("lzcnt"))
+        return "POPCNT and LZCNT";
     return NULL;
 }
 
@@ -248,6 +248,7 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_mem_rows);
     add_rows(j, emit_branch_rows);
     add_rows(j, emit_sys_rows);
+    add_rows(j, emit_simd_rows);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);

@@ -108,7 +108,7 @@ static bool wanted(unsigned row, bool integer)
     return strncmp(name, "WF", 2) != 0 && strncmp(name, "HVC", 3) != 0 && strncmp(name, "SMC", 3) != 0;
 }
 
-enum { WORDS = 40, ROUNDS = 300 };
+enum { WORDS = 40, ROUNDS = 500 };
 
 static void random_round(unsigned round, bool integer)
 {
