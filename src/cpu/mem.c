@@ -1,8 +1,8 @@
 /* Guest data accesses that the inline path does not serve: TLB misses, devices, unaligned and
  * page-crossing accesses, big-endian data, pages with withheld write tags, tag checks, faults (DDI0487 B2, D8).
  *
- * Not modelled: memory ordering between CPUs beyond the host's in deterministic mode. An access that crosses a page is translated whole before
- * any byte of it is stored. */
+ * Not modelled: memory ordering between CPUs beyond the host's in deterministic mode. An access that crosses a page is
+ * translated whole before any byte of it is stored. */
 #include <string.h>
 
 #include "core/check.h"

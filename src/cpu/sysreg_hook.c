@@ -301,7 +301,10 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     case CPTR_EL2:
     case CPTR_EL3:
     case VNCR_EL2: context_touch(c); return STEP_SYNC;
-    case MDSCR_EL1: debug_update(c); cpu_recheck(c); return STEP_SYNC;
+    case MDSCR_EL1:
+        debug_update(c);
+        cpu_recheck(c);
+        return STEP_SYNC;
     case MDCR_EL2:
     case MDCR_EL3:
     case OSDLR_EL1: cpu_recheck(c); return STEP_SYNC;
@@ -359,7 +362,9 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
         else
             c->sys[DBGCLAIMCLR_EL1] &= ~val;
         return STEP_NEXT;
-    case HOOK_BRP: c->sys[row->cell] = sysreg_cell_masked(c, row->cell, val); return debug_update(c) ? STEP_SYNC : STEP_NEXT;
+    case HOOK_BRP:
+        c->sys[row->cell] = sysreg_cell_masked(c, row->cell, val);
+        return debug_update(c) ? STEP_SYNC : STEP_NEXT;
     case HOOK_ICH_HCR: return write_cell(c, sr, row, val);
     case HOOK_PMU: return pmu_write(c, sr, val);
     case HOOK_TLBI: return sysop_tlbi(c, sr, val);

@@ -3,9 +3,8 @@
  * slices that end in the middle of a block. */
 #include <stdio.h>
 
-#include "el1.h"
-
 #include "core/snap.h"
+#include "el1.h"
 #include "jit/jit.h"
 
 static u64 rnd_state;
@@ -77,11 +76,12 @@ static void end(struct result *r)
 
 static void compare(const struct result *a, const struct result *b, const char *what)
 {
-    ck_assert_msg(a->now == b->now, "%s: time %llu, jit %llu", what, (unsigned long long)a->now, (unsigned long long)b->now);
+    ck_assert_msg(a->now == b->now, "%s: time %llu, jit %llu", what, (unsigned long long)a->now,
+                  (unsigned long long)b->now);
     ck_assert_msg(a->pc == b->pc, "%s: pc %llx, jit %llx", what, (unsigned long long)a->pc, (unsigned long long)b->pc);
     for (unsigned i = 0; i < 34; i++)
-        ck_assert_msg(i == REG_SINK || a->x[i] == b->x[i], "%s: x%u %llx, jit %llx", what, i, (unsigned long long)a->x[i],
-                      (unsigned long long)b->x[i]);
+        ck_assert_msg(i == REG_SINK || a->x[i] == b->x[i], "%s: x%u %llx, jit %llx", what, i,
+                      (unsigned long long)a->x[i], (unsigned long long)b->x[i]);
     ck_assert_msg(a->nzcv == b->nzcv, "%s: nzcv %x, jit %x", what, a->nzcv, b->nzcv);
     ck_assert_msg(a->hash == b->hash, "%s: state hash", what);
 }
@@ -131,7 +131,8 @@ static void random_round(unsigned round, bool integer)
         }
         write_code(CODE, words, WORDS);
         /* exceptions come back behind the instruction */
-        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0}; /* mrs x16, elr; add 4; msr; eret */
+        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030,
+                                      0xd69f03e0}; /* mrs x16, elr; add 4; msr; eret */
         for (unsigned v = 0; v < 16; v++)
             write_code(VBAR + 0x80 * v, handler, 4);
         for (unsigned i = 0; i < 31; i++)
@@ -192,7 +193,7 @@ START_TEST(self_modifying)
         0x91000400,     /* add x0, x0, #1 */
         0xf1000484,     /* subs x4, x4, #1 */
         0xb9000423,     /* str w3, [x1, #4] */
-        0x91000400, 0x17fffffc,
+        0x91000400,     0x17fffffc,
     };
     u32 w[6];
     memcpy(w, words, sizeof w);

@@ -136,10 +136,11 @@ static void run_oracle(u64 *out)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, image, SIZE), SIZE);
     close(fd);
-    snprintf(cmd, sizeof cmd,
-             "timeout 60 qemu-system-aarch64 -M virt -nic none -cpu max -m 256 -display none -serial null -monitor none "
-             "-semihosting-config enable=on,target=native -kernel %s",
-             path);
+    snprintf(
+        cmd, sizeof cmd,
+        "timeout 60 qemu-system-aarch64 -M virt -nic none -cpu max -m 256 -display none -serial null -monitor none "
+        "-semihosting-config enable=on,target=native -kernel %s",
+        path);
     FILE *f = popen(cmd, "r");
     size_t got = f ? fread(out, 8, BLOCKS * OUT_WORDS, f) : 0;
     if (f)

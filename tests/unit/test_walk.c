@@ -392,7 +392,8 @@ START_TEST(test_nested)
 }
 END_TEST
 
-/* Secure state has two IPA spaces, each with its tables; stage 1's NS bit chooses, SW, SA, NSW, NSA say whose memory. */
+/* Secure state has two IPA spaces, each with its tables; stage 1's NS bit chooses, SW, SA, NSW, NSA say whose memory.
+ */
 START_TEST(test_stage2_secure)
 {
     reset();
