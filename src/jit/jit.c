@@ -10,6 +10,7 @@
  * patched only within a page; the way to another page goes through the fast table's executable tags. */
 #include "jit/jit.h"
 
+#include <cpuid.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,7 +27,8 @@ const char *jit_missing(void)
         return "AVX2";
     if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
         return "BMI1 and BMI2";
-    if (!__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("lzcnt"))
+    unsigned a, b, c = 0, d; /* clang 14's __builtin_cpu_supports() does not know lzcnt: CPUID 8000_0001h ECX bit 5 */
+    if (!__builtin_cpu_supports("popcnt") || !__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & 1u << 5))
         return "POPCNT and LZCNT";
     return NULL;
 }
