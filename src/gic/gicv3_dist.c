@@ -92,7 +92,7 @@ static enum bus_result dist_read(struct device *d, const struct txn *t, u64 off,
     case 0x0004: v = read_typer(g); break;
     case 0x0008: v = IIDR_ARM; break;
     case 0x000c: /* TYPER2: no vPEs, no ESPI */
-    case 0x0010: /* STATUSR: not implemented, RAZ/WI */ break;
+    case 0x0010: /* GICD_STATUSR is optional; without it RAZ/WI (IHI0069, 12.9) */ break;
     default:
         if (off >= 0xffd0 && off < 0x10000)
             v = id_register((u32)off & ~3u, 0x92);
