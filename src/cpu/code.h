@@ -5,7 +5,7 @@
 #include "core/bus.h"
 #include "cpu/a64.h"
 
-enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 2048 };
+enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 1280 };
 
 struct jit;
 struct jit_page;

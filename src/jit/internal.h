@@ -71,7 +71,7 @@ struct emitter {
 struct jit {
     struct jit_shared shared;
     u8 *rw, *rx;
-    size_t size;
+    size_t size, trimmed; /* trimmed: written before that, the writable view let go of it */
     struct x64 as;
     u8 *first;      /* where blocks begin */
     u64 generation; /* of the arena's contents */

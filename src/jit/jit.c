@@ -19,7 +19,7 @@
 #include "cpu/context.h"
 #include "jit/internal.h"
 
-enum { ARENA = 32 << 20 };
+enum { ARENA = 24 << 20 };
 
 const char *jit_missing(void)
 {
@@ -275,6 +275,7 @@ static void flush(struct jit *j)
     while (j->pages)
         drop_page(j, j->pages->page);
     j->as.p = j->first;
+    j->trimmed = 0;
     j->generation++;
 }
 
@@ -294,6 +295,18 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
     return p->jit = jp;
 }
 
+/* Both views of the arena count as resident. What was written is hardly written again (jumps that are patched): every
+ * so often the writable view lets go of it, and a patch brings single pages back. */
+static void trim(struct jit *j)
+{
+    enum { STEP = 1 << 20 };
+    size_t used = (size_t)(j->as.p - j->rw);
+    if (used - j->trimmed < STEP)
+        return;
+    madvise(j->rw, used & ~(size_t)(PAGE_SIZE - 1), MADV_DONTNEED);
+    j->trimmed = used;
+}
+
 /* The block at pc in the latched page. */
 static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
 {
@@ -309,8 +322,10 @@ static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
         for (unsigned i = 0; i < CODE_SLOTS; i++)
             entry[i] = j->miss[flavour];
     }
-    if (entry[slot] == j->miss[flavour])
+    if (entry[slot] == j->miss[flavour]) {
         entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot) - j->rw);
+        trim(j);
+    }
     return j->rx + entry[slot];
 }
 
