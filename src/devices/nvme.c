@@ -81,7 +81,7 @@ static struct nvme_request *nth(struct nvme *n, u32 i) { return &n->queue[(n->fi
 
 static void schedule(struct nvme *n)
 {
-    if (n->count && !clock_pending(&n->done))
+    if (n->count && running(n) && !clock_pending(&n->done))
         clock_schedule(n->cfg.clock, &n->done, nth(n, 0)->when);
 }
 

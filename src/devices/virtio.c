@@ -465,9 +465,8 @@ void virtio_state(struct virtio *v, struct snap *s)
         SNAP(s, q, used);
         SNAP(s, q, signalled);
         SNAP_BOOL(s, q, ready);
-        if (s->mode == SNAP_LOAD && (!is_pow2(q->size) || q->size > q->max)) {
-            q->size = q->max;
-            q->ready = false;
+        if (s->mode == SNAP_LOAD && q->ready && (!is_pow2(q->size) || q->size > q->max)) {
+            q->ready = false; /* a queue that is not enabled may have any size the guest wrote */
             s->failed = true;
         }
     }
