@@ -82,7 +82,7 @@ static void init(struct cpu *c)
     tlb_attach(c->tlb, c->fast_pool);
     bus_listen(c->env->bus, &x->listener);
     share_code(c);
-    c->ctx_dirty = true;
+    context_touch(c);
     const struct fast_key none = {.kind = REGIME_EL3, .big = true};
     c->ft = c->ft_unpriv = c->ft_el2 = &fast_get(c->fast_pool, &none)->t;
 }
@@ -106,7 +106,7 @@ void context_flush(struct cpu *c)
 {
     tlb_clear(c->tlb);
     memset(c->context->slot, 0, sizeof c->context->slot);
-    c->ctx_dirty = true;
+    context_touch(c);
     c->fetch_page = ~0ull;
 }
 
@@ -121,7 +121,7 @@ void context_reset(struct cpu *c)
 void context_state(struct cpu *c, struct snap *s)
 {
     tlb_state(c->tlb, s);
-    c->ctx_dirty = true;
+    context_touch(c);
 }
 
 /* ---- which regime --------------------------------------------------------------------------- */

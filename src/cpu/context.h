@@ -29,7 +29,11 @@ u16 context_vmid(const struct cpu *c);
  * always (force). Called at ISB, ERET, exception entry and by the engine before it executes. */
 void context_resolve(struct cpu *c);
 /* PSTATE.EL, PAN, UAO or a selecting register changed. Cheap; resolve follows. */
-static inline void context_touch(struct cpu *c) { c->ctx_dirty = true; }
+static inline void context_touch(struct cpu *c)
+{
+    c->ctx_dirty = true;
+    c->pauth_tag = 0;
+}
 
 /* AArch64.BranchAddr: where a branch to an address with a tag leads at the current EL. */
 u64 context_untag(const struct cpu *c, u64 target);

@@ -109,6 +109,7 @@ struct cpu {
     bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
 
     struct pstate ps;
+    u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
     bool ctx_dirty;      /* a register that selects contexts changed: resolve before relying on ft* */
     bool big_endian;     /* data accesses at the current EL (kept by context.c) */
     bool strict_align;   /* SCTLR_ELx.A at the current EL (kept by context.c) */
@@ -141,7 +142,7 @@ struct cpu {
     struct features feat;
     struct decoder *decoder;
     struct code_cache *code;
-    struct pauth_memo pauth_memo[PAUTH_MEMOS];
+    struct pauth_memo pauth_memo[2][PAUTH_MEMOS]; /* of AddPAC(), of Auth() */
     struct tlb *tlb;
     struct fast_pool *fast_pool;
     struct context *context; /* cpu/context.c's own */

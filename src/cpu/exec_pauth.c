@@ -104,11 +104,54 @@ static u64 compute(struct cpu *c, u64 data, u64 modifier, enum key k)
     enum pauth_algorithm alg = cpu_has(c, FEAT_PACIMP)      ? PAUTH_IMPDEF
                                : cpu_has(c, FEAT_PACQARMA3) ? PAUTH_QARMA3
                                                             : PAUTH_QARMA5;
-    u64 h = (data ^ ror64(modifier, 23) ^ key.lo) * 0x9e3779b97f4a7c15 >> 54;
-    struct pauth_memo *m = &c->pauth_memo[h];
-    if (!m->valid || m->data != data || m->modifier != modifier || m->key.lo != key.lo || m->key.hi != key.hi)
-        *m = (struct pauth_memo){data, modifier, key, pauth_compute(alg, data, modifier, key), true};
-    return m->pac;
+    return pauth_compute(alg, data, modifier, key);
+}
+
+/* ---- results computed before ------------------------------------------------------------------ */
+
+/* Whether PACUse traps, and to where: 0, or the EL. */
+static unsigned trap_el(const struct cpu *c)
+{
+    bool host = (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+    if (c->ps.el < 2 && cpu_el2_enabled(c) && !(c->hcr & HCR_API) && !(c->ps.el == 0 && host))
+        return 2;
+    return c->ps.el < 3 && cpu_has_el3(c) && !(c->sys[SCR_EL3] & SCR_API) ? 3 : 0;
+}
+
+/* All that add() and auth() depend on but their operands and the keys, as a number with bit 31 set and bits 1:0 clear.
+ * 0: they may trap. */
+static u32 config_tag(const struct cpu *c)
+{
+    u64 tcr, sctlr = exec_sctlr(c);
+    if (trap_el(c))
+        return 0;
+    bool two = two_ranges(c, &tcr);
+    u32 tag = 1u << 31 | (u32)two << 2;
+    for (unsigned k = KEY_IA; k <= KEY_DB; k++)
+        tag |= (u32)((sctlr & keys[k].enable) != 0) << (3 + k);
+    for (unsigned i = 0; i < 2; i++) {
+        struct half h = half_of(tcr, two, i);
+        tag |= ((u32)layout_of(c, &h, tcr, two, true).bottom | (u32)h.tbi << 7 | (u32)h.tbid << 8) << (7 + 9 * i);
+    }
+    return tag;
+}
+
+/* The memo of an operation; it holds the result when *hit. The tag is 0 while nothing may be kept. */
+static struct pauth_memo *memo(struct cpu *c, bool authenticate, u64 ptr, u64 modifier, enum key k, bool *hit, u32 *tag)
+{
+    if (!c->pauth_tag)
+        c->pauth_tag = config_tag(c);
+    *tag = c->pauth_tag ? c->pauth_tag | k : 0;
+    struct pauth_memo *m = &c->pauth_memo[authenticate][pauth_memo_index(ptr, modifier)];
+    *hit = *tag && m->tag == *tag && m->ptr == ptr && m->modifier == modifier && m->key.lo == c->sys[keys[k].lo] &&
+           m->key.hi == c->sys[keys[k].hi];
+    return m;
+}
+
+static void keep(const struct cpu *c, struct pauth_memo *m, u64 ptr, u64 modifier, enum key k, u32 tag, u64 result)
+{
+    if (tag)
+        *m = (struct pauth_memo){ptr, modifier, {c->sys[keys[k].lo], c->sys[keys[k].hi]}, result, tag};
 }
 
 /* ---- enables and traps ---------------------------------------------------------------------- */
@@ -116,16 +159,10 @@ static u64 compute(struct cpu *c, u64 data, u64 modifier, enum key k)
 /* True: an exception was taken (TrapPACUse). */
 static bool trapped(struct cpu *c)
 {
-    bool host = (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
-    if (c->ps.el < 2 && cpu_el2_enabled(c) && !(c->hcr & HCR_API) && !(c->ps.el == 0 && host)) {
-        exc_trap(c, 2, EC_PAUTH, 0);
-        return true;
-    }
-    if (c->ps.el < 3 && cpu_has_el3(c) && !(c->sys[SCR_EL3] & SCR_API)) {
-        exc_trap(c, 3, EC_PAUTH, 0);
-        return true;
-    }
-    return false;
+    unsigned el = trap_el(c);
+    if (el)
+        exc_trap(c, el, EC_PAUTH, 0);
+    return el != 0;
 }
 
 /* Adds a code to *ptr. False: exception taken. */
@@ -133,6 +170,13 @@ static bool add(struct cpu *c, u64 *ptr, u64 modifier, enum key k)
 {
     if (!(exec_sctlr(c) & keys[k].enable))
         return true;
+    bool hit;
+    u32 tag;
+    struct pauth_memo *m = memo(c, false, *ptr, modifier, k, &hit, &tag);
+    if (LIKELY(hit)) {
+        *ptr = m->result;
+        return true;
+    }
     if (trapped(c))
         return false;
     bool sel = select_bit(c, *ptr, is_data(k));
@@ -141,7 +185,9 @@ static bool add(struct cpu *c, u64 *ptr, u64 modifier, enum key k)
     struct pauth_layout l = layout(c, deposit(*ptr, 55, 55, sel), is_data(k));
     l.tbi = layout(c, *ptr, is_data(k)).tbi;
     u64 pac = compute(c, pauth_extend(l, *ptr, sel), modifier, k);
-    *ptr = pauth_add(level(c), l, *ptr, sel, pac);
+    u64 r = pauth_add(level(c), l, *ptr, sel, pac);
+    keep(c, m, *ptr, modifier, k, tag, r);
+    *ptr = r;
     return true;
 }
 
@@ -150,16 +196,24 @@ static bool auth(struct cpu *c, u64 *ptr, u64 modifier, enum key k, bool combine
 {
     if (!(exec_sctlr(c) & keys[k].enable))
         return true;
+    bool hit, ok;
+    u32 tag;
+    struct pauth_memo *m = memo(c, true, *ptr, modifier, k, &hit, &tag);
+    if (LIKELY(hit)) {
+        *ptr = m->result;
+        return true;
+    }
     if (trapped(c))
         return false;
     struct pauth_layout l = layout(c, *ptr, is_data(k));
     u64 pac = compute(c, pauth_extend(l, *ptr, bit(*ptr, 55)), modifier, k);
-    bool ok;
     u64 r = pauth_auth(level(c), l, *ptr, pac, is_b(k), &ok);
     if (!ok && (combined ? cpu_has(c, FEAT_FPACCOMBINE) : cpu_has(c, FEAT_FPAC))) {
         exc_trap_el1(c, EC_FPAC, (u32)is_data(k) << 1 | is_b(k));
         return false;
     }
+    if (ok)
+        keep(c, m, *ptr, modifier, k, tag, r);
     *ptr = r;
     return true;
 }

@@ -7,14 +7,20 @@ struct pauth_key {
 };
 enum pauth_algorithm { PAUTH_QARMA5, PAUTH_QARMA3, PAUTH_IMPDEF };
 
-/* Results computed before: kernels sign and authenticate the same return addresses again and again. */
+/* Results of AddPAC() and successful Auth() computed before: kernels sign and authenticate the same return addresses
+ * again and again. Found by pauth_memo_index() in a table for each of the two; generated code looks here too. */
 struct pauth_memo {
-    u64 data, modifier;
+    u64 ptr, modifier;
     struct pauth_key key;
-    u64 pac;
-    bool valid;
-};
-enum { PAUTH_MEMOS = 1024 };
+    u64 result;
+    u32 tag; /* what else the result depends on: cpu.pauth_tag | number of the key; 0: empty */
+} __attribute__((aligned(64)));
+enum { PAUTH_MEMOS = 512, PAUTH_PTR_SHIFT = 2, PAUTH_MODIFIER_SHIFT = 4 };
+
+static inline unsigned pauth_memo_index(u64 ptr, u64 modifier)
+{
+    return (unsigned)(ptr >> PAUTH_PTR_SHIFT ^ modifier >> PAUTH_MODIFIER_SHIFT) & (PAUTH_MEMOS - 1);
+}
 
 /* ComputePAC(): 64 bits of which the pointer's layout selects some. */
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key);

@@ -77,7 +77,7 @@ struct jit {
     u64 generation; /* of the arena's contents */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *head, *link, *exit;
+    u8 *call, *head, *link, *exit, *pauth[8];
     u8 *jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
@@ -149,7 +149,11 @@ struct emit_row {
         exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
-extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[];
+extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
+    emit_pauth_rows[];
+
+/* emit_pauth.c: its shared code. */
+void jit_emit_pauth(struct jit *j);
 
 /* Shorthand of emitters. */
 

@@ -251,12 +251,14 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_branch_rows);
     add_rows(j, emit_sys_rows);
     add_rows(j, emit_simd_rows);
+    add_rows(j, emit_pauth_rows);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
     emit_call(j);
     emit_head(j);
     emit_link(j);
+    jit_emit_pauth(j);
     for (unsigned f = 0; f < FLAVOURS; f++)
         emit_jump(j, f);
     j->first = j->as.p;

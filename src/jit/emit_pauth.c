@@ -1,0 +1,97 @@
+/* Pointer authentication: the memo of results (cpu/pauth.h) is looked up in place; what is not there is a call.
+ *
+ * One piece of shared code for each operation and key does it. Its hit is what the exec function's would be, so nothing
+ * but time depends on it. */
+#include "core/bits.h"
+#include "jit/internal.h"
+
+static const u16 key_lo[] = {APIAKeyLo_EL1, APIBKeyLo_EL1, APDAKeyLo_EL1, APDBKeyLo_EL1};
+static const u16 key_hi[] = {APIAKeyHi_EL1, APIBKeyHi_EL1, APDAKeyHi_EL1, APDBKeyHi_EL1};
+
+static s32 cell(unsigned id) { return (s32)(offsetof(struct cpu, sys) + 8 * id) - CPU_BIAS; }
+
+/* rdi: address of the register, rdx: modifier, eax: as for the call. */
+static void probe(struct jit *j, bool authenticate, unsigned key)
+{
+    struct x64 *a = &j->as;
+    s32 memo = CPU(pauth_memo) + (s32)(authenticate * PAUTH_MEMOS * sizeof(struct pauth_memo));
+    u8 *miss[5];
+    x64_rm(a, true, X_LOAD, RSI, RDI, 0);
+    x64_rr(a, true, X_LOAD, RCX, RDX);
+    x64_shift(a, true, X_SHR, RCX, PAUTH_MODIFIER_SHIFT);
+    x64_rr(a, true, X_LOAD, R8, RSI);
+    x64_shift(a, true, X_SHR, R8, PAUTH_PTR_SHIFT);
+    x64_rr(a, false, X_XOR, RCX, R8);
+    x64_ri(a, false, X_AND, RCX, PAUTH_MEMOS - 1);
+    x64_shift(a, false, X_SHL, RCX, 6);
+    x64_rm(a, false, X_LOAD, R8, R_CPU, CPU(pauth_tag));
+    if (key)
+        x64_ri(a, false, X_OR, R8, (s32)key);
+    x64_rmx(a, false, X_CMP, R8, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, tag));
+    miss[0] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, true, X_CMP, RSI, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, ptr));
+    miss[1] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, true, X_CMP, RDX, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, modifier));
+    miss[2] = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_LOAD, R8, R_CPU, cell(key_lo[key]));
+    x64_rmx(a, true, X_CMP, R8, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, key.lo));
+    miss[3] = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_LOAD, R8, R_CPU, cell(key_hi[key]));
+    x64_rmx(a, true, X_CMP, R8, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, key.hi));
+    miss[4] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, true, X_LOAD, RSI, R_CPU, RCX, 0, memo + (s32)offsetof(struct pauth_memo, result));
+    x64_rm(a, true, X_STORE, RSI, RDI, 0);
+    x64_ret(a);
+    for (unsigned i = 0; i < ARRAY_LEN(miss); i++)
+        x64_here8(a, miss[i]);
+    x64_link(x64_jmp(a), j->call);
+}
+
+void jit_emit_pauth(struct jit *j)
+{
+    CHECK(sizeof(struct pauth_memo) == 1 << 6);
+    for (unsigned i = 0; i < ARRAY_LEN(j->pauth); i++) {
+        j->pauth[i] = j->as.p;
+        probe(j, i / 4, i % 4);
+    }
+}
+
+/* a: key, bit 2: authenticate; b: register in 5:0, bits 7:6: where the modifier is */
+enum { IN_RN, IN_X16, IN_SP, IN_ZERO };
+#define B(reg, modifier) ((reg) | (modifier) << 6)
+static void em_pauth(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    unsigned rd = t->e->b & 63, modifier = t->e->b >> 6;
+    if (!rd)
+        rd = o->rd;
+    if (rd == REG_SINK) {
+        t_call(t);
+        return;
+    }
+    if (modifier == IN_ZERO)
+        x64_rr(a, false, X_XOR, RDX, RDX);
+    else
+        ld_x(t, true, RDX, modifier == IN_RN ? o->rn : modifier == IN_X16 ? 16 : REG_SP);
+    x64_rm(a, true, X_LEA, RDI, R_CPU, x_disp(rd));
+    x64_mov_imm_keep(a, RAX, t_packed(t));
+    x64_link(x64_call(a), t->j->pauth[t->e->a]);
+}
+
+#define KEYED(name, k, reg, modifier)                                                                                  \
+    ROW(pac##name, em_pauth, EMIT_EXIT, k, B(reg, modifier)),                                                          \
+        ROW(aut##name, em_pauth, EMIT_EXIT, 4 | k, B(reg, modifier))
+#define BOTH(name, reg, modifier) KEYED(ia##name, 0, reg, modifier), KEYED(ib##name, 1, reg, modifier)
+const struct emit_row emit_pauth_rows[] = {
+    BOTH(, 0, IN_RN),
+    KEYED(da, 2, 0, IN_RN),
+    KEYED(db, 3, 0, IN_RN),
+    KEYED(iza, 0, 0, IN_ZERO),
+    KEYED(izb, 1, 0, IN_ZERO),
+    KEYED(dza, 2, 0, IN_ZERO),
+    KEYED(dzb, 3, 0, IN_ZERO),
+    BOTH(1716, 17, IN_X16),
+    BOTH(z, 30, IN_ZERO),
+    BOTH(sp, 30, IN_SP),
+    {0},
+};
