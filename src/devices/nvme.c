@@ -170,7 +170,10 @@ static void start(struct nvme *n)
 
 static void write_cc(struct nvme *n, u32 val)
 {
+    enum { SHN = 3 << 14 };
     u32 old = n->cc;
+    if (old & val & CC_EN) /* the page size and the like are those of the moment of enabling */
+        val = (old & ~(u32)SHN) | (val & SHN);
     n->cc = val;
     if (val & CC_EN && !(old & CC_EN))
         start(n);
@@ -279,6 +282,7 @@ static void config_wrote(struct pci_fn *f, unsigned off, unsigned size)
 static void check_loaded(struct nvme *n, struct snap *s)
 {
     bool ok = n->count <= NVME_IN_FLIGHT && n->first < NVME_IN_FLIGHT && n->events <= NVME_EVENTS;
+    ok &= !(n->csts & CSTS_RDY) || bits(n->cc, 10, 7) <= 4;
     for (unsigned i = 0; i < NVME_QUEUES; i++) {
         const struct nvme_sq *q = &n->sq[i];
         const struct nvme_cq *c = &n->cq[i];

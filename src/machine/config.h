@@ -11,6 +11,8 @@ struct config_disk {
     bool rw;        /* changes go to the file; otherwise they are discarded at exit */
     bool read_only; /* the guest sees a write-protected disk */
     u8 format;      /* enum disk_format */
+    const char *overlay; /* qcow2 file that keeps the changes, made when missing; NULL: none */
+    const char *log;     /* file for what reaches the disk's file (machine/hostfile.h), NULL: none */
 };
 
 /* A network card's other end. */

@@ -226,7 +226,9 @@ static bool open_disk(struct machine *m, const struct config_card *k, struct err
     const struct config_disk *d = &m->config->disks[k->index];
     char why[600];
     enum disk_mode mode = d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW;
-    struct blockdev *b = disk_open_as(d->path, (enum disk_format)d->format, mode, why, sizeof why);
+    enum disk_format format = (enum disk_format)d->format;
+    struct blockdev *b = d->overlay ? disk_open_overlay(d->path, format, d->overlay, d->log, why, sizeof why)
+                                    : disk_open_logged(d->path, format, mode, d->log, why, sizeof why);
     m->disks[k->index] = b;
     return b || err_set(e, STATUS_USAGE, "%s", why);
 }

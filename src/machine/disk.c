@@ -27,9 +27,10 @@ struct leaf {
 
 struct disk {
     struct blockdev dev;
-    int fd;              /* -1: none */
-    struct qcow2 *qcow2; /* instead of fd */
+    struct hostfile file; /* fd -1: none */
+    struct qcow2 *qcow2;  /* instead of file */
     enum disk_mode mode;
+    FILE *log;
     struct leaf **leaf; /* [leaves]; NULL where nothing was written */
     u64 leaves;
 };
@@ -38,44 +39,18 @@ static struct disk *self(struct blockdev *d) { return container_of(d, struct dis
 
 static bool file_read(struct disk *d, u64 off, u8 *buf, size_t n)
 {
-    u64 end = d->qcow2 ? qcow2_size(d->qcow2) : d->fd < 0 ? 0 : ~0ull;
+    u64 end = d->qcow2 ? qcow2_size(d->qcow2) : d->file.fd < 0 ? 0 : ~0ull;
     if (off >= end || n > end - off) { /* the copy-on-write layer's last block reaches beyond */
         size_t k = off < end ? (size_t)(end - off) : 0;
         memset(buf + k, 0, n - k);
         n = k;
     }
-    if (d->qcow2)
-        return qcow2_read(d->qcow2, off, buf, n);
-    while (n) {
-        ssize_t k = pread(d->fd, buf, n, (off_t)off);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return false;
-        if (k == 0) { /* beyond the end of the file */
-            memset(buf, 0, n);
-            return true;
-        }
-        buf += k;
-        off += (u64)k;
-        n -= (size_t)k;
-    }
-    return true;
+    return d->qcow2 ? qcow2_read(d->qcow2, off, buf, n) : !n || hostfile_read_padded(&d->file, off, buf, n);
 }
 
 static bool file_write(struct disk *d, u64 off, const u8 *buf, size_t n)
 {
-    while (n) {
-        ssize_t k = pwrite(d->fd, buf, n, (off_t)off);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        buf += k;
-        off += (u64)k;
-        n -= (size_t)k;
-    }
-    return true;
+    return d->qcow2 ? qcow2_write(d->qcow2, off, buf, n) : hostfile_write(&d->file, off, buf, n);
 }
 
 /* ---- copy on write -------------------------------------------------------------------------- */
@@ -174,25 +149,22 @@ static bool disk_write(struct blockdev *dev, u64 off, const void *buf, size_t n)
 static bool disk_flush(struct blockdev *dev)
 {
     struct disk *d = self(dev);
-    return d->mode != DISK_RW || fdatasync(d->fd) == 0;
+    if (d->mode != DISK_RW)
+        return true;
+    if (!(d->qcow2 ? qcow2_flush(d->qcow2) : hostfile_sync(&d->file)))
+        return false;
+    hostfile_mark(&(struct hostfile){.log = d->log});
+    return true;
 }
 
 static bool disk_discard(struct blockdev *dev, u64 off, u64 n, bool zero)
 {
     struct disk *d = self(dev);
-    static const u8 zeros[BLOCK];
     if (d->mode == DISK_COW)
         return !zero || cow_write(d, off, NULL, n);
     if (d->mode != DISK_RW)
         return false;
-    if (n && fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n) == 0)
-        return true;
-    for (u64 k; zero && n; off += k, n -= k) {
-        k = n < BLOCK ? n : BLOCK;
-        if (!file_write(d, off, zeros, k))
-            return false;
-    }
-    return true;
+    return d->qcow2 ? qcow2_zero(d->qcow2, off, n) : hostfile_zero(&d->file, off, n);
 }
 
 static u64 next_block(const struct disk *d, u64 n)
@@ -229,12 +201,12 @@ static void disk_state(struct blockdev *dev, struct snap *s)
 static const struct blockdev_ops ops = {
     .read = disk_read, .write = disk_write, .flush = disk_flush, .discard = disk_discard, .state = disk_state};
 
-static struct disk *new_disk(int fd, enum disk_mode mode, u64 size)
+static struct disk *new_disk(struct hostfile f, enum disk_mode mode, u64 size)
 {
     struct disk *d = calloc(1, sizeof *d);
     CHECK(d);
     d->dev = (struct blockdev){.ops = &ops, .size = align_up(size, SECTOR), .readonly = mode == DISK_READONLY};
-    d->fd = fd;
+    d->file = f;
     d->mode = mode;
     if (mode == DISK_COW) {
         d->leaves = (size + (u64)BLOCK * LEAF - 1) / ((u64)BLOCK * LEAF);
@@ -244,49 +216,96 @@ static struct disk *new_disk(int fd, enum disk_mode mode, u64 size)
     return d;
 }
 
-struct blockdev *disk_memory(u64 size) { return &new_disk(-1, DISK_COW, size)->dev; }
+struct blockdev *disk_memory(u64 size) { return &new_disk((struct hostfile){.fd = -1}, DISK_COW, size)->dev; }
 
-static struct blockdev *open_qcow2(int fd, const char *path, enum disk_mode mode, char *err, size_t err_size)
+static struct blockdev *open_qcow2(struct hostfile f, const char *path, enum disk_mode mode, char *err, size_t err_size)
 {
-    if (mode == DISK_RW) {
-        snprintf(err, err_size,
-                 "%s: writing to a qcow2 image is not supported; without rw its changes are discarded, or convert it "
-                 "with qemu-img convert -O raw",
-                 path);
-        close(fd);
-        return NULL;
-    }
-    struct qcow2 *q = qcow2_open(fd, path, err, err_size);
+    struct qcow2 *q = qcow2_open(f, path, mode == DISK_RW, err, err_size);
     if (!q)
         return NULL;
-    struct disk *d = new_disk(-1, mode, qcow2_size(q));
+    struct disk *d = new_disk((struct hostfile){.fd = -1}, mode, qcow2_size(q));
     d->qcow2 = q;
     return &d->dev;
+}
+
+static struct blockdev *open_file(struct hostfile f, const char *path, enum disk_format format, enum disk_mode mode,
+                                  char *err, size_t err_size)
+{
+    struct stat st;
+    off_t size = -1;
+    if (fstat(f.fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+        size = lseek(f.fd, 0, SEEK_END);
+    if (size >= 0 && (format == DISK_QCOW2 || (format == DISK_PROBE && qcow2_probe(f.fd))))
+        return open_qcow2(f, path, mode, err, err_size);
+    if (size < 0) {
+        snprintf(err, err_size, "%s: neither a file nor a block device", path);
+    } else if (mode == DISK_RW && flock(f.fd, LOCK_EX | LOCK_NB) != 0) {
+        snprintf(err, err_size, "%s: another program has it open for writing", path);
+    } else {
+        return &new_disk(f, mode, (u64)size)->dev;
+    }
+    close(f.fd);
+    return NULL;
+}
+
+struct blockdev *disk_open_logged(const char *path, enum disk_format format, enum disk_mode mode, const char *log,
+                                  char *err, size_t err_size)
+{
+    struct hostfile f = {.fd = open(path, (mode == DISK_RW ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};
+    if (f.fd < 0) {
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (log && !(f.log = fopen(log, "wb"))) {
+        snprintf(err, err_size, "%s: %s", log, strerror(errno));
+        close(f.fd);
+        return NULL;
+    }
+    struct blockdev *d = open_file(f, path, format, mode, err, err_size);
+    if (d)
+        self(d)->log = f.log;
+    else if (f.log)
+        fclose(f.log);
+    return d;
 }
 
 struct blockdev *disk_open_as(const char *path, enum disk_format format, enum disk_mode mode, char *err,
                               size_t err_size)
 {
-    int fd = open(path, (mode == DISK_RW ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-    if (fd < 0) {
-        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+    return disk_open_logged(path, format, mode, NULL, err, err_size);
+}
+
+/* The overlay exists: is it one of this disk? */
+static bool belongs(const struct blockdev *overlay, const char *path)
+{
+    struct stat st;
+    u64 dev, ino;
+    const struct disk *d = container_of(overlay, struct disk, dev);
+    return d->qcow2 && stat(path, &st) == 0 && qcow2_backed_by(d->qcow2, &dev, &ino) && dev == st.st_dev &&
+           ino == st.st_ino;
+}
+
+struct blockdev *disk_open_overlay(const char *path, enum disk_format format, const char *overlay, const char *log,
+                                   char *err, size_t err_size)
+{
+    if (access(overlay, F_OK) != 0) {
+        struct blockdev *base = disk_open_as(path, format, DISK_READONLY, err, err_size);
+        if (!base)
+            return NULL;
+        bool qcow2 = self(base)->qcow2;
+        u64 size = base->size;
+        disk_close(base);
+        if (!qcow2_create(overlay, path, qcow2 ? "qcow2" : "raw", size, err, err_size))
+            return NULL;
+    }
+    struct blockdev *d = disk_open_logged(overlay, DISK_QCOW2, DISK_RW, log, err, err_size);
+    if (d && !belongs(d, path)) {
+        snprintf(err, err_size, "%s is an overlay of another disk than %s; give a new name for one of this disk",
+                 overlay, path);
+        disk_close(d);
         return NULL;
     }
-    struct stat st;
-    off_t size = -1;
-    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-        size = lseek(fd, 0, SEEK_END);
-    if (size >= 0 && (format == DISK_QCOW2 || (format == DISK_PROBE && qcow2_probe(fd))))
-        return open_qcow2(fd, path, mode, err, err_size);
-    if (size < 0) {
-        snprintf(err, err_size, "%s: neither a file nor a block device", path);
-    } else if (mode == DISK_RW && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        snprintf(err, err_size, "%s: another program has it open for writing", path);
-    } else {
-        return &new_disk(fd, mode, (u64)size)->dev;
-    }
-    close(fd);
-    return NULL;
+    return d;
 }
 
 struct blockdev *disk_open(const char *path, enum disk_mode mode, char *err, size_t err_size)
@@ -302,7 +321,9 @@ void disk_close(struct blockdev *dev)
     drop_blocks(d);
     free(d->leaf);
     qcow2_close(d->qcow2);
-    if (d->fd >= 0)
-        close(d->fd);
+    if (d->file.fd >= 0)
+        close(d->file.fd);
+    if (d->log)
+        fclose(d->log);
     free(d);
 }

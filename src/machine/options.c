@@ -139,6 +139,27 @@ static bool set_share(struct config *c, const char *val, struct err *e)
     return new_mmio_card(c, CARD_9P, c->nshares++, e);
 }
 
+/* NVMe sits on PCI, virtio in the next transport. */
+static bool disk_item(struct config_disk *d, struct config_card *k, const char *item)
+{
+    const char *v;
+    if (strcmp(item, "rw") == 0)
+        d->rw = true;
+    else if (strcmp(item, "ro") == 0)
+        d->read_only = true;
+    else if (strcmp(item, "nvme") == 0)
+        *k = (struct config_card){.type = CARD_NVME, .pci = true, .index = k->index, .serial = k->serial};
+    else if ((v = options_value(item, "overlay")))
+        d->overlay = v;
+    else if ((v = options_value(item, "serial")))
+        k->serial = v;
+    else if ((v = options_value(item, "log")))
+        d->log = v;
+    else
+        return false;
+    return true;
+}
+
 static bool set_disk(struct config *c, const char *val, struct err *e)
 {
     if (c->ndisks == CONFIG_DISKS)
@@ -147,19 +168,18 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
     *d = (struct config_disk){0};
     if (!new_mmio_card(c, CARD_DISK, c->ndisks++, e))
         return false;
+    struct config_card *k = &c->cards[c->ncards - 1];
     for (const char *item; (item = options_item(c, &val));) {
         if (!d->path)
             d->path = item;
-        else if (strcmp(item, "rw") == 0)
-            d->rw = true;
-        else if (strcmp(item, "ro") == 0)
-            d->read_only = true;
-        else
+        else if (!disk_item(d, k, item))
             return err_set(e, STATUS_USAGE,
-                           "-d %s: \"%s\" is not one of rw (write changes to the file), ro (the guest "
-                           "sees a write-protected disk)",
+                           "-d %s: \"%s\" is not one of rw (write changes to the file), overlay=FILE (keep them in a "
+                           "qcow2 file), ro (the guest sees a write-protected disk), nvme, serial=TEXT, log=FILE",
                            d->path, item);
     }
+    if (d->rw + d->read_only + (d->overlay != NULL) > 1)
+        return err_set(e, STATUS_USAGE, "-d %s: rw, ro and overlay exclude each other", d->path);
     return d->path || err_set(e, STATUS_USAGE, "-d needs a file");
 }
 
@@ -284,7 +304,8 @@ static bool set_trap_log(struct config *c, const char *val, struct err *e)
 const struct option_row option_rows[] = {
     {"initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd)},
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
-    {"disk", 'd', OPTION_CALL, "FILE[,rw]", "What runs", "virtio disk; changes are discarded without rw", 0, set_disk},
+    {"disk", 'd', OPTION_CALL, "FILE[,rw|,..]", "What runs", "disk; changes discarded without rw or overlay=F; nvme", 0,
+     set_disk},
     {"net", 0, OPTION_CALL, "user|listen=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
     {"share", 0, OPTION_CALL, "DIR[,tag=T][,ro]", "What runs", "host directory: mount -t 9p -o trans=virtio T", 0,
      set_share},

@@ -38,7 +38,9 @@ static void banner(const struct machine *m)
     show_segments(m, stderr);
     for (unsigned i = 0; i < c->ndisks; i++)
         fprintf(stderr, "  disk             %s%s\n", c->disks[i].path,
-                c->disks[i].rw ? ", written to" : ", changes are discarded");
+                c->disks[i].rw        ? ", written to"
+                : c->disks[i].overlay ? ", changes go to its overlay"
+                                      : ", changes are discarded");
     if (c->params)
         fprintf(stderr, "  parameters       %s\n", c->params);
     fprintf(stderr, "  quit: Ctrl-A X   help: Ctrl-A H\n");

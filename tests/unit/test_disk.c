@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -193,6 +194,58 @@ START_TEST(test_backing)
 }
 END_TEST
 
+static int run(const char *command)
+{
+    int r = system(command);
+    return WIFEXITED(r) ? WEXITSTATUS(r) : -1;
+}
+
+/* An image made by qemu-img is written to in every way; qemu-img finds it sound, without a lost cluster, and
+ * with the same content. */
+static void write_foreign(const char *how)
+{
+    char command[300];
+    snprintf(command, sizeof command, "qemu-img convert -O qcow2 %s %s %s >/dev/null 2>&1", how, raw, qcow);
+    if (run(command) != 0)
+        return; /* not installed */
+    struct blockdev *d = must(qcow, DISK_QCOW2, DISK_RW);
+    expect(d);
+    change(d, 512, 512, 1);                /* within a cluster */
+    change(d, 3 * CLUSTER - 512, 1024, 2); /* across two */
+    change(d, 4 * CLUSTER, 3 * CLUSTER, 3);
+    ck_assert(d->ops->flush(d));
+    ck_assert(d->ops->discard(d, 5 * CLUSTER, CLUSTER, true) &&
+              d->ops->discard(d, 8 * CLUSTER + 512, 2 * CLUSTER, true));
+    memset(want + 5 * CLUSTER, 0, CLUSTER);
+    memset(want + 8 * CLUSTER + 512, 0, 2 * CLUSTER);
+    ck_assert(d->ops->flush(d));
+    change(d, 5 * CLUSTER + 1024, 512, 4); /* into what was zeroed */
+    expect(d);
+    disk_close(d);
+    snprintf(command, sizeof command, "qemu-img check -q %s >/dev/null", qcow);
+    ck_assert_int_eq(run(command), 0);
+    int fd = open(raw, O_WRONLY);
+    ck_assert_int_eq(write(fd, want, SIZE), SIZE);
+    close(fd);
+    snprintf(command, sizeof command, "qemu-img compare -q %s %s >/dev/null", raw, qcow);
+    ck_assert_int_eq(run(command), 0);
+    d = must(qcow, DISK_QCOW2, DISK_READONLY);
+    expect(d);
+    disk_close(d);
+    unlink(qcow);
+}
+
+START_TEST(test_write_plain) { write_foreign(""); }
+END_TEST
+START_TEST(test_write_v2) { write_foreign("-o compat=0.10"); }
+END_TEST
+START_TEST(test_write_small) { write_foreign("-o cluster_size=512"); }
+END_TEST
+START_TEST(test_write_deflate) { write_foreign("-c"); }
+END_TEST
+START_TEST(test_write_zstd) { write_foreign("-c -o compression_type=zstd"); }
+END_TEST
+
 /* Every byte of header and tables damaged in turn: an error or other data, no crash. */
 START_TEST(test_damage)
 {
@@ -233,6 +286,11 @@ int main(void)
     tcase_add_test(t, test_rw);
     tcase_add_test(t, test_qcow2);
     tcase_add_test(t, test_backing);
+    tcase_add_test(t, test_write_plain);
+    tcase_add_test(t, test_write_v2);
+    tcase_add_test(t, test_write_small);
+    tcase_add_test(t, test_write_deflate);
+    tcase_add_test(t, test_write_zstd);
     tcase_add_test(t, test_damage);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
