@@ -14,7 +14,7 @@
 #include "machine/disk.h"
 #include "machine/hostfile.h"
 
-enum { SECTOR = 512, SECTORS = 6144, SIZE = SECTORS * SECTOR, OPS = 400, CUTS = 200, MAX_FILE = 24 << 20 };
+enum { SECTOR = 512, SECTORS = 6144, SIZE = SECTORS * SECTOR, OPS = 400, CUTS = 200, MAX_FILE = 6 << 20 };
 
 static char dir[40], base[64], image[64], logfile[64], cut[64], err[600];
 static u64 rng;
