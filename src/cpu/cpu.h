@@ -151,6 +151,7 @@ struct cpu {
     struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
+    bool pmu_exact;      /* one that needs every instruction looked at (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */
     struct event wake; /* WFIT/WFET */
 };

@@ -11,6 +11,7 @@
 #include "cpu/cpu.h"
 #include "cpu/debug.h"
 #include "cpu/fields.h"
+#include "cpu/pmu.h"
 #include "mmu/fault.h"
 
 #define ESR_IL (1u << 25)
@@ -36,9 +37,12 @@ static unsigned target_el1(const struct cpu *c)
     return c->ps.el == 0 && (c->hcr & HCR_TGE) ? 2 : 1;
 }
 
-/* Everything that all exceptions do to PSTATE. offset: 0, 0x80 IRQ, 0x100 FIQ, 0x180 SError. */
-static u64 enter(struct cpu *c, unsigned el, u64 ret, unsigned offset)
+/* Everything that all exceptions do to PSTATE; ESR_ELx is written already. */
+static u64 enter(struct cpu *c, unsigned el, u64 ret, enum exc_kind kind)
 {
+    static const u16 offsets[] = {[EXC_SYNC] = 0, [EXC_IRQ] = 0x80, [EXC_FIQ] = 0x100, [EXC_SERROR] = 0x180};
+    if (UNLIKELY(c->pmu_on))
+        pmu_exception(c, el, kind, c->sys[el_cell[el].esr]);
     u64 spsr = cpu_get_spsr(c);
     u64 vector = c->sys[el_cell[el].vbar] & ~0x7ffull;
     if (el > c->ps.el)
@@ -63,7 +67,7 @@ static u64 enter(struct cpu *c, unsigned el, u64 ret, unsigned offset)
         c->ps.pan = true;
     c->ps.ssbs = cpu_has(c, FEAT_SSBS) && (sctlr & SCTLR_DSSBS);
     c->ps.tco = cpu_has(c, FEAT_MTE2);
-    c->pc = vector + offset;
+    c->pc = vector + offsets[kind];
     c->exceptions++;
     cpu_recheck(c);
     return c->pc;
@@ -91,7 +95,7 @@ static enum step take(struct cpu *c, enum exc_kind kind, unsigned el, u64 esr, u
 {
     unsigned from = c->ps.el;
     c->sys[el_cell[el].esr] = esr;
-    enter(c, el, ret, kind == EXC_SERROR ? 0x180 : 0);
+    enter(c, el, ret, kind);
     report(c, kind, false, from, ret);
     return STEP_JUMP;
 }
@@ -312,12 +316,11 @@ static bool physical_taken(const struct cpu *c, unsigned target, unsigned mask)
 static const struct {
     u8 phys, virt, mask, kind;
     u64 scr, mo, v;
-    u16 offset;
 } async[3] = {
     /* in the order in which they are looked at */
-    {CPU_SERROR, 0, DAIF_A, EXC_SERROR, SCR_EA, HCR_AMO, HCR_VSE, 0x180},
-    {CPU_FIQ, CPU_VFIQ, DAIF_F, EXC_FIQ, SCR_FIQ, HCR_FMO, HCR_VF, 0x100},
-    {CPU_IRQ, CPU_VIRQ, DAIF_I, EXC_IRQ, SCR_IRQ, HCR_IMO, HCR_VI, 0x80},
+    {CPU_SERROR, 0, DAIF_A, EXC_SERROR, SCR_EA, HCR_AMO, HCR_VSE},
+    {CPU_FIQ, CPU_VFIQ, DAIF_F, EXC_FIQ, SCR_FIQ, HCR_FMO, HCR_VF},
+    {CPU_IRQ, CPU_VIRQ, DAIF_I, EXC_IRQ, SCR_IRQ, HCR_IMO, HCR_VI},
 };
 
 static bool virtual_pending(const struct cpu *c, unsigned i)
@@ -342,7 +345,7 @@ static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
         }
         c->sys[el_cell[el].esr] = syndrome(EC_SERROR, iss);
     }
-    enter(c, el, ret, async[i].offset);
+    enter(c, el, ret, (enum exc_kind)async[i].kind);
     report(c, (enum exc_kind)async[i].kind, virt, from, ret);
 }
 
@@ -399,6 +402,8 @@ enum step exc_eret(struct cpu *c, u64 target)
     }
     if (!debug_return_ss(c, spsr))
         spsr &= ~(1ull << 21);
+    if (UNLIKELY(c->pmu_on))
+        pmu_return(c);
     cpu_set_spsr(c, spsr);
     c->pc = context_branch_addr(c, target);
     c->monitor.valid = false;

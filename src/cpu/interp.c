@@ -17,6 +17,7 @@
 #include "cpu/exec.h"
 #include "cpu/exec_util.h"
 #include "cpu/mem.h"
+#include "cpu/pmu.h"
 
 a64_exec *const a64_execs[] = {
     exec_fetch,
@@ -153,7 +154,13 @@ static void run_one(struct cpu *c)
             exc_illegal_state(c);
         } else {
             const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
+            u64 before = c->exceptions;
+            bool exact = c->pmu_exact;
+            u32 counting = exact ? pmu_counting(c) : 0;
+            struct op now = exact ? cpu_current_op(c) : *o;
             enum step s = c->ps.btype ? execute_target(c, o) : a64_execs[o->row](c, o);
+            if (exact && c->exceptions == before)
+                pmu_retired(c, &now, s == STEP_JUMP, counting);
             if (s != STEP_JUMP)
                 c->pc += 4;
             c->irq_check |= s == STEP_SYNC;
@@ -186,12 +193,13 @@ static void run_stepped(struct cpu *c)
     }
 }
 
-/* Software step, or a page with breakpoints: the instruction at pc is dealt with. */
+/* Software step, a page with breakpoints, or counters that count instructions by what they do: the instruction at pc is
+ * dealt with. */
 static bool run_debugged(struct cpu *c)
 {
     if (debug_step_active(c))
         run_stepped(c);
-    else if (debug_break_page(c, c->pc))
+    else if (c->pmu_exact || debug_break_page(c, c->pc))
         run_one(c);
     else
         return false;
@@ -207,7 +215,7 @@ bool interp_look(struct cpu *c)
     }
     if (c->ctx_dirty)
         context_resolve(c);
-    if (UNLIKELY(c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) && run_debugged(c))
+    if (UNLIKELY((c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) || c->pmu_exact) && run_debugged(c))
         return false;
     if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {
         c->slice.left--;

@@ -4,21 +4,75 @@
  * or when what is counted changes (an Exception level, an enable). One instruction is one cycle. An overflow happens at
  * the exact instruction because a slice ends there (pmu_limit).
  *
- * Events: SW_INCR, INST_RETIRED, CPU_CYCLES, CHAIN; a counter of any other event stands still, and PMCEID says so.
- * Cache, TLB and branch prediction events have nothing to count in this model. Cycles stop while the PE sleeps.
- * Not modelled: the memory-mapped view, FEAT_PMUv3_TH and later. */
+ * Other events are counted where they happen, by engines that execute one instruction at a time while c->pmu_exact
+ * says that a counter of such an event is enabled (interp.c); nothing is paid for them otherwise.
+ * docs/system-registers.md lists the events; a counter of any other event stands still, and PMCEID says so. Cache, TLB,
+ * bus and branch prediction events have nothing to count in this model. Cycles stop while the PE sleeps.
+ *
+ * Choices: an exception, an exception return and the instruction that makes either count at the Exception level that
+ * is left. A load or store is one memory access however many registers it transfers; translation table walks and
+ * prefetches are none. Not modelled: the memory-mapped view, FEAT_PMUv3_TH and later. */
 #include "cpu/pmu.h"
+
+#include <string.h>
 
 #include "core/bits.h"
 #include "core/clock.h"
+#include "cpu/exception.h"
 #include "cpu/fields.h"
 #include "cpu/sysreg_row.h"
 
-enum { EV_SW_INCR = 0x00, EV_INST_RETIRED = 0x08, EV_CPU_CYCLES = 0x11, EV_CHAIN = 0x1e };
+enum event_number {
+    EV_SW_INCR = 0x00,
+    EV_LD_RETIRED = 0x06,
+    EV_ST_RETIRED = 0x07,
+    EV_INST_RETIRED = 0x08,
+    EV_EXC_TAKEN = 0x09,
+    EV_EXC_RETURN = 0x0a,
+    EV_CID_WRITE_RETIRED = 0x0b,
+    EV_PC_WRITE_RETIRED = 0x0c,
+    EV_BR_IMMED_RETIRED = 0x0d,
+    EV_BR_RETURN_RETIRED = 0x0e,
+    EV_CPU_CYCLES = 0x11,
+    EV_MEM_ACCESS = 0x13,
+    EV_TTBR_WRITE_RETIRED = 0x1c,
+    EV_CHAIN = 0x1e,
+    EV_BR_RETIRED = 0x21,
+    EV_MEM_ACCESS_RD = 0x66,
+    EV_MEM_ACCESS_WR = 0x67,
+    EV_EXC_UNDEF = 0x81,
+    EV_EXC_SVC = 0x82,
+    EV_EXC_PABORT = 0x83,
+    EV_EXC_DABORT = 0x84,
+    EV_EXC_IRQ = 0x86,
+    EV_EXC_FIQ = 0x87,
+    EV_EXC_SMC = 0x88,
+    EV_EXC_HVC = 0x8a,
+    EV_EXC_TRAP_PABORT = 0x8b,
+    EV_EXC_TRAP_DABORT = 0x8c,
+    EV_EXC_TRAP_OTHER = 0x8d,
+    EV_EXC_TRAP_IRQ = 0x8e,
+    EV_EXC_TRAP_FIQ = 0x8f,
+};
 enum { PMCR_E = 1 << 0, PMCR_P = 1 << 1, PMCR_C = 1 << 2, PMCR_DP = 1 << 5, PMCR_LC = 1 << 6, PMCR_LP = 1 << 7 };
 enum { CYCLES = 31 }; /* the cycle counter's bit, and its number here */
 
-#define PMCEID0 (1ull << EV_SW_INCR | 1ull << EV_INST_RETIRED | 1ull << EV_CPU_CYCLES | 1ull << EV_CHAIN)
+/* Common events 0 to 0x3f that are counted, and those from 0x40 to 0x8f, which PMCEID does not tell of. */
+#define COMMON                                                                                                         \
+    (1ull << EV_SW_INCR | 1ull << EV_LD_RETIRED | 1ull << EV_ST_RETIRED | 1ull << EV_INST_RETIRED |                    \
+     1ull << EV_EXC_TAKEN | 1ull << EV_EXC_RETURN | 1ull << EV_CID_WRITE_RETIRED | 1ull << EV_PC_WRITE_RETIRED |       \
+     1ull << EV_BR_IMMED_RETIRED | 1ull << EV_BR_RETURN_RETIRED | 1ull << EV_CPU_CYCLES | 1ull << EV_MEM_ACCESS |      \
+     1ull << EV_TTBR_WRITE_RETIRED | 1ull << EV_CHAIN | 1ull << EV_BR_RETIRED)
+#define BY_COUNT (1ull << EV_SW_INCR | 1ull << EV_INST_RETIRED | 1ull << EV_CPU_CYCLES | 1ull << EV_CHAIN)
+
+/* The event is counted instruction by instruction. */
+static bool exact(u64 event)
+{
+    if (event < 64)
+        return COMMON & ~BY_COUNT & 1ull << event;
+    bool exc = event >= EV_EXC_UNDEF && event <= EV_EXC_TRAP_FIQ && event != 0x85 && event != 0x89;
+    return exc || event == EV_MEM_ACCESS_RD || event == EV_MEM_ACCESS_WR;
+}
 
 /* Event counters, PMCR_EL0.N */
 static unsigned count_of(const struct cpu *c) { return (unsigned)bits(c->sys[PMCR_EL0], 15, 11); }
@@ -132,8 +186,10 @@ static void add(struct cpu *c, unsigned i, u64 n)
 void pmu_sync(struct cpu *c)
 {
     u64 now = retired(c), n = now - c->sys[PMU_LAST];
+    if ((s64)n <= 0) /* the executing instruction was counted ahead: pmu_current() */
+        return;
     c->sys[PMU_LAST] = now;
-    if (!n || !c->pmu_on)
+    if (!c->pmu_on)
         return;
     EACH_COUNTER(c, i)
     if (enabled(c, i) && ticks(c, i) && counts(c, i))
@@ -155,20 +211,141 @@ u64 pmu_limit(const struct cpu *c)
         if (left && left < limit)
             limit = left;
     }
-    u64 since = retired(c) - c->sys[PMU_LAST];
-    return limit == ~0ull ? limit : limit > since ? limit - since : 1;
+    s64 since = (s64)(retired(c) - c->sys[PMU_LAST]); /* -1: pmu_current() */
+    return limit == ~0ull ? limit : since < 0 || limit > (u64)since ? limit - (u64)since : 1;
 }
 
 void pmu_arm(struct cpu *c)
 {
-    c->pmu_on = false;
+    c->pmu_on = c->pmu_exact = false;
     if (!cpu_has(c, FEAT_PMUv3))
         return;
     EACH_COUNTER(c, i)
-    c->pmu_on |= enabled(c, i);
+    if (enabled(c, i)) {
+        c->pmu_on = true;
+        c->pmu_exact |= i != CYCLES && exact(type(c, i) & 0xffff);
+    }
     const struct clock *k = c->env->clock;
     if (c->pmu_on && k && k->run == &c->slice && pmu_limit(c) < (u64)(c->slice.left + c->slice.stash))
         slice_kick(&c->slice);
+}
+
+/* ---- events of single instructions -------------------------------------------------------------- */
+
+/* The executing instruction leads to another Exception level: what it is to count is counted at its own. */
+static void pmu_current(struct cpu *c, bool retires)
+{
+    pmu_sync(c);
+    if (retired(c) != c->sys[PMU_LAST])
+        return;
+    EACH_COUNTER(c, i)
+    if (enabled(c, i) && ticks(c, i) && counts(c, i) &&
+        (retires || i == CYCLES || (type(c, i) & 0xffff) == EV_CPU_CYCLES))
+        add(c, i, 1);
+    c->sys[PMU_LAST]++;
+    update_irq(c);
+}
+
+u32 pmu_counting(const struct cpu *c)
+{
+    u32 mask = 0;
+    EACH_COUNTER(c, i)
+    mask |= (u32)(enabled(c, i) && counts(c, i)) << i;
+    return mask;
+}
+
+/* One of the event for the counters in mask that count it. */
+static void count(struct cpu *c, u32 mask, enum event_number event)
+{
+    bool any = false;
+    for (unsigned i = 0; i < count_of(c); i++)
+        if (bit(mask, i) && (type(c, i) & 0xffff) == event) {
+            add(c, i, 1);
+            any = true;
+        }
+    if (any)
+        update_irq(c);
+}
+
+/* By what EXC_* number an exception counts; local: taken to where exceptions from there go by default. */
+static enum event_number exception_event(enum exc_kind kind, unsigned ec, bool local)
+{
+    switch (kind) {
+    case EXC_IRQ: return local ? EV_EXC_IRQ : EV_EXC_TRAP_IRQ;
+    case EXC_FIQ: return local ? EV_EXC_FIQ : EV_EXC_TRAP_FIQ;
+    case EXC_SERROR: return local ? EV_EXC_DABORT : EV_EXC_TRAP_DABORT;
+    default: break;
+    }
+    switch (ec) {
+    case EC_SVC64: return local ? EV_EXC_SVC : EV_EXC_TRAP_OTHER;
+    case EC_HVC64: return EV_EXC_HVC;
+    case EC_SMC64: return EV_EXC_SMC;
+    case EC_IABT_LOW:
+    case EC_IABT_SAME: return local ? EV_EXC_PABORT : EV_EXC_TRAP_PABORT;
+    case EC_DABT_LOW:
+    case EC_DABT_SAME: return local ? EV_EXC_DABORT : EV_EXC_TRAP_DABORT;
+    default: return local ? EV_EXC_UNDEF : EV_EXC_TRAP_OTHER;
+    }
+}
+
+void pmu_exception(struct cpu *c, unsigned el, enum exc_kind kind, u64 esr)
+{
+    unsigned ec = (unsigned)bits(esr, 31, 26), from = c->ps.el;
+    bool between = kind != EXC_SYNC || ec == EC_BREAK_LOW || ec == EC_BREAK_SAME || ec == EC_STEP_LOW ||
+                   ec == EC_STEP_SAME; /* instructions, and takes no time */
+    bool trapped = ec == EC_SMC64 && el != 3;
+    if (!between)
+        pmu_current(c, ec == EC_SVC64 || ec == EC_HVC64 || (ec == EC_SMC64 && !trapped));
+    if (!c->pmu_exact)
+        return;
+    u32 mask = pmu_counting(c);
+    bool local = el == (from >= 2 ? from : from == 0 && (c->hcr & HCR_TGE) ? 2 : 1);
+    count(c, mask, EV_EXC_TAKEN);
+    count(c, mask, exception_event(kind, trapped ? EC_UNKNOWN : ec, local));
+}
+
+void pmu_return(struct cpu *c) { pmu_current(c, true); }
+
+static void count_memory(struct cpu *c, u32 mask, bool load, bool store)
+{
+    if (load) {
+        count(c, mask, EV_LD_RETIRED);
+        count(c, mask, EV_MEM_ACCESS);
+        count(c, mask, EV_MEM_ACCESS_RD);
+    }
+    if (store) {
+        count(c, mask, EV_ST_RETIRED);
+        count(c, mask, EV_MEM_ACCESS);
+        count(c, mask, EV_MEM_ACCESS_WR);
+    }
+}
+
+static bool starts(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
+
+void pmu_retired(struct cpu *c, const struct op *o, bool jumped, u32 mask)
+{
+    const struct a64_row *row = &a64_rows[o->row];
+    bool branch = row->flags & A64_BRANCH, eret = starts(row->name, "ERET");
+    if (branch || eret) {
+        count(c, mask, EV_BR_RETIRED);
+        if (jumped)
+            count(c, mask, EV_PC_WRITE_RETIRED);
+    }
+    if (eret)
+        count(c, mask, EV_EXC_RETURN);
+    if (branch && row->imm == IMM_BRANCH)
+        count(c, mask, EV_BR_IMMED_RETIRED);
+    if (branch && starts(row->name, "RET"))
+        count(c, mask, EV_BR_RETURN_RETIRED);
+    bool zero = row->imm == IMM_SYSOP && sysreg_rows[o->imm & 0xffff].chain == CHAIN_DC_ZVA;
+    count_memory(c, mask, row->flags & A64_LOAD, (row->flags & A64_STORE) || zero);
+    if (starts(row->name, "MSR") && row->imm == IMM_SYSREG) {
+        const char *reg = sysreg_rows[o->imm & 0xffff].name;
+        if (starts(reg, "CONTEXTIDR_EL1"))
+            count(c, mask, EV_CID_WRITE_RETIRED);
+        if (starts(reg, "TTBR0_EL1") || starts(reg, "TTBR1_EL1"))
+            count(c, mask, EV_TTBR_WRITE_RETIRED);
+    }
 }
 
 /* ---- registers --------------------------------------------------------------------------------- */
@@ -214,8 +391,8 @@ u64 pmu_read(struct cpu *c, unsigned sr)
     case SR_PMOVSCLR_EL0: return c->sys[PMOVSSET_EL0] & visible(c);
     case SR_PMINTENSET_EL1:
     case SR_PMINTENCLR_EL1: return c->sys[PMINTENSET_EL1] & visible(c);
-    case SR_PMCEID0_EL0: return PMCEID0;
-    case SR_PMCEID1_EL0:
+    case SR_PMCEID0_EL0: return COMMON & 0xffffffff;
+    case SR_PMCEID1_EL0: return COMMON >> 32;
     case SR_PMMIR_EL1: return 0;
     case SR_PMCR_EL0: { /* N as the current EL sees it */
         unsigned n = c->ps.el <= 1 && cpu_el2_enabled(c) ? hpmn(c) : count_of(c);

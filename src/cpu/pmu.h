@@ -16,3 +16,11 @@ void pmu_sync(struct cpu *c);
 void pmu_arm(struct cpu *c);
 /* Instructions until the first overflow as things count now, UINT64_MAX: none. A slice is never longer. */
 u64 pmu_limit(const struct cpu *c);
+
+/* Events that happen in single instructions. While c->pmu_exact the engines take pmu_counting(), the counters that
+ * count in the state before an instruction, execute it, and call pmu_retired() when it took no exception; jumped: it
+ * set pc. Any time: pmu_exception() before PSTATE changes to that of el, pmu_return() before an exception return. */
+u32 pmu_counting(const struct cpu *c);
+void pmu_retired(struct cpu *c, const struct op *o, bool jumped, u32 mask);
+void pmu_exception(struct cpu *c, unsigned el, enum exc_kind kind, u64 esr);
+void pmu_return(struct cpu *c);
