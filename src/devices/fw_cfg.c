@@ -104,6 +104,16 @@ bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *bytes, u32 
     return true;
 }
 
+const u8 *fw_cfg_file(const struct fw_cfg *f, const char *name, u32 *n)
+{
+    for (unsigned i = 0; i < f->files; i++)
+        if (strcmp(f->name[i], name) == 0) {
+            *n = f->item[FW_CFG_FILE_FIRST + i].n;
+            return f->item[FW_CFG_FILE_FIRST + i].bytes;
+        }
+    return NULL;
+}
+
 /* ---- the guest's side ----------------------------------------------------------------------- */
 
 static struct item *selected(struct fw_cfg *f) { return f->key < FW_CFG_KEYS ? &f->item[f->key] : NULL; }

@@ -42,3 +42,5 @@ void fw_cfg_add32(struct fw_cfg *f, enum fw_cfg_key key, u32 val);
  * is heard when it did (the bytes as they are now); NULL: read-only. */
 bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *bytes, u32 n,
                      void (*wrote)(void *arg, const u8 *bytes, u32 n), void *arg);
+/* The bytes of a file as they are now, NULL: there is none. */
+const u8 *fw_cfg_file(const struct fw_cfg *f, const char *name, u32 *n);

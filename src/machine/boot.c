@@ -117,6 +117,11 @@ bool boot_kernel(struct boot *b, const char *path, u64 *end, struct err *e)
         if (offset < 4096) /* the reference keeps its start-up code at the bottom of RAM */
             offset += 2 * MIB;
     }
+    if (im->placed) {
+        b->entry = im->entry;
+        *end = im->load + size;
+        return boot_add(b, "kernel", im, im->load, size, im->data, im->size, e);
+    }
     b->entry = BOARD_RAM_BASE + offset;
     *end = b->entry + size;
     return boot_add(b, "kernel", im, b->entry, size, im->data, im->size, e);
@@ -164,10 +169,27 @@ static bool plan_loads(struct boot *b, const struct config *c, struct err *e)
     return true;
 }
 
+/* Xen started as if it were Linux: it finds no domain to run, or no EL2, and stops in silence or panics. */
+static bool check_hypervisor(const struct boot *b, const struct config *c, struct err *e)
+{
+    const struct image *im = &b->files[0];
+    if (c->force || c->dtb || im->kind != IMAGE_ARM64 || !memmem(im->data, im->size, "xen,xen-bootargs", 16))
+        return true;
+    if (!c->el2)
+        return err_set(e, STATUS_USAGE, "%s is Xen, which needs EL2; %s", c->image,
+                       c->qemu_status ? "give -machine virtualization=on" : "drop --el 1 (--force runs it as it is)");
+    for (unsigned i = 0; i < c->nloads; i++)
+        if (c->loads[i].module)
+            return true;
+    return err_set(e, STATUS_USAGE, "%s is Xen and has nothing to run: %s", c->image,
+                   c->qemu_status ? "give -device guest-loader,kernel=FILE,addr=ADDRESS, or -dtb with its boot modules"
+                                  : "give --xen FILE --dom0 FILE, or a --domu (--force runs it as it is)");
+}
+
 static bool plan_linux(struct boot *b, const struct config *c, struct err *e)
 {
     u64 end;
-    if (!boot_kernel(b, c->image, &end, e))
+    if (!boot_kernel(b, c->image, &end, e) || !check_hypervisor(b, c, e))
         return false;
     u64 at = boot_initrd_addr(c, end);
     b->dtb_addr = align_up(at, 2 * MIB);

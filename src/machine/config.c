@@ -42,7 +42,7 @@ const char *config_string(struct config *c, const char *s, size_t n)
 
 static bool check_machine(const struct config *c, struct err *e)
 {
-    unsigned most = c->gic == 2 ? 8 : 123; /* redistributors that fit below the UART */
+    unsigned most = c->gic == 2 ? 8 : 64;
     char b[32];
     if (c->gic != 2 && c->gic != 3)
         return err_set(e, STATUS_USAGE, "there is no GIC version %u; the valid values are 2 and 3", c->gic);

@@ -78,6 +78,9 @@ struct config {
     bool el2, el3;
     bool start_el3; /* the image is its own firmware: it starts at EL3 and nobody answers PSCI */
     u64 seed;
+    bool ramfb;
+    bool legacy_mmio;   /* virtio-mmio transports are version 1 */
+    const char *serial; /* where the serial console is (console_open()), NULL: stdio */
 
     /* what runs */
     const char *image, *initrd, *params;
@@ -102,7 +105,11 @@ struct config {
     const char *engine;
     bool slow_memory; /* fast tables off */
     enum pace pace;
+    bool host_clock; /* virtual time keeps up with the host's: no run repeats */
     bool no_reboot;
+    bool debug;      /* stopped at the first instruction, with the monitor */
+    bool term_button; /* SIGTERM presses the power button */
+    bool semihosting;
     const char *until; /* stop with status 0 when the console has printed this */
     u64 timeout;       /* host seconds, 0: none */
     u64 limit;         /* virtual time limit in ns, 0: none */
@@ -112,6 +119,7 @@ struct config {
 
     /* what is said */
     bool quiet, stats, dry_run;
+    const char *screenshot; /* file, written at the end */
     const char *trap_log; /* file, "-": stderr, NULL: none */
     bool qemu_status;     /* QEMU's exit statuses: 0 or 1 */
 

@@ -12,6 +12,7 @@
 #include "devices/pl011.h"
 #include "devices/pl031.h"
 #include "devices/pl061.h"
+#include "devices/ramfb.h"
 #include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_mmio.h"
@@ -62,10 +63,33 @@ static void power_pin(void *sink, unsigned n, bool level)
         machine_stop(sink, n == 0 ? STOP_POWEROFF : STOP_RESET);
 }
 
+enum { BUTTON_PIN = 3, BUTTON_NS = 100000000 };
+
+void machine_release_button(struct machine *m)
+{
+    clock_cancel(&m->clock, &m->button);
+    pl061_input(m->gpio, BUTTON_PIN, false);
+}
+
+static void button_released(void *arg) { machine_release_button(arg); }
+
+void machine_init_button(struct machine *m)
+{
+    m->button = (struct event){.fire = button_released, .arg = m, .name = "power-button"};
+}
+
+void machine_power_button(struct machine *m)
+{
+    pl061_input(m->gpio, BUTTON_PIN, true);
+    clock_schedule(&m->clock, &m->button, clock_now(&m->clock) + BUTTON_NS);
+}
+
 void machine_make_gpio(struct machine *m, const struct board_row *r)
 {
     struct pl061_config pc = {.id = r->id, .log = &m->log};
     struct pl061 *d = pl061_new(&pc);
+    if (!m->gpio)
+        m->gpio = d;
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     for (unsigned i = 0; i < 2 && (r->when & WHEN_EL3); i++)
         d->out[i] = (struct irq){.set = power_pin, .sink = m, .n = i};
@@ -89,6 +113,9 @@ static bool add_file(struct fw_cfg *f, const char *path, enum fw_cfg_key size, e
     return true;
 }
 
+/* What the guest wrote is looked at when somebody wants to see the screen. */
+static void ramfb_written(void *arg, const u8 *bytes, u32 n) { (void)arg, (void)bytes, (void)n; }
+
 bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct err *e)
 {
     const struct config *c = m->config;
@@ -96,6 +123,11 @@ bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct er
     struct fw_cfg *f = fw_cfg_new(&fc);
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, fw_cfg_device(f));
     machine_add_device(m, fw_cfg_device(f));
+    m->fw_cfg = f;
+    if (c->ramfb) {
+        static const u8 nothing[RAMFB_CONFIG];
+        CHECK(fw_cfg_add_file(f, RAMFB_FILE, nothing, sizeof nothing, ramfb_written, NULL));
+    }
     fw_cfg_add16(f, FW_CFG_NB_CPUS, (u16)c->cpus);
     fw_cfg_add16(f, FW_CFG_MAX_CPUS, (u16)c->cpus);
     if (!c->flash[0].path)

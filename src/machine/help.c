@@ -13,7 +13,7 @@ void help_run(void)
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *o = &option_rows[i];
         char left[64];
-        if (strcmp(o->group, "Testing") == 0) /* for Elara's own tests: in the manual page only */
+        if (strcmp(o->group, "Testing") == 0 || strcmp(o->group, "Rarely") == 0) /* in the manual page only */
             continue;
         if (strcmp(group, o->group) != 0)
             printf("%s:\n", group = o->group);
@@ -22,6 +22,7 @@ void help_run(void)
                  o->arg ? o->arg : "");
         printf("  %-33s %s\n", left, o->help);
     }
+    printf("Rarely used ones are in the manual page: elara help man\n");
 }
 
 /* Hyphens and backslashes as man(7) wants them. */
@@ -39,12 +40,13 @@ void help_man(void)
     const char *group = "";
     printf(
         ".TH ELARA 1 \"\" \"Elara %s\" \"User Commands\"\n.SH NAME\nelara \\- AArch64 full\\-system simulator\n"
-        ".SH SYNOPSIS\n.B elara run\n[\\fIIMAGE\\fR] [\\fIoptions\\fR]\n.br\n.B elara demo\n[\\fINAME\\fR] "
-        "[\\fIoptions\\fR]\n.br\n.B elara list\ncpus|features|devices\n"
-        ".br\n.B elara inspect\n\\fIFILE\\fR...\n.br\n.B elara decode\nesr|sysreg \\fIVALUE\\fR\n.br\n.B elara "
+        ".SH SYNOPSIS\n.B elara run\n[\\fIIMAGE\\fR] [\\fIoptions\\fR]\n.br\n.B elara debug\n[\\fIIMAGE\\fR] "
+        "[\\fIoptions\\fR]\n.br\n.B elara demo\n[\\fINAME\\fR] "
+        "[\\fIoptions\\fR]\n.br\n.B elara list\ncpus|features|devices|machines\n"
+        ".br\n.B elara inspect\n\\fIFILE\\fR...\n.br\n.B elara decode\nesr|sysreg|insn \\fIVALUE\\fR\n.br\n.B elara "
         "help\n[run|demo|man|completion]\n.SH DESCRIPTION\nSimulates an Arm machine with EL0 to EL3, runs "
         "unmodified kernels and hypervisors, and repeats every run exactly.\nThe console is standard input and output; "
-        "Ctrl\\-A X quits.\n",
+        "Ctrl\\-A X quits, Ctrl\\-A C opens the monitor.\n",
         ELARA_VERSION);
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *o = &option_rows[i];
@@ -75,10 +77,11 @@ void help_man(void)
 void help_completion(void)
 {
     printf("# bash completion for elara\n_elara() {\n    local cur=${COMP_WORDS[COMP_CWORD]}\n"
-           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W 'run demo list inspect decode help "
+           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W 'run debug demo list inspect decode "
+           "help "
            "version' -- \"$cur\"))\n"
            "    elif [ \"${COMP_WORDS[1]}\" = list ]; then\n"
-           "        COMPREPLY=($(compgen -W 'cpus features devices' -- \"$cur\"))\n"
+           "        COMPREPLY=($(compgen -W 'cpus features devices machines' -- \"$cur\"))\n"
            "    elif [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W '");
     for (unsigned i = 0; i < option_row_count; i++)
         printf("%s--%s", i ? " " : "", option_rows[i].name);

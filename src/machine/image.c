@@ -19,6 +19,7 @@
 
 static u32 le16(const u8 *p) { return (u32)p[0] | (u32)p[1] << 8; }
 static u32 le32(const u8 *p) { return le16(p) | le16(p + 2) << 16; }
+static u32 be32(const u8 *p) { return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3]; }
 static u64 le64(const u8 *p) { return le32(p) | (u64)le32(p + 4) << 32; }
 
 /* ---- recognition ---------------------------------------------------------------------------- */
@@ -293,6 +294,59 @@ static bool unzboot(struct image *im, struct err *e)
     return gunzip(im, im->data + off, size, e);
 }
 
+/* A U-Boot legacy image (include/image.h of U-Boot): 64 bytes, big-endian, then the data.
+ *   0 magic  12 size  16 load  20 entry  28 OS  29 architecture  30 type  31 compression  32 name */
+struct image_uimage image_parse_uimage(const u8 *p, size_t n)
+{
+    struct image_uimage u = {0};
+    enum { ARM64 = 22, KERNEL = 2, KERNEL_NOLOAD = 14, GZIP = 1 };
+    if (n < 64)
+        return u;
+    u.size = be32(p + 12);
+    u.load = be32(p + 16);
+    u.entry = be32(p + 20);
+    u.arm64 = p[29] == ARM64;
+    u.kernel = p[30] == KERNEL || p[30] == KERNEL_NOLOAD;
+    u.plain = p[31] == 0;
+    u.gzip = p[31] == GZIP;
+    memcpy(u.name, p + 32, 32);
+    return u;
+}
+
+/* The kernel inside: an arm64 Image is placed by its own header, anything else where the uImage says. */
+static bool unuimage(struct image *im, struct err *e)
+{
+    struct image_uimage u = image_parse_uimage(im->data, im->size);
+    if (!u.arm64 || !u.kernel)
+        return err_set(e, STATUS_USAGE, "the kernel %s is a U-Boot uImage (\"%s\"), but not of %s", im->path, u.name,
+                       u.arm64 ? "a kernel" : "an arm64 kernel, which this machine needs");
+    if (u.size > im->size - 64)
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is truncated: its uImage header needs %llu bytes, the file has %zu", im->path,
+                       (unsigned long long)u.size + 64, im->size);
+    if (u.gzip) {
+        if (!gunzip(im, im->data + 64, u.size, e))
+            return false;
+    } else if (u.plain) {
+        u8 *inner = malloc(u.size + 1);
+        CHECK(inner);
+        memcpy(inner, im->data + 64, u.size);
+        image_free(im);
+        im->data = inner;
+        im->size = u.size;
+        im->kind = image_identify(inner, u.size);
+        im->unpacked = true;
+    } else {
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is a uImage whose compression is not built in; give the Image it was made from",
+                       im->path);
+    }
+    im->placed = im->kind == IMAGE_RAW;
+    im->load = u.load;
+    im->entry = u.entry;
+    return true;
+}
+
 /* ---- kernels and initrds -------------------------------------------------------------------- */
 
 static bool check_arm64(const struct image *im, struct err *e)
@@ -323,8 +377,6 @@ static bool refuse_kernel(const struct image *im, struct err *e)
                        "the kernel %s is a bzImage for x86; this machine needs an AArch64 kernel "
                        "(arch/arm64/boot/Image)",
                        p);
-    case IMAGE_UIMAGE:
-        return err_set(e, STATUS_USAGE, "the kernel %s is a U-Boot uImage; give the Image it was made from", p);
     case IMAGE_XZ:
     case IMAGE_ZSTD:
     case IMAGE_LZ4:
@@ -337,7 +389,8 @@ static bool refuse_kernel(const struct image *im, struct err *e)
     case IMAGE_DTB: return err_set(e, STATUS_USAGE, "the kernel %s is a device tree blob; give it with --dtb", p);
     case IMAGE_DISK:
     case IMAGE_QCOW2:
-        return err_set(e, STATUS_USAGE, "the kernel %s is %s; give it with -d %s and a kernel in its place", p,
+        return err_set(e, STATUS_USAGE,
+                       "the kernel %s is %s: did you swap them? Give it with -d %s and a kernel in its place", p,
                        image_kind_name(im->kind), p);
     case IMAGE_TEXT:
         return err_set(e, STATUS_USAGE,
@@ -361,6 +414,8 @@ bool image_open_kernel(struct image *im, const char *path, struct err *e)
         ok = gunzip(im, im->data, im->size, e);
     else if (im->kind == IMAGE_EFI_ZBOOT)
         ok = unzboot(im, e);
+    else if (im->kind == IMAGE_UIMAGE)
+        ok = unuimage(im, e);
     ok = ok && (im->kind == IMAGE_ARM64 ? check_arm64(im, e) : refuse_kernel(im, e));
     if (!ok)
         image_free(im);
@@ -374,6 +429,11 @@ bool image_open_initrd(struct image *im, const char *path, struct err *e)
     if (im->kind == IMAGE_ARM64 || im->kind == IMAGE_ELF64 || im->kind == IMAGE_BZIMAGE || im->kind == IMAGE_ZIMAGE) {
         err_set(e, STATUS_USAGE, "the initrd %s is %s, a kernel: did you swap kernel and initrd?", path,
                 image_kind_name(im->kind));
+        image_free(im);
+        return false;
+    }
+    if (im->kind == IMAGE_DISK || im->kind == IMAGE_QCOW2) {
+        err_set(e, STATUS_USAGE, "the initrd %s is %s; give it with -d %s", path, image_kind_name(im->kind), path);
         image_free(im);
         return false;
     }

@@ -31,6 +31,8 @@ struct image {
     bool mapped;   /* data is the file itself, mapped read-only (malloc'ed otherwise) */
     bool unpacked; /* came out of a compressed file */
     enum image_kind kind;
+    u64 load, entry; /* from a uImage, with placed */
+    bool placed;
 };
 
 /* arm64 Image header (Documentation/arch/arm64/booting in Linux), 64 bytes. */
@@ -57,7 +59,15 @@ struct image_header image_parse_header(const u8 *p, size_t n);
 /* The machine an ELF file is for: "x86-64", "32-bit Arm" ... */
 const char *image_elf_machine(const u8 *p, size_t n);
 
-/* Opens a kernel: unpacks gzip and EFI zboot, refuses what cannot run on this machine with the reason
+/* A U-Boot legacy image's header: where it wants to be. */
+struct image_uimage {
+    u32 load, entry, size;
+    bool arm64, kernel, gzip, plain; /* plain: not compressed */
+    char name[33];
+};
+struct image_uimage image_parse_uimage(const u8 *p, size_t n);
+
+/* Opens a kernel: unpacks gzip, EFI zboot and uImage, refuses what cannot run on this machine with the reason
  * and one thing to do. The kind is then IMAGE_ARM64, IMAGE_ELF64 or IMAGE_RAW. */
 bool image_open_kernel(struct image *im, const char *path, struct err *e);
 /* Opens an initial RAM disk. Any contents pass, but not a kernel. */

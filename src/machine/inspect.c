@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "core/check.h"
 #include "cpu/exception.h"
+#include "cpu/model.h"
 #include "cpu/sysreg.h"
+#include "debug/disasm.h"
 #include "machine/image.h"
 
 static void show_arm64(const struct image *im)
@@ -45,6 +48,17 @@ static void show_elf(const struct image *im)
     }
     if (elf)
         elf_end(elf);
+}
+
+static void show_uimage(const struct image *im)
+{
+    struct image_uimage u = image_parse_uimage(im->data, im->size);
+    printf("  name          %s\n  for           %s%s, %s\n  load          0x%x, entry 0x%x, %u bytes%s\n", u.name,
+           u.arm64 ? "arm64" : "another architecture", u.kernel ? ", a kernel" : ", not a kernel",
+           u.plain  ? "not compressed"
+           : u.gzip ? "gzip-compressed"
+                    : "compressed otherwise",
+           u.load, u.entry, u.size, (u64)u.size + 64 > im->size ? ": THE FILE IS TRUNCATED" : "");
 }
 
 static void show_dtb(const struct image *im)
@@ -87,6 +101,7 @@ bool inspect_file(const char *path, struct err *e)
     case IMAGE_ELF64:
     case IMAGE_ELF_OTHER: show_elf(&im); break;
     case IMAGE_DTB: show_dtb(&im); break;
+    case IMAGE_UIMAGE: show_uimage(&im); break;
     default: break;
     }
     image_free(&im);
@@ -95,7 +110,7 @@ bool inspect_file(const char *path, struct err *e)
 
 bool inspect_decode(const char *kind, const char *value, struct err *e)
 {
-    static const char *const kinds[] = {"esr", "sysreg"};
+    static const char *const kinds[] = {"esr", "sysreg", "insn"};
     char *end, words[200];
     u64 v = strtoull(value, &end, 0);
     if (!*value || *end)
@@ -114,7 +129,24 @@ bool inspect_decode(const char *kind, const char *value, struct err *e)
                id == SR_NONE ? "unknown" : sysreg_name(id & 0xffff));
         return true;
     }
+    if (strcmp(kind, "insn") == 0) {
+        struct cpu_config cc = {0};
+        struct model_request want = {.el2 = true, .el3 = true, .gicv3 = true};
+        char why[256];
+        CHECK(model_lookup("max", &want, &cc, why, sizeof why));
+        struct decoder *d = decoder_new(&cc.feat);
+        int row = decode_row(d, (u32)v);
+        disasm(d, (u32)v, 0, words, sizeof words);
+        printf("0x%08x: %s\n", (u32)v, words);
+        if (row >= 0)
+            printf("  row %s, %s%s\n", a64_rows[row].name, a64_rows[row].feat ? "FEAT_" : "base instruction",
+                   a64_rows[row].feat ? feat_name(a64_rows[row].feat) : "");
+        else
+            printf("  unallocated, or an instruction that Elara does not have\n");
+        decoder_free(d);
+        return true;
+    }
     const char *near = err_nearest(kind, kinds, ARRAY_LEN(kinds));
-    err_set(e, STATUS_USAGE, "decode knows esr and sysreg, not \"%s\"", kind);
+    err_set(e, STATUS_USAGE, "decode knows esr, sysreg and insn, not \"%s\"", kind);
     return near ? err_more(e, "; did you mean %s?", near) : false;
 }

@@ -16,7 +16,9 @@
 #include "gic/gic.h"
 #include "jit/jit.h"
 #include "machine/console.h"
+#include "machine/diagnose.h"
 #include "machine/psci.h"
+#include "machine/semihost.h"
 #include "machine/traplog.h"
 
 enum { QUANTUM = 10000, GUEST_ERRORS_SHOWN = 20, ALL_SPACES = 0xf, NS_SPACES = 1 << PAS_NS | 1 << PAS_S };
@@ -34,27 +36,10 @@ static void log_line(void *arg, const char *line)
     fprintf(stderr, "%s%s: %s\n", fresh ? "" : "\n", m->config->program, line);
 }
 
-enum { LOOP_LIMIT = 100000 };
-
-/* Counts exceptions taken by the very first instruction of a vector. */
-static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *x)
-{
-    struct loop *l = &m->loop;
-    if (x->kind != EXC_SYNC)
-        return;
-    if (l->cpu == c->index && l->vector == x->pc) {
-        l->vector = x->vector;
-        if (++l->count == LOOP_LIMIT && !m->wait_when_stuck)
-            machine_stop(m, STOP_LOOP);
-    } else {
-        *l = (struct loop){.first = *x, .vector = x->vector, .cpu = c->index};
-    }
-}
-
 static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
 {
     struct machine *m = arg;
-    watch_loop(m, c, x);
+    diagnose_exception(m, c, x);
     if (m->traplog)
         traplog_exception(m->traplog, c, x);
 }
@@ -104,13 +89,56 @@ static void connect_cpu(struct machine *m, unsigned i)
     }
 }
 
+/* What the user may have meant by a model or feature that is not known. */
+static bool cpu_near_miss(const char *cpu, struct err *e)
+{
+    const char *models[64], *features[FEAT_COUNT];
+    char word[40];
+    size_t nmodels = 0, nfeatures = 0, len = strcspn(cpu, ",");
+    while (nmodels < ARRAY_LEN(models) && model_name((unsigned)nmodels)) {
+        models[nmodels] = model_name((unsigned)nmodels);
+        nmodels++;
+    }
+    for (unsigned i = 1; i < FEAT_COUNT; i++)
+        if (feat_works(i))
+            features[nfeatures++] = feat_name(i);
+    snprintf(word, sizeof word, "%.*s", (int)len, cpu);
+    bool known = false;
+    for (size_t i = 0; i < nmodels; i++)
+        known |= strcmp(models[i], word) == 0;
+    if (!known) {
+        const char *near = err_nearest(word, models, nmodels);
+        if (near)
+            err_more(e, "; did you mean %s?", near);
+        err_more(e, "\n  the models are");
+        for (size_t i = 0; i < nmodels; i++)
+            err_more(e, " %s", models[i]);
+        return false;
+    }
+    for (const char *s = cpu + len; *s; s += len) {
+        s++;
+        len = strcspn(s, ",");
+        snprintf(word, sizeof word, "%.*s", (int)len, s + (*s == '+' || *s == '-'));
+        known = false;
+        for (size_t i = 0; i < nfeatures; i++)
+            known |= strcasecmp(features[i], word) == 0;
+        const char *near = known ? NULL : err_nearest(word, features, nfeatures);
+        if (near)
+            return err_more(e, "; did you mean %c%s?", *s == '-' ? '-' : '+', near);
+    }
+    return false;
+}
+
 static bool choose_cpu(struct machine *m, struct cpu_config *cc, struct err *e)
 {
     const struct config *c = m->config;
     struct model_request want = {.el2 = c->el2, .el3 = c->el3, .gicv3 = c->gic == 3};
     char why[256];
     *cc = (struct cpu_config){.cntfrq = BOARD_CNTFRQ};
-    return model_lookup(c->cpu, &want, cc, why, sizeof why) || err_set(e, STATUS_USAGE, "%s", why);
+    if (model_lookup(c->cpu, &want, cc, why, sizeof why))
+        return true;
+    err_set(e, STATUS_USAGE, "%s", why);
+    return cpu_near_miss(c->cpu, e);
 }
 
 /* After bus_seal(): CPUs keep pointers into RAM. */
@@ -120,7 +148,8 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
     m->ncpus = c->cpus;
     m->cpus = calloc(m->ncpus, sizeof(struct cpu *));
     m->timers = calloc(m->ncpus, sizeof(struct timer *));
-    CHECK(m->cpus && m->timers);
+    m->loops = calloc(m->ncpus, sizeof *m->loops);
+    CHECK(m->cpus && m->timers && m->loops);
     m->env = (struct cpu_env){.bus = m->bus,
                               .clock = &m->clock,
                               .log = &m->log,
@@ -130,6 +159,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .slow_memory = c->slow_memory,
                               .hook_arg = m,
                               .firmware_call = m->psci ? psci_call : NULL,
+                              .semihosting = c->semihosting ? semihost_call : NULL,
                               .on_exception = on_exception};
     m->code = code_cache_new(m->bus);
     m->code->page_became_code = mem_page_became_code;
@@ -276,6 +306,15 @@ static bool build(struct machine *m, struct err *e)
     return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);
 }
 
+void machine_show_map(struct machine *m)
+{
+    struct bus_range r;
+    static const char *const kinds[] = {"", "RAM", "ROM", "device"};
+    for (unsigned i = 0; bus_range(m->bus, i, &r); i++)
+        printf("  0x%010llx-0x%010llx  %-6s %s\n", (unsigned long long)r.base,
+               (unsigned long long)(r.base + r.size - 1), kinds[r.kind], r.name ? r.name : "");
+}
+
 struct machine *machine_new(const struct config *c, struct console *console, struct err *e)
 {
     struct machine *m = calloc(1, sizeof *m);
@@ -283,6 +322,7 @@ struct machine *machine_new(const struct config *c, struct console *console, str
     m->config = c;
     m->console = console;
     m->quantum = QUANTUM;
+    machine_init_button(m);
     m->log = (struct log){.sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN};
     if (!build(m, e)) {
         machine_free(m);
@@ -309,6 +349,7 @@ void machine_free(struct machine *m)
     }
     free(m->timers);
     free(m->cpus);
+    free(m->loops);
     if (m->code)
         code_cache_free(m->code);
     if (m->gic)
@@ -322,6 +363,7 @@ void machine_free(struct machine *m)
 
 void machine_reset(struct machine *m)
 {
+    machine_release_button(m);
     /* the wires fall first, then the CPUs forget */
     for (unsigned i = 0; i < m->ndevices; i++)
         if (m->devices[i]->ops->reset)
@@ -330,6 +372,8 @@ void machine_reset(struct machine *m)
         timer_reset(m->timers[i]);
         cpu_reset(m->cpus[i]);
     }
+    memset(m->loops, 0, m->ncpus * sizeof *m->loops);
+    m->nnowhere = 0;
     if (m->psci && m->config->el3)
         gic_boot_nonsecure(m->gic);
     boot_load(&m->boot, m->bus);
@@ -347,6 +391,7 @@ void machine_state(struct machine *m, struct snap *s)
     SNAP(s, m, left);
     clock_state(&m->clock, s);
     counter_state(&m->counter, s);
+    clock_event_state(&m->clock, &m->button, s);
     for (unsigned i = 0; i < m->ncpus; i++) {
         cpu_state(m->cpus[i], s);
         timer_state(m->timers[i], s);

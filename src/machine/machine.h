@@ -10,12 +10,14 @@
 
 struct console;
 struct flash;
+struct fw_cfg;
 struct gic;
 struct code_cache;
 struct machine;
 struct network;
 struct pci_host;
 struct pl011;
+struct pl061;
 struct share;
 struct traplog;
 struct blockdev;
@@ -33,13 +35,16 @@ enum stop {
     STOP_PANIC,  /* the guest's kernel said so on the console */
     STOP_LOOP,   /* a CPU re-takes one exception for ever, see struct loop */
     STOP_OUTPUT, /* standard output went away */
+    STOP_MONITOR, /* Ctrl-A C, or an interrupt of `elara debug` */
+    STOP_EXIT,   /* the guest ended the run itself: exit_status */
     STOP_BUDGET, /* machine_run()'s instruction budget is used up */
 };
 
-/* A CPU whose exception vector's first instruction faults takes the same exception for ever. */
+/* A CPU that takes one exception for ever (diagnose.c). */
 struct loop {
     struct exc_info first; /* the exception that led there */
-    u64 vector;            /* where the last exception went */
+    struct exc_info last;
+    bool in_vector; /* the first instruction of the vector is it; else the handler returns to it */
     u64 count;
     unsigned cpu;
 };
@@ -58,6 +63,9 @@ struct machine {
     struct gic *gic;
     struct device *v2m;
     struct pl011 *uart;
+    struct pl061 *gpio;
+    struct event button; /* its release */
+    struct fw_cfg *fw_cfg;
     struct device *devices[64]; /* in the order of reset and state */
     unsigned ndevices;
     struct blockdev *disks[CONFIG_DISKS];
@@ -85,8 +93,13 @@ struct machine {
     u64 resets;
     bool paced;
     u64 host_ns;          /* host time of the last look at the host */
-    bool wait_when_stuck; /* do not end when nothing can wake the guest */
-    struct loop loop;
+    u64 host_target;               /* virtual time that the host's clock asks for (--clock host), 0: none */
+    bool wait_when_stuck;          /* do not end when nothing can wake the guest */
+    bool no_loops;                 /* nor when an exception repeats for ever */
+    struct loop loop, *loops;      /* the one that stopped the machine; of each CPU */
+    u64 nowhere[8];                /* addresses of external aborts, one a page */
+    unsigned nnowhere;
+    int exit_status;
     struct event panic; /* the machine stops a little after a panic, when the rest has been printed */
 };
 
@@ -106,6 +119,14 @@ u64 machine_exceptions(const struct machine *m);
 /* A CPU begins to execute at entry, at the highest Non-secure EL, or at the highest EL of all when
  * firmware was given. */
 void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0);
+/* The power button, pressed for a tenth of a (virtual) second. */
+void machine_power_button(struct machine *m);
+/* The ramfb screen: rows of red, green, blue bytes (free()), NULL: there is none. */
+u8 *machine_screen(struct machine *m, unsigned *width, unsigned *height, struct err *e);
+/* The ramfb screen as a file: .png or .ppm by its name. */
+bool machine_screenshot(struct machine *m, const char *path, struct err *e);
+/* Prints the physical address map. */
+void machine_show_map(struct machine *m);
 /* The run loop ends after the instruction that executes now. */
 void machine_stop(struct machine *m, enum stop why);
 
@@ -118,6 +139,8 @@ void machine_add_device(struct machine *m, struct device *d);
 void machine_make_rtc(struct machine *m, const struct board_row *r);
 void machine_make_uart(struct machine *m, const struct board_row *r);
 void machine_make_gpio(struct machine *m, const struct board_row *r);
+void machine_init_button(struct machine *m);
+void machine_release_button(struct machine *m);
 bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct err *e);
 bool machine_make_flash(struct machine *m, const struct board_row *r, struct err *e);
 /* After bus_seal(): the files' contents. */

@@ -11,7 +11,7 @@
 #include "machine/options.h"
 #include "machine/run.h"
 
-static const char *const commands[] = {"run", "demo", "list", "inspect", "decode", "help", "version"};
+static const char *const commands[] = {"run", "debug", "demo", "list", "inspect", "decode", "help", "version"};
 
 static int usage(FILE *f, int status)
 {
@@ -21,9 +21,10 @@ static int usage(FILE *f, int status)
             "  elara run IMAGE -i INITRD -p 'console=ttyAMA0'   boot Linux\n"
             "  elara run --xen XEN --dom0 IMAGE --dom0-initrd INITRD\n"
             "  elara run --xen XEN --domu name=a,kernel=IMAGE,initrd=INITRD,mem=128M\n"
-            "  elara list cpus|features|devices                 what can be simulated\n"
+            "  elara debug ...                                  the same, stopped at its start, with a monitor\n"
+            "  elara list cpus|features|devices|machines        what can be simulated\n"
             "  elara inspect FILE                               what is this file?\n"
-            "  elara decode esr|sysreg VALUE                    what does this value mean?\n"
+            "  elara decode esr|sysreg|insn VALUE               what does this value mean?\n"
             "  elara help run|demo|man|completion               all options\n"
             "  elara --version\n"
             "  elara-qemu ...                                   takes qemu-system-aarch64's options\n",
@@ -52,7 +53,7 @@ static int list_devices(void)
 
 static int list(const char *what)
 {
-    static const char *const topics[] = {"cpus", "features", "devices"};
+    static const char *const topics[] = {"cpus", "features", "devices", "machines"};
     if (what && strcmp(what, "cpus") == 0) {
         for (unsigned i = 0; model_name(i); i++)
             printf("%-16s %s\n", model_name(i), model_summary(i));
@@ -66,8 +67,13 @@ static int list(const char *what)
     }
     if (what && strcmp(what, "devices") == 0)
         return list_devices();
+    if (what && strcmp(what, "machines") == 0) {
+        printf("virt   GICv2 with v2m (up to 8 CPUs) or GICv3 with ITS (up to 64), PCIe, virtio; the addresses of "
+               "QEMU's virt\n");
+        return 0;
+    }
     const char *near = what ? err_nearest(what, topics, ARRAY_LEN(topics)) : NULL;
-    fprintf(stderr, "elara: list %s: the lists are cpus, features and devices", what ? what : "(nothing)");
+    fprintf(stderr, "elara: list %s: the lists are cpus, features, devices and machines", what ? what : "(nothing)");
     fprintf(stderr, near ? "; did you mean %s?\n" : "%s\n", near ? near : "");
     return STATUS_USAGE;
 }
@@ -115,11 +121,12 @@ int main(int argc, char **argv)
         return e.status;
     }
     if (strcmp(cmd, "inspect") == 0 || strcmp(cmd, "decode") == 0) {
-        fprintf(stderr, "elara: usage: elara inspect FILE... or elara decode esr|sysreg VALUE\n");
+        fprintf(stderr, "elara: usage: elara inspect FILE... or elara decode esr|sysreg|insn VALUE\n");
         return STATUS_USAGE;
     }
     bool demo = strcmp(cmd, "demo") == 0;
-    if (strcmp(cmd, "run") != 0 && !demo) {
+    c.debug = strcmp(cmd, "debug") == 0;
+    if (strcmp(cmd, "run") != 0 && !c.debug && !demo) {
         const char *near = err_nearest(cmd, commands, ARRAY_LEN(commands));
         fprintf(stderr, "elara: there is no command \"%s\"", cmd);
         if (near)

@@ -32,6 +32,8 @@ struct network *network_user(const struct network_config *c, const struct networ
 struct network *network_stream(const struct network_config *c, int fd, char *err, size_t err_size);
 /* A "host:port" (TCP) or "unix:path" address: listens for the one peer, or connects to it. -1: err. */
 int network_socket(const char *address, bool listen, char *err, size_t err_size);
+/* The listening socket itself. */
+int network_listener(const char *address, char *err, size_t err_size);
 void network_free(struct network *n);
 
 /* What the card gets, and the card itself. */

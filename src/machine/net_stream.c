@@ -148,12 +148,7 @@ static int finish(int fd, const struct sockaddr *a, socklen_t n, bool listening)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (!listening)
         return connect(fd, a, n) == 0 ? fd : -1;
-    if (bind(fd, a, n) != 0 || listen(fd, 1) != 0)
-        return -1;
-    int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    if (peer >= 0)
-        close(fd);
-    return peer;
+    return bind(fd, a, n) == 0 && listen(fd, 1) == 0 ? fd : -1;
 }
 
 static int unix_socket(const char *path, bool listening)
@@ -199,10 +194,27 @@ static int tcp_socket(const char *address, bool listening)
     return r;
 }
 
-int network_socket(const char *address, bool listening, char *err, size_t err_size)
+static int open_socket(const char *address, bool listening, char *err, size_t err_size)
 {
     int fd = strncmp(address, "unix:", 5) == 0 ? unix_socket(address + 5, listening) : tcp_socket(address, listening);
     if (fd < 0)
         snprintf(err, err_size, "%s: %s", address, strerror(errno));
     return fd;
+}
+
+int network_listener(const char *address, char *err, size_t err_size)
+{
+    return open_socket(address, true, err, err_size);
+}
+
+int network_socket(const char *address, bool listening, char *err, size_t err_size)
+{
+    int fd = open_socket(address, listening, err, err_size);
+    if (fd < 0 || !listening)
+        return fd;
+    int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (peer < 0)
+        snprintf(err, err_size, "%s: %s", address, strerror(errno));
+    close(fd);
+    return peer;
 }

@@ -214,6 +214,33 @@ static bool set_pace(struct config *c, const char *val, struct err *e)
     return err_set(e, STATUS_USAGE, "--pace %s: the valid values are auto, on and off", val);
 }
 
+static bool set_clock(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "virtual") != 0 && strcmp(val, "host") != 0)
+        return err_set(e, STATUS_USAGE,
+                       "--clock %s: the valid values are virtual (one instruction is a nanosecond, every run repeats) "
+                       "and host (time keeps up with the host's)",
+                       val);
+    c->host_clock = val[0] == 'h';
+    return true;
+}
+
+static bool set_parallel(struct config *c, const char *val, struct err *e)
+{
+    (void)c, (void)val;
+    return err_set(e, STATUS_USAGE,
+                   "--parallel: one host thread for each CPU does not work yet; without it the CPUs take turns on one "
+                   "thread, and every run repeats");
+}
+
+static bool set_term(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "quit") != 0 && strcmp(val, "button") != 0)
+        return err_set(e, STATUS_USAGE, "--on-term %s: the valid values are quit and button (the power button)", val);
+    c->term_button = val[0] == 'b';
+    return true;
+}
+
 static bool set_stuck(struct config *c, const char *val, struct err *e)
 {
     if (strcmp(val, "exit") != 0 && strcmp(val, "report") != 0)
@@ -317,7 +344,6 @@ const struct option_row option_rows[] = {
     {"dom0", 0, OPTION_STRING, "FILE", "What runs", "kernel of Xen's first domain", F(dom0)},
     {"dom0-initrd", 0, OPTION_STRING, "FILE", "What runs", "its initial RAM disk", F(dom0_initrd)},
     {"dom0-params", 0, OPTION_STRING, "TEXT", "What runs", "its kernel parameters [console=hvc0]", F(dom0_params)},
-    {"dom0-mem", 0, OPTION_SIZE, "SIZE", "What runs", "its memory [chosen from -m]", F(dom0_mem)},
     {"domu", 0, OPTION_CALL, "name=,kernel=,...", "What runs", "domain without dom0: initrd= mem= cpus= cmdline=", 0,
      set_domu},
     {"cpus", 'c', OPTION_UINT, "N", "Machine", "number of CPUs [1]", F(cpus)},
@@ -326,22 +352,35 @@ const struct option_row option_rows[] = {
     {"gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic},
     {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
     {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
+    {"serial", 0, OPTION_STRING, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]",
+     F(serial)},
     {"until", 0, OPTION_STRING, "TEXT", "Run", "end with status 0 once the console printed TEXT", F(until)},
     {"timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit},
-    {"host-timeout", 0, OPTION_U64, "SECONDS", "Run", "the same in seconds of the host", F(timeout)},
     {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
     {"engine", 0, OPTION_STRING, "NAME", "Run", "jit, interp, or lockstep: both, compared [jit]", F(engine)},
     {"pace", 0, OPTION_CALL, "auto|on|off", "Run", "idle waits for host time [auto: on a terminal]", 0, set_pace},
     {"on-stuck", 0, OPTION_CALL, "exit|report", "Run", "when the guest can never go on [exit, status 102]", 0,
      set_stuck},
-    {"on-panic", 0, OPTION_CALL, "exit|ignore", "Run", "when the guest's kernel panics [exit, status 100]", 0,
-     set_panic},
     {"force", 0, OPTION_FLAG, NULL, "Run", "run it although it cannot work", F(force)},
     {"stats", 0, OPTION_FLAG, NULL, "Output", "instructions, exceptions, time and state hash", F(stats)},
     {"trap-log", 0, OPTION_CALL, "[=FILE]", "Output", "log each exception, decoded", 0, set_trap_log},
     {"dtb-out", 0, OPTION_STRING, "FILE", "Output", "write the device tree", F(dtb_out)},
     {"dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run)},
     {"quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet)},
+    {"screenshot", 0, OPTION_STRING, "FILE", "Rarely", "write the ramfb screen at the end: .png or .ppm",
+     F(screenshot)},
+    {"on-term", 0, OPTION_CALL, "quit|button", "Rarely", "SIGTERM ends, or presses the power button [quit]", 0,
+     set_term},
+    {"on-panic", 0, OPTION_CALL, "exit|ignore", "Rarely", "when the guest's kernel panics [exit, status 100]", 0,
+     set_panic},
+    {"host-timeout", 0, OPTION_U64, "SECONDS", "Rarely", "the same in seconds of the host", F(timeout)},
+    {"dom0-mem", 0, OPTION_SIZE, "SIZE", "Rarely", "its memory [chosen from -m]", F(dom0_mem)},
+    {"ramfb", 0, OPTION_FLAG, NULL, "Rarely", "a frame buffer for firmware and kernels", F(ramfb)},
+    {"clock", 0, OPTION_CALL, "virtual|host", "Rarely", "host: time keeps up with the host's, no run repeats", 0,
+     set_clock},
+    {"semihosting", 0, OPTION_FLAG, NULL, "Rarely", "HLT #0xf000 prints and ends with the guest's own status, 0 to 99",
+     F(semihosting)},
+    {"parallel", 0, OPTION_CALL, "[=on]", "Testing", "a host thread for each CPU (does not work yet)", 0, set_parallel},
     {"slow-memory", 0, OPTION_FLAG, NULL, "Testing", "every access by the slow path (the result is the same)",
      F(slow_memory)},
 };

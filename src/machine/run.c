@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu/exception.h"
 #include "machine/console.h"
+#include "machine/diagnose.h"
 #include "machine/lockstep.h"
 #include "machine/machine.h"
+#include "machine/monitor.h"
 
 void run_complain(const struct config *c, const struct err *e) { fprintf(stderr, "%s: %s\n", c->program, e->text); }
 
@@ -29,12 +30,15 @@ static void banner(const struct machine *m)
 {
     const struct config *c = m->config;
     char mem[32];
-    fprintf(stderr, "elara %s: %u x %s, %s RAM, GICv%u, EL%d; deterministic, seed %llu%s\n", ELARA_VERSION, c->cpus,
-            c->cpu, err_size(c->mem, mem), c->gic,
+    fprintf(stderr, "elara %s: %u x %s, %s RAM, GICv%u, EL%d; %s, seed %llu%s\n", ELARA_VERSION, c->cpus, c->cpu,
+            err_size(c->mem, mem), c->gic,
             c->el3   ? 3
             : c->el2 ? 2
                      : 1,
-            (unsigned long long)c->seed, m->paced ? ", paced by the host's clock" : "");
+            c->host_clock ? "not repeatable" : "deterministic", (unsigned long long)c->seed,
+            c->host_clock ? ", time kept by the host's clock"
+            : m->paced    ? ", paced by the host's clock"
+                          : "");
     show_segments(m, stderr);
     for (unsigned i = 0; i < c->ndisks; i++)
         fprintf(stderr, "  disk             %s%s\n", c->disks[i].path,
@@ -43,16 +47,12 @@ static void banner(const struct machine *m)
                                       : ", changes are discarded");
     if (c->params)
         fprintf(stderr, "  parameters       %s\n", c->params);
-    fprintf(stderr, "  quit: Ctrl-A X   help: Ctrl-A H\n");
+    fprintf(stderr, "  quit: Ctrl-A X   help: Ctrl-A H   monitor: Ctrl-A C\n");
 }
 
 static void memory_map(struct machine *m)
 {
-    struct bus_range r;
-    static const char *const kinds[] = {"", "RAM", "ROM", "device"};
-    for (unsigned i = 0; bus_range(m->bus, i, &r); i++)
-        printf("  0x%010llx-0x%010llx  %-6s %s\n", (unsigned long long)r.base,
-               (unsigned long long)(r.base + r.size - 1), kinds[r.kind], r.name ? r.name : "");
+    machine_show_map(m);
     printf("loaded:\n");
     show_segments(m, stdout);
     printf("start: pc 0x%llx, x0 0x%llx, EL%u, PSCI by %s\n", (unsigned long long)m->cpus[0]->pc,
@@ -73,46 +73,6 @@ static void stats(struct machine *m)
             (unsigned long long)machine_hash(m));
 }
 
-static void where(const struct machine *m)
-{
-    static const char *const states[] = {"running", "waiting for an interrupt", "waiting for an event", "off",
-                                         "halted"};
-    for (unsigned i = 0; i < m->ncpus; i++) {
-        const struct cpu *c = m->cpus[i];
-        fprintf(stderr, "  cpu%u: %s, EL%u, pc 0x%llx%s\n", i, states[c->run], c->ps.el, (unsigned long long)c->pc,
-                c->ps.daif & DAIF_I ? ", interrupts masked" : "");
-    }
-}
-
-static void explain_loop(const struct machine *m, const char *nl)
-{
-    const struct loop *l = &m->loop;
-    const struct cpu *c = m->cpus[l->cpu];
-    char words[160];
-    esr_describe(c->sys[c->ps.el == 3 ? ESR_EL3 : c->ps.el == 2 ? ESR_EL2 : ESR_EL1], words, sizeof words);
-    fprintf(stderr, "%s%s: guest is stuck: CPU%u re-takes \"%s\" at 0x%llx, EL%u (%llu times)\n", nl,
-            m->config->program, l->cpu, words, (unsigned long long)l->vector, c->ps.el, (unsigned long long)l->count);
-    esr_describe(l->first.esr, words, sizeof words);
-    fprintf(stderr, "  first: EL%u at 0x%llx: %s, esr 0x%llx, far 0x%llx\n", l->first.from_el,
-            (unsigned long long)l->first.pc, words, (unsigned long long)l->first.esr, (unsigned long long)l->first.far);
-    u64 vbar = c->sys[c->ps.el == 3 ? VBAR_EL3 : c->ps.el == 2 ? VBAR_EL2 : VBAR_EL1];
-    fprintf(stderr, "  VBAR_EL%u=0x%llx%s\n", c->ps.el, (unsigned long long)vbar,
-            vbar ? "" : ": no exception vectors were installed");
-    if (!m->config->el2 && bits(l->first.esr, 31, 26) == EC_UNKNOWN)
-        fprintf(stderr, "  likely: this image needs EL2, and the machine has none (--el 2 gives it)\n");
-}
-
-static void explain(const struct machine *m, enum stop why, const char *nl)
-{
-    if (why == STOP_LOOP) {
-        explain_loop(m, nl);
-        return;
-    }
-    fprintf(stderr, "%s%s: guest is stuck: every CPU is asleep and nothing is left that could wake one\n", nl,
-            m->config->program);
-    where(m);
-}
-
 static int finish(struct machine *m, enum stop why)
 {
     const struct config *c = m->config;
@@ -120,6 +80,7 @@ static int finish(struct machine *m, enum stop why)
     switch (why) {
     case STOP_NONE:
     case STOP_BUDGET:
+    case STOP_MONITOR:
     case STOP_POWEROFF:
     case STOP_UNTIL:
         if (c->until && why == STOP_POWEROFF) {
@@ -128,19 +89,26 @@ static int finish(struct machine *m, enum stop why)
         }
         return 0;
     case STOP_RESET: return c->qemu_status ? 0 : STATUS_RESET;
-    case STOP_QUIT: fprintf(stderr, "%s%s: terminated by Ctrl-A X\n", nl, c->program); return 0;
+    case STOP_QUIT:
+        if (!c->debug)
+            fprintf(stderr, "%s%s: terminated by Ctrl-A X\n", nl, c->program);
+        return 0;
     case STOP_SIGNAL:
         fprintf(stderr, "%s%s: terminating on signal %d\n", nl, c->program, m->signal_number);
         return c->qemu_status ? 0 : 128 + m->signal_number;
     case STOP_TIMEOUT:
         fprintf(stderr, "%s%s: time limit reached\n", nl, c->program);
-        where(m);
+        diagnose_where(m);
         return STATUS_TIMEOUT;
     case STOP_STUCK:
-    case STOP_LOOP: explain(m, why, nl); return STATUS_STUCK;
+    case STOP_LOOP: {
+        int status = diagnose_stuck(m, why, nl);
+        return c->qemu_status ? 0 : status;
+    }
+    case STOP_EXIT: return m->exit_status;
     case STOP_PANIC:
         fprintf(stderr, "%s%s: the guest's kernel panicked; its last words are above\n", nl, c->program);
-        where(m);
+        diagnose_where(m);
         return STATUS_PANIC;
     case STOP_OUTPUT: return c->qemu_status ? 0 : 128 + SIGPIPE;
     }
@@ -168,6 +136,64 @@ static void watch_panics(struct machine *m)
 
 static void until_matched(void *arg) { machine_stop(arg, STOP_UNTIL); }
 
+/* Runs until the end; the monitor comes between when it is asked for. */
+static enum stop run_with_monitor(struct machine *m)
+{
+    enum stop why = m->config->debug ? STOP_MONITOR : machine_run(m, ~0ull);
+    bool told = false;
+    while (why == STOP_MONITOR) {
+        if (!told && !m->config->quiet)
+            fprintf(stderr, "\nelara: stopped; help shows the monitor's commands\n");
+        told = true;
+        why = monitor_run(m);
+        if (why != STOP_NONE)
+            break;
+        console_start(m->console);
+        why = machine_run(m, ~0ull);
+    }
+    return why;
+}
+
+/* Whoever looks on is told that the guest is stuck, and may end it. */
+static enum stop run_report(struct machine *m)
+{
+    const struct config *c = m->config;
+    bool report = c->qemu_status || c->debug || c->on_stuck == STUCK_REPORT ||
+                  (c->on_stuck == STUCK_AUTO && console_is_tty(m->console));
+    enum stop why = run_with_monitor(m);
+    if (!report || (why != STOP_STUCK && why != STOP_LOOP))
+        return why;
+    diagnose_stuck(m, why, console_at_line_start(m->console) ? "" : "\n");
+    fprintf(stderr, "  it goes on; %s\n",
+            console_is_tty(m->console) ? "Ctrl-A X ends it, Ctrl-A C shows more" : "SIGTERM ends it");
+    m->wait_when_stuck = m->no_loops = true;
+    return run_with_monitor(m);
+}
+
+static int run_machine(struct machine *m)
+{
+    const struct config *c = m->config;
+    struct err e = {0};
+    m->paced = c->pace == PACE_ON || (c->host_clock && c->pace != PACE_OFF) ||
+               (c->pace == PACE_AUTO && console_is_tty(m->console));
+    if (!c->quiet)
+        banner(m);
+    if (c->until)
+        console_watch(m->console, c->until, until_matched, m);
+    if (!c->qemu_status && !c->ignore_panic)
+        watch_panics(m);
+    if (!c->debug)
+        console_start(m->console);
+    int status = finish(m, run_report(m));
+    if (c->stats)
+        stats(m);
+    if (c->screenshot && !machine_screenshot(m, c->screenshot, &e)) {
+        run_complain(c, &e);
+        status = status ? status : e.status;
+    }
+    return status;
+}
+
 int run_config(struct config *c)
 {
     struct err e = {0};
@@ -178,36 +204,18 @@ int run_config(struct config *c)
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(c->engine, "lockstep") == 0)
         return lockstep_run(c);
-    struct console *console = console_new(STDIN_FILENO, STDOUT_FILENO, c->qemu_status);
-    struct machine *m = machine_new(c, c->dry_run ? NULL : console, &e);
-    int status;
+    struct console *console = NULL;
+    struct machine *m = NULL;
+    int status = 0;
+    if (c->dry_run || (console = console_open(c->serial ? c->serial : "stdio", c->qemu_status || c->debug, &e)))
+        m = machine_new(c, console, &e);
     if (!m) {
         run_complain(c, &e);
         status = c->qemu_status ? 1 : e.status;
     } else if (c->dry_run) {
         memory_map(m);
-        status = 0;
     } else {
-        m->wait_when_stuck = c->qemu_status;
-        m->paced = c->pace == PACE_ON || (c->pace == PACE_AUTO && console_is_tty(console));
-        if (!c->quiet)
-            banner(m);
-        if (c->until)
-            console_watch(console, c->until, until_matched, m);
-        if (!c->qemu_status && !c->ignore_panic)
-            watch_panics(m);
-        console_start(console);
-        bool report = c->on_stuck == STUCK_REPORT || (c->on_stuck == STUCK_AUTO && console_is_tty(console));
-        enum stop why = machine_run(m, ~0ull);
-        if (report && (why == STOP_STUCK || why == STOP_LOOP)) { /* the user looks on, and ends it */
-            explain(m, why, console_at_line_start(console) ? "" : "\n");
-            fprintf(stderr, "  it goes on; Ctrl-A X ends it\n");
-            m->wait_when_stuck = true;
-            why = machine_run(m, ~0ull);
-        }
-        status = finish(m, why);
-        if (c->stats)
-            stats(m);
+        status = run_machine(m);
     }
     machine_free(m);
     console_free(console);

@@ -41,6 +41,7 @@ static void look_at_host(struct machine *m, int signals)
     if (m->console)
         switch (console_poll(m->console)) {
         case CONSOLE_QUIT: machine_stop(m, STOP_QUIT); break;
+        case CONSOLE_MONITOR: machine_stop(m, STOP_MONITOR); break;
         case CONSOLE_OUTPUT_GONE: machine_stop(m, STOP_OUTPUT); break;
         case CONSOLE_NOTHING: break;
         }
@@ -48,8 +49,12 @@ static void look_at_host(struct machine *m, int signals)
         network_poll(m->nets[i]);
     struct signalfd_siginfo info;
     if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
+        bool button = info.ssi_signo == SIGTERM && m->config->term_button && !m->signal_number;
         m->signal_number = (int)info.ssi_signo;
-        machine_stop(m, STOP_SIGNAL);
+        if (button) /* a second one ends the run */
+            machine_power_button(m);
+        else
+            machine_stop(m, info.ssi_signo == SIGINT && m->config->debug ? STOP_MONITOR : STOP_SIGNAL);
     }
 }
 
@@ -147,27 +152,29 @@ static void idle(struct machine *m, int signals)
     clock_skip(&m->clock, next);
 }
 
-static int open_signals(void)
+static int open_signals(sigset_t *before)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigprocmask(SIG_BLOCK, &set, before);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 enum stop machine_run(struct machine *m, u64 budget)
 {
-    int signals = m->console ? open_signals() : -1; /* only programs have a console */
-    u64 host_start = host_now();
+    sigset_t mask;
+    int signals = m->console ? open_signals(&mask) : -1; /* only programs have a console */
+    u64 host_start = host_now(), virtual_start = clock_now(&m->clock);
     m->host_ns = 0;
     m->stop = STOP_NONE;
     while (m->stop == STOP_NONE) {
         u64 now = host_now();
         if (now - m->host_ns >= HOST_LOOK_NS) {
             m->host_ns = now;
+            m->host_target = m->config->host_clock ? virtual_start + (now - host_start) : 0;
             look_at_host(m, signals);
             if (m->config->timeout && now - host_start > m->config->timeout * 1000000000ull)
                 machine_stop(m, STOP_TIMEOUT);
@@ -176,6 +183,7 @@ enum stop machine_run(struct machine *m, u64 budget)
             machine_stop(m, STOP_BUDGET);
         if (m->config->limit && clock_now(&m->clock) >= m->config->limit)
             machine_stop(m, STOP_TIMEOUT);
+        clock_skip(&m->clock, m->host_target); /* an event on the way fires in its turn */
         clock_fire(&m->clock);
         if (m->stop != STOP_NONE)
             break;
@@ -196,7 +204,9 @@ enum stop machine_run(struct machine *m, u64 budget)
     }
     if (m->console)
         console_flush(m->console);
-    if (signals >= 0)
+    if (signals >= 0) {
         close(signals);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+    }
     return (enum stop)m->stop;
 }

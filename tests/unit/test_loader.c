@@ -130,7 +130,7 @@ START_TEST(test_kinds)
     memset(p, 0, sizeof p);
     put(p, 1080, 0xef53, 2);
     c.image = write_file(0, p, sizeof p);
-    refused("disk image; give it with -d");
+    refused("disk image: did you swap them? Give it with -d");
     make_image(p, sizeof p, 0, 8192);
     c.image = write_file(0, p, 4000);
     refused("is truncated: its section table needs 4096 bytes, the file has 4000");
@@ -187,6 +187,130 @@ START_TEST(test_gzip)
     fclose(g);
     c.image = write_file(1, z, n / 2);
     refused("cannot be unpacked");
+}
+END_TEST
+
+/* gzip data of n bytes at p into z; returns its length. */
+static size_t pack(const u8 *p, size_t n, u8 *z, size_t max)
+{
+    z_stream s = {.next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n, .next_out = z, .avail_out = (uInt)max};
+    ck_assert_int_eq(deflateInit2(&s, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    ck_assert_int_eq(deflate(&s, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&s);
+    return max - s.avail_out;
+}
+
+START_TEST(test_zboot)
+{
+    u8 p[4096], z[8192] = "MZ";
+    make_image(p, sizeof p, 0, 0x10000);
+    memcpy(z + 4, "zimg", 4);
+    memcpy(z + 24, "gzip", 5);
+    size_t n = pack(p, sizeof p, z + 1024, sizeof z - 1024);
+    put(z, 8, 1024, 4);
+    put(z, 12, n, 4);
+    c.image = write_file(0, z, 1024 + n);
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_uint_eq(b.seg[0].addr, 0x40200000);
+    ck_assert_mem_eq(b.seg[0].data, p, sizeof p);
+    boot_free(&b);
+    c.image = write_file(0, z, 1000 + n);
+    refused("its payload ends at byte");
+    memcpy(z + 24, "zstd22", 7);
+    c.image = write_file(0, z, 1024 + n);
+    refused("compressed with zstd22, which is not built in");
+    put(z, 8, 0xffffffff, 4);
+    c.image = write_file(0, z, 1024 + n);
+    refused("is truncated");
+}
+END_TEST
+
+static void make_uimage(u8 *p, size_t size, unsigned arch, unsigned compression)
+{
+    memset(p, 0, 64);
+    memcpy(p, "\x27\x05\x19\x56", 4);
+    for (unsigned i = 0; i < 4; i++) {
+        p[12 + i] = (u8)(size >> (24 - 8 * i));
+        p[16 + i] = (u8)(0x40300000u >> (24 - 8 * i));
+        p[20 + i] = (u8)(0x40300040u >> (24 - 8 * i));
+    }
+    p[28] = 5;
+    p[29] = (u8)arch;
+    p[30] = 2;
+    p[31] = (u8)compression;
+    memcpy(p + 32, "a kernel", 8);
+}
+
+START_TEST(test_uimage)
+{
+    u8 p[64 + 4096], z[64 + 8192];
+    make_uimage(p, 4096, 22, 0);
+    make_image(p + 64, 4096, 0, 0x10000);
+    c.image = write_file(0, p, sizeof p); /* an Image inside is placed by its own header */
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_uint_eq(b.entry, 0x40200000);
+    ck_assert_mem_eq(b.seg[0].data, p + 64, 4096);
+    boot_free(&b);
+    size_t n = pack(p + 64, 4096, z + 64, sizeof z - 64);
+    make_uimage(z, n, 22, 1);
+    c.image = write_file(0, z, 64 + n);
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_mem_eq(b.seg[0].data, p + 64, 4096);
+    boot_free(&b);
+    for (unsigned i = 0; i < 4096; i++) /* anything else goes where the uImage says */
+        p[64 + i] = (u8)(i * 37 + 1);
+    c.image = write_file(0, p, sizeof p);
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_uint_eq(b.seg[0].addr, 0x40300000);
+    ck_assert_uint_eq(b.entry, 0x40300040);
+    boot_free(&b);
+    c.image = write_file(0, p, 4000);
+    refused("is truncated: its uImage header needs 4160 bytes, the file has 4000");
+    make_uimage(p, 4096, 2, 0);
+    c.image = write_file(0, p, sizeof p);
+    refused("a U-Boot uImage (\"a kernel\"), but not of an arm64 kernel");
+    make_uimage(p, 4096, 22, 3);
+    c.image = write_file(0, p, sizeof p);
+    refused("compression is not built in");
+}
+END_TEST
+
+START_TEST(test_raw)
+{
+    u8 p[4096];
+    for (unsigned i = 0; i < sizeof p; i++)
+        p[i] = (u8)(i * 37 + 1);
+    c.image = write_file(0, p, sizeof p); /* as a kernel: where Linux used to be */
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_uint_eq(b.entry, 0x40080000);
+    boot_free(&b);
+    c.image = NULL;
+    c.loads[0] = (struct config_load){.path = path[0], .addr = 0x41234568, .has_addr = true, .raw = true};
+    c.nloads = 1;
+    ck_assert_msg(plan(), "%s", e.text);
+    ck_assert_uint_eq(b.entry, 0x41234568);
+    ck_assert_uint_eq(b.seg[0].addr, 0x41234568);
+}
+END_TEST
+
+START_TEST(test_hypervisor_alone)
+{
+    u8 p[4096];
+    make_image(p, sizeof p, 0, 0x10000);
+    memcpy(p + 2000, "xen,xen-bootargs", 16);
+    c.image = write_file(0, p, sizeof p);
+    refused("is Xen and has nothing to run");
+    c.el2 = false;
+    refused("is Xen, which needs EL2");
+    c.force = true;
+    ck_assert_msg(plan(), "%s", e.text);
+    boot_free(&b);
+    c.force = false;
+    c.el2 = true;
+    c.loads[0] = (struct config_load){
+        .path = write_file(1, "x", 1), .addr = 0x50000000, .has_addr = true, .raw = true, .module = "kernel"};
+    c.nloads = 1;
+    ck_assert_msg(plan(), "%s", e.text);
 }
 END_TEST
 
@@ -256,6 +380,10 @@ int main(void)
     tcase_add_test(t, test_kinds);
     tcase_add_test(t, test_linux);
     tcase_add_test(t, test_gzip);
+    tcase_add_test(t, test_zboot);
+    tcase_add_test(t, test_uimage);
+    tcase_add_test(t, test_raw);
+    tcase_add_test(t, test_hypervisor_alone);
     tcase_add_test(t, test_elf);
     tcase_add_test(t, test_overlap);
     tcase_add_test(t, test_xen);

@@ -186,10 +186,51 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+START_TEST(test_run_options)
+{
+    ck_assert(parse("Image --clock host --serial pty --on-term button --ramfb --screenshot a.png --semihosting"));
+    ck_assert(c.host_clock && c.term_button && c.ramfb && c.semihosting);
+    ck_assert_str_eq(c.serial, "pty");
+    ck_assert_str_eq(c.screenshot, "a.png");
+    ck_assert(!parse("--parallel"));
+    ck_assert_ptr_nonnull(strstr(e.text, "does not work yet"));
+}
+END_TEST
+
+START_TEST(test_qemu_serial)
+{
+    static const char *const rows[][2] = {{"stdio", "stdio"},
+                                          {"mon:stdio", "stdio"},
+                                          {"null", "none"},
+                                          {"pty", "pty"},
+                                          {"file:a.log", "file:a.log"},
+                                          {"unix:/tmp/s,server=on,wait=off", "unix:/tmp/s,nowait"},
+                                          {"tcp:localhost:99,server,nowait", "tcp:localhost:99,nowait"},
+                                          {"tcp::99,server=on", "tcp::99"},
+                                          {"unix:/tmp/s", "unix:/tmp/s,connect"}};
+    char line[128];
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        snprintf(line, sizeof line, "-M virt -serial %s -kernel Image", rows[i][0]);
+        ck_assert_msg(qemu(line), "%s", e.text);
+        ck_assert_str_eq(c.serial, rows[i][1]);
+    }
+    ck_assert(!qemu("-serial telnet:localhost:1"));
+    ck_assert(qemu("-M virt -device ramfb -semihosting -S"));
+    ck_assert(c.ramfb && c.semihosting && c.debug);
+    ck_assert(!qemu("-kernl Image"));
+    ck_assert_ptr_nonnull(strstr(e.text, "did you mean -kernel?"));
+    ck_assert(!qemu("-device virtio-blk-pic"));
+    ck_assert_ptr_nonnull(strstr(e.text, "did you mean virtio-blk-pci?"));
+}
+END_TEST
+
 START_TEST(test_table)
 {
-    /* one page of help, no double names or letters */
-    ck_assert_uint_le(option_row_count, 36);
+    /* one page of help (the rest is in the manual page), no double names or letters */
+    unsigned shown = 0;
+    for (unsigned i = 0; i < option_row_count; i++)
+        shown += strcmp(option_rows[i].group, "Rarely") != 0 && strcmp(option_rows[i].group, "Testing") != 0;
+    ck_assert_uint_le(shown, 36);
     for (unsigned i = 0; i < option_row_count; i++)
         for (unsigned k = 0; k < i; k++) {
             ck_assert_str_ne(option_rows[i].name, option_rows[k].name);
@@ -212,6 +253,8 @@ int main(void)
     tcase_add_loop_test(t, test_qemu_refused, 0, ARRAY_LEN(refused));
     tcase_add_test(t, test_sizes);
     tcase_add_test(t, test_table);
+    tcase_add_test(t, test_run_options);
+    tcase_add_test(t, test_qemu_serial);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

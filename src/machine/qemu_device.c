@@ -1,0 +1,304 @@
+/* Drives, network ends, shared folders and the devices in front of them, from QEMU's command line.
+ *
+ * -device is looked at last, when everything it can name is known. Virtio devices get transports from the last one
+ * downward, as on QEMU's board. */
+#include <stdio.h>
+#include <string.h>
+
+#include "machine/disk.h"
+#include "machine/qemu_internal.h"
+
+static bool drive_format(struct qemu_parse *p, struct qemu_drive *d, const char *v)
+{
+    d->format = strcmp(v, "qcow2") == 0 ? DISK_QCOW2 : DISK_RAW;
+    return d->format == DISK_QCOW2 || strcmp(v, "raw") == 0 ||
+           USAGE(p, "-drive format=%s: raw and qcow2 can be read", v);
+}
+
+bool qemu_opt_drive(struct qemu_parse *p, const char *val)
+{
+    if (p->ndrives == QEMU_DRIVES)
+        return USAGE(p, "at most %d -drive", QEMU_DRIVES);
+    struct qemu_drive *d = &p->drives[p->ndrives++];
+    *d = (struct qemu_drive){0}; /* a pflash drive gives its place back */
+    const char *s = val, *bus = "virtio";
+    u64 unit = 0;
+    for (const char *item; (item = options_item(p->c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        bool ok = true;
+        if (strcmp(key, "file") == 0)
+            d->file = v;
+        else if (strcmp(key, "id") == 0)
+            d->id = v;
+        else if (strcmp(key, "if") == 0)
+            bus = v;
+        else if (strcmp(key, "readonly") == 0 || strcmp(key, "read-only") == 0)
+            ok = qemu_on_off(p, key, v, &d->read_only);
+        else if (strcmp(key, "snapshot") == 0)
+            ok = qemu_on_off(p, key, v, &d->snapshot);
+        else if (strcmp(key, "unit") == 0)
+            ok = (err_parse_size(v, &unit) && unit < 2) || USAGE(p, "-drive unit=%s: 0 or 1", v);
+        else if (strcmp(key, "format") == 0)
+            ok = drive_format(p, d, v);
+        else if (strcmp(key, "cache") != 0 && strcmp(key, "media") != 0 && strcmp(key, "index") != 0 &&
+                 strcmp(key, "aio") != 0 && strcmp(key, "discard") != 0)
+            ok = USAGE(p, "-drive property \"%s\" is not known", key);
+        if (!ok)
+            return false;
+    }
+    if (strcmp(bus, "pflash") == 0 && d->file) {
+        p->c->flash[unit] =
+            (struct config_disk){.path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only};
+        p->ndrives--;
+        return true;
+    }
+    if (strcmp(bus, "none") != 0)
+        return USAGE(p, "-drive if=%s is not supported yet; use if=none,id=X and -device virtio-blk-device,drive=X",
+                     bus);
+    return d->file || USAGE(p, "-drive %s: no file=", val);
+}
+
+/* ---- -device -------------------------------------------------------------------------------- */
+
+static struct config_load *new_load(struct qemu_parse *p)
+{
+    if (p->c->nloads == CONFIG_LOADS) {
+        USAGE(p, "at most %d -device loader and guest-loader", CONFIG_LOADS);
+        return NULL;
+    }
+    struct config_load *l = &p->c->loads[p->c->nloads++];
+    *l = (struct config_load){0};
+    return l;
+}
+
+static bool device_loader(struct qemu_parse *p, const char *s)
+{
+    struct config_load *l = new_load(p);
+    if (!l)
+        return false;
+    for (const char *item; (item = options_item(p->c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        if (strcmp(key, "file") == 0)
+            l->path = v;
+        else if (strcmp(key, "addr") == 0) {
+            if (!err_parse_size(v, &l->addr))
+                return USAGE(p, "-device loader: addr=%s is no address", v);
+            l->has_addr = true;
+        } else if (strcmp(key, "force-raw") == 0) {
+            if (!qemu_on_off(p, key, v, &l->raw))
+                return false;
+        } else {
+            return USAGE(p, "-device loader: property \"%s\" is not supported yet", key);
+        }
+    }
+    return l->path || USAGE(p, "-device loader: no file=");
+}
+
+static bool device_guest_loader(struct qemu_parse *p, const char *s)
+{
+    struct config_load *l = new_load(p);
+    if (!l)
+        return false;
+    for (const char *item; (item = options_item(p->c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        if (strcmp(key, "kernel") == 0 || strcmp(key, "initrd") == 0) {
+            l->path = v;
+            l->module = key[0] == 'k' ? "kernel" : "ramdisk";
+        } else if (strcmp(key, "bootargs") == 0) {
+            l->bootargs = v;
+        } else if (strcmp(key, "addr") != 0) {
+            return USAGE(p, "-device guest-loader: property \"%s\" is not known", key);
+        } else if (!err_parse_size(v, &l->addr)) {
+            return USAGE(p, "-device guest-loader: addr=%s is no address", v);
+        }
+        l->has_addr |= strcmp(key, "addr") == 0;
+    }
+    if (!l->path || !l->has_addr)
+        return USAGE(p, "-device guest-loader: needs addr= and kernel= or initrd=");
+    l->raw = true;
+    return true;
+}
+
+/* Properties that all virtio devices share. */
+static bool card_property(struct qemu_parse *p, struct config_card *k, const char *name, const char *key, const char *v)
+{
+    u64 slot;
+    char hex[32];
+    if (strcmp(key, "id") == 0 || strcmp(key, "bus") == 0)
+        return true;
+    if (strcmp(key, "serial") == 0 && (k->type == CARD_DISK || k->type == CARD_NVME))
+        return (k->serial = v) != NULL;
+    if (strcmp(key, "mount_tag") == 0 && k->type == CARD_9P)
+        return (p->mount_tag = v) != NULL;
+    if (strcmp(key, "iommu_platform") == 0)
+        return qemu_on_off(p, key, v, &k->platform);
+    if (k->pci && strcmp(key, "disable-legacy") == 0)
+        return qemu_on_off(p, key, v, &k->modern);
+    if (k->pci && strcmp(key, "romfile") == 0 && (!*v || strcmp(v, "on") == 0))
+        return true; /* there are no option ROMs */
+    if (!k->pci || strcmp(key, "addr") != 0)
+        return USAGE(p, "-device %s: property \"%s\" is not supported yet", name, key);
+    snprintf(hex, sizeof hex, "0x%s", v + (strncmp(v, "0x", 2) == 0 ? 2 : 0));
+    if (!err_parse_size(hex, &slot) || slot < 1 || slot > 31)
+        return USAGE(p, "-device %s: addr=%s is no device number", name, v);
+    k->slot = (unsigned)slot;
+    return true;
+}
+
+static bool bind_drive(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
+{
+    struct config *c = p->c;
+    for (unsigned i = 0; i < p->ndrives; i++) {
+        struct qemu_drive *d = &p->drives[i];
+        if (!d->id || strcmp(d->id, id) != 0)
+            continue;
+        if (c->ndisks == CONFIG_DISKS)
+            return USAGE(p, "at most %d disks", CONFIG_DISKS);
+        k->index = c->ndisks;
+        c->disks[c->ndisks++] = (struct config_disk){
+            .path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only, .format = d->format};
+        return d->used = true;
+    }
+    return USAGE(p, "-device %s: there is no -drive with id=%s", name, id);
+}
+
+static bool bind_net(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
+{
+    for (unsigned i = 0; i < p->c->nnics; i++)
+        if (p->net_ids[i] && strcmp(p->net_ids[i], id) == 0) {
+            k->index = i;
+            return true;
+        }
+    return USAGE(p, "-device %s: there is no -netdev with id=%s", name, id);
+}
+
+static bool bind_fsdev(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
+{
+    for (unsigned i = 0; i < p->c->nshares; i++)
+        if (p->fs_ids[i] && strcmp(p->fs_ids[i], id) == 0) {
+            k->index = i;
+            return true;
+        }
+    return USAGE(p, "-device %s: there is no -fsdev with id=%s", name, id);
+}
+
+static const struct {
+    const char *name, *backend; /* the property that names the other end */
+    u8 type;
+    bool pci;
+    bool (*bind)(struct qemu_parse *, struct config_card *, const char *name, const char *id);
+} cards[] = {
+    {"virtio-blk-device", "drive", CARD_DISK, false, bind_drive},
+    {"virtio-blk-pci", "drive", CARD_DISK, true, bind_drive},
+    {"virtio-net-device", "netdev", CARD_NIC, false, bind_net},
+    {"virtio-net-pci", "netdev", CARD_NIC, true, bind_net},
+    {"virtio-rng-device", NULL, CARD_RNG, false, NULL},
+    {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
+    {"nvme", "drive", CARD_NVME, true, bind_drive},
+    {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
+    {"virtio-9p-pci", "fsdev", CARD_9P, true, bind_fsdev},
+};
+
+static bool device_card(struct qemu_parse *p, unsigned n, const char *s)
+{
+    const char *name = cards[n].name;
+    struct config_card *k = config_card(p->c, cards[n].type, 0);
+    if (!k || (!cards[n].pci && !p->next_slot))
+        return USAGE(p, "too many virtio devices");
+    bool bound = !cards[n].backend;
+    k->pci = cards[n].pci;
+    p->mount_tag = NULL;
+    for (const char *item; (item = options_item(p->c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        bool is_backend = cards[n].backend && strcmp(key, cards[n].backend) == 0;
+        if (!(is_backend ? cards[n].bind(p, k, name, v) : card_property(p, k, name, key, v)))
+            return false;
+        bound |= is_backend;
+    }
+    if (k->type == CARD_9P && bound && p->mount_tag)
+        p->c->shares[k->index].tag = p->mount_tag;
+    if (!k->pci)
+        k->slot = --p->next_slot;
+    return bound || USAGE(p, "-device %s: needs %s=ID", name, cards[n].backend);
+}
+
+bool qemu_opt_netdev(struct qemu_parse *p, const char *val)
+{
+    struct config *c = p->c;
+    if (c->nnics == CONFIG_NICS)
+        return USAGE(p, "at most %d -netdev", CONFIG_NICS);
+    const char *s = val, *kind = options_item(c, &s);
+    if (!kind || strcmp(kind, "user") != 0)
+        return USAGE(p, "-netdev %s is not supported yet; user is", kind ? kind : "");
+    struct config_nic *n = &c->nics[c->nnics];
+    *n = (struct config_nic){.user = true};
+    for (const char *item; (item = options_item(c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        if (strcmp(key, "id") == 0)
+            p->net_ids[c->nnics] = v;
+        else if (strcmp(key, "hostfwd") == 0 && n->nforwards < CONFIG_FORWARDS)
+            n->forwards[n->nforwards++] = v;
+        else if (strcmp(key, "restrict") == 0) {
+            if (!qemu_on_off(p, key, v, &n->restricted))
+                return false;
+        } else {
+            return USAGE(p, "-netdev user: property \"%s\" is not supported yet", key);
+        }
+    }
+    c->nnics++;
+    return true;
+}
+
+bool qemu_opt_fsdev(struct qemu_parse *p, const char *val)
+{
+    struct config *c = p->c;
+    if (c->nshares == CONFIG_SHARES)
+        return USAGE(p, "at most %d -fsdev", CONFIG_SHARES);
+    const char *s = val, *kind = options_item(c, &s);
+    if (!kind || strcmp(kind, "local") != 0)
+        return USAGE(p, "-fsdev %s is not supported; local is", kind ? kind : "");
+    struct config_share *d = &c->shares[c->nshares];
+    *d = (struct config_share){.tag = "share"};
+    for (const char *item; (item = options_item(c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        if (strcmp(key, "id") == 0)
+            p->fs_ids[c->nshares] = v;
+        else if (strcmp(key, "path") == 0)
+            d->path = v;
+        else if (strcmp(key, "readonly") == 0) {
+            if (!qemu_on_off(p, key, v, &d->read_only))
+                return false;
+        } else if (strcmp(key, "security_model") != 0 || strncmp(v, "mapped", 6) == 0) {
+            return USAGE(p, "-fsdev local: %s=%s is not supported (security_model=none and passthrough are)", key, v);
+        }
+    }
+    c->nshares++;
+    return d->path || USAGE(p, "-fsdev local: no path=");
+}
+
+bool qemu_device(struct qemu_parse *p, const char *val)
+{
+    const char *s = val, *name = options_item(p->c, &s);
+    if (!name)
+        return USAGE(p, "-device needs a device");
+    if (strcmp(name, "loader") == 0)
+        return device_loader(p, s);
+    if (strcmp(name, "guest-loader") == 0)
+        return device_guest_loader(p, s);
+    if (strcmp(name, "ramfb") == 0)
+        return p->c->ramfb = true;
+    for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
+        if (strcmp(name, cards[i].name) == 0)
+            return device_card(p, i, s);
+    const char *names[ARRAY_LEN(cards) + 3] = {"loader", "guest-loader", "ramfb"};
+    for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
+        names[i + 3] = cards[i].name;
+    USAGE(p, "-device %s is not supported", name);
+    return qemu_near_misses(p, "", name, names, ARRAY_LEN(names));
+}
