@@ -7,8 +7,6 @@
 #include "core/bits.h"
 #include "jit/internal.h"
 
-enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };
-
 /* rax: VA. Leaves rdx = host - VA; jumps to the slow path's stub otherwise. rax stays. table: the fast table, whose
  * index is in rcx already. */
 static void check_in(struct translation *t, unsigned table, s32 tags, unsigned size, bool aligned)
@@ -31,7 +29,7 @@ static void check_in(struct translation *t, unsigned table, s32 tags, unsigned s
     x64_rmx(a, true, X_LOAD, RDX, table, RCX, 3, (s32)offsetof(struct fast, delta));
 }
 
-static void check(struct translation *t, s32 tags, unsigned size, bool aligned)
+void t_check(struct translation *t, s32 tags, unsigned size, bool aligned)
 {
     x64_bextr(&t->as, RCX, RAX, R_INDEX);
     check_in(t, R_FT, tags, size, aligned);
@@ -49,8 +47,7 @@ static void check_unpriv(struct translation *t, s32 tags, unsigned size, bool al
 }
 
 /* rax = base + what the addressing mode adds; notes the check of SP's alignment. */
-enum mode { IMM, POST, PRE, REG, EXT, BASE, UNPRIV };
-static void address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
+void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     struct x64 *a = &t->as;
     t->sp_check = NULL;
@@ -61,9 +58,9 @@ static void address(struct translation *t, const struct op *o, unsigned mode, un
         t->sp_check = x64_jcc(a, CC_NE);
     }
     switch (mode) {
-    case POST:
-    case BASE: break;
-    case REG:
+    case MODE_POST:
+    case MODE_BASE: break;
+    case MODE_REG:
         if (o->y && scale) {
             op_x(t, true, X_LOAD, RCX, o->rm);
             x64_rmx(a, true, X_LEA, RAX, RAX, RCX, scale, 0);
@@ -71,7 +68,7 @@ static void address(struct translation *t, const struct op *o, unsigned mode, un
             op_x(t, true, X_ADD, RAX, o->rm);
         }
         break;
-    case EXT:
+    case MODE_EXT:
         op_x(t, o->x != 0, o->x ? X_MOVSXD : X_LOAD, RCX, o->rm);
         x64_rmx(a, true, X_LEA, RAX, RAX, RCX, o->y ? scale : 0, 0);
         break;
@@ -83,11 +80,11 @@ static void address(struct translation *t, const struct op *o, unsigned mode, un
 }
 
 /* rax: VA of the access. */
-static void write_back(struct translation *t, const struct op *o, unsigned mode)
+void t_write_back(struct translation *t, const struct op *o, unsigned mode)
 {
-    if (mode == POST)
+    if (mode == MODE_POST)
         x64_ri(&t->as, true, X_ADD, RAX, (s32)o->imm);
-    if (mode == POST || mode == PRE)
+    if (mode == MODE_POST || mode == MODE_PRE)
         st_x(t, o->rn, RAX);
 }
 
@@ -106,26 +103,26 @@ static void load(struct translation *t, unsigned what, unsigned scale)
 static void em_load(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    address(t, o, mode, scale);
+    t_address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == UNPRIV ? check_unpriv : check)(t, TAG_READ, 1u << scale, aligned);
+    (mode == MODE_UNPRIV ? check_unpriv : t_check)(t, TAG_READ, 1u << scale, aligned);
     load(t, what, scale);
     st_x(t, o->rd, RSI);
-    write_back(t, o, mode);
+    t_write_back(t, o, mode);
 }
 
 static void em_store(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
     struct x64 *a = &t->as;
-    address(t, o, mode, scale);
+    t_address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == UNPRIV ? check_unpriv : check)(t, TAG_WRITE, 1u << scale, aligned);
+    (mode == MODE_UNPRIV ? check_unpriv : t_check)(t, TAG_WRITE, 1u << scale, aligned);
     ld_x(t, scale == 3, RSI, o->rd);
     if (scale == 1)
         x64_8(a, 0x66);
     x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, 0);
-    write_back(t, o, mode);
+    t_write_back(t, o, mode);
 }
 
 static void em_literal(struct translation *t, const struct op *o)
@@ -133,7 +130,7 @@ static void em_literal(struct translation *t, const struct op *o)
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + o->imm));
     t->sp_check = NULL;
-    check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
+    t_check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
     load(t, what, scale);
     st_x(t, o->rd, RSI);
 }
@@ -154,8 +151,8 @@ static void em_ldxr(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    address(t, o, BASE, scale);
-    check(t, TAG_READ, 1u << scale, true);
+    t_address(t, o, MODE_BASE, scale);
+    t_check(t, TAG_READ, 1u << scale, true);
     load(t, LD, scale);
     page_of_access(t);
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.page));
@@ -172,8 +169,8 @@ static void em_stxr(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
     u8 *fail[3];
-    address(t, o, BASE, scale);
-    check(t, TAG_WRITE, 1u << scale, true);
+    t_address(t, o, MODE_BASE, scale);
+    t_check(t, TAG_WRITE, 1u << scale, true);
     x64_mov_imm(a, RDI, 1);
     x64_rm(a, false, X_MOVZX16, RSI, R_CPU, CPU(monitor.valid));
     x64_rm(a, false, X_AND, RSI, R_CONST, (s32)offsetof(struct jit_shared, monitor_mask));
@@ -210,15 +207,15 @@ static void em_ldp(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    address(t, o, mode, scale);
-    check(t, TAG_READ, 2u << scale, false);
+    t_address(t, o, mode, scale);
+    t_check(t, TAG_READ, 2u << scale, false);
     unsigned op = what == LDS64 ? X_MOVSXD : X_LOAD;
     bool w = what == LDS64 || scale == 3;
     x64_rmx(a, w, op, RSI, RAX, RDX, 0, 0);
     x64_rmx(a, w, op, RDI, RAX, RDX, 0, 1 << scale);
     st_x(t, o->rd, RSI);
     st_x(t, o->ra, RDI);
-    write_back(t, o, mode);
+    t_write_back(t, o, mode);
 }
 
 static void em_stp(struct translation *t, const struct op *o)
@@ -229,137 +226,21 @@ static void em_stp(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    address(t, o, mode, scale);
-    check(t, TAG_WRITE, 2u << scale, false);
+    t_address(t, o, mode, scale);
+    t_check(t, TAG_WRITE, 2u << scale, false);
     ld_x(t, scale == 3, RSI, o->rd);
     ld_x(t, scale == 3, RDI, o->ra);
     x64_rmx(a, scale == 3, X_STORE, RSI, RAX, RDX, 0, 0);
     x64_rmx(a, scale == 3, X_STORE, RDI, RAX, RDX, 0, 1 << scale);
-    write_back(t, o, mode);
+    t_write_back(t, o, mode);
 }
 
-/* ---- vector registers ------------------------------------------------------------------------ */
-
-/* Host vector registers are xmm0 and xmm1. With alignment checks the exec function does it. */
-static s32 v_disp(unsigned r) { return (s32)offsetof(struct cpu, v) + 32 * (s32)r - CPU_BIAS; }
-
-/* xmm = [rax + rdx + disp], zero-extended */
-static void load_v(struct translation *t, unsigned xmm, unsigned scale, s32 disp)
-{
-    struct x64 *a = &t->as;
-    if (scale < 2) {
-        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RSI, RAX, RDX, 0, disp);
-        x64_vex_rr(a, 1, 1, false, 0x6e, xmm, 0, RSI);
-    } else if (scale == 2) {
-        x64_vex_rmx(a, 1, 1, false, 0x6e, xmm, 0, RAX, RDX, disp);
-    } else {
-        x64_vex_rmx(a, 1, 2, false, scale == 3 ? 0x7e : 0x6f, xmm, 0, RAX, RDX, disp);
-    }
-}
-
-static void store_v(struct translation *t, unsigned r, unsigned scale, s32 disp)
-{
-    struct x64 *a = &t->as;
-    if (scale == 4) {
-        x64_vex_rm(a, 1, 1, false, 0x6f, 0, 0, R_CPU, v_disp(r));
-        x64_vex_rmx(a, 1, 2, false, 0x7f, 0, 0, RAX, RDX, disp);
-        return;
-    }
-    x64_rm(a, scale == 3, X_LOAD, RSI, R_CPU, v_disp(r));
-    if (scale == 1)
-        x64_8(a, 0x66);
-    x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, disp);
-}
-
-static void set_v(struct translation *t, unsigned r, unsigned xmm)
-{
-    x64_vex_rm(&t->as, 1, 1, false, 0x7f, xmm, 0, R_CPU, v_disp(r));
-}
-
-/* x = option<2>:option<0>, y = shifted */
-static void address_v(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
-{
-    struct x64 *a = &t->as;
-    address(t, o, mode == REG ? BASE : mode, 0);
-    if (mode != REG)
-        return;
-    op_x(t, o->x != 0, o->x & 1 ? X_LOAD : o->x & 2 ? X_MOVSXD : X_LOAD, RCX, o->rm);
-    if (o->y && scale > 3) {
-        x64_shift(a, true, X_SHL, RCX, scale);
-        x64_rr(a, true, X_ADD, RAX, RCX);
-    } else {
-        x64_rmx(a, true, X_LEA, RAX, RAX, RCX, o->y ? scale : 0, 0);
-    }
-}
-
-static void em_ldr_v(struct translation *t, const struct op *o)
-{
-    unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
-    address_v(t, o, mode, scale);
-    check(t, TAG_READ, 1u << scale, false);
-    load_v(t, 0, scale, 0);
-    set_v(t, o->rd, 0);
-    write_back(t, o, mode);
-}
-
-static void em_str_v(struct translation *t, const struct op *o)
-{
-    unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
-    address_v(t, o, mode, scale);
-    check(t, TAG_WRITE, 1u << scale, false);
-    store_v(t, o->rd, scale, 0);
-    write_back(t, o, mode);
-}
-
-static void em_ldp_v(struct translation *t, const struct op *o)
-{
-    unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
-    address(t, o, mode, 0);
-    check(t, TAG_READ, 2u << scale, false);
-    load_v(t, 0, scale, 0);
-    load_v(t, 1, scale, 1 << scale);
-    set_v(t, o->rd, 0);
-    set_v(t, o->ra, 1);
-    write_back(t, o, mode);
-}
-
-static void em_stp_v(struct translation *t, const struct op *o)
-{
-    unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
-    address(t, o, mode, 0);
-    check(t, TAG_WRITE, 2u << scale, false);
-    store_v(t, o->rd, scale, 0);
-    store_v(t, o->ra, scale, 1 << scale);
-    write_back(t, o, mode);
-}
-
-#define V_EXIT (EMIT_EXIT | EMIT_FP)
-#define VPAIR(name, fn, scale)                                                                                         \
-    ROW(name##_imm, fn, V_EXIT, IMM, scale), ROW(name##_post, fn, V_EXIT, POST, scale),                                \
-        ROW(name##_pre, fn, V_EXIT, PRE, scale)
-#define VMODES(name, fn, scale) VPAIR(name, fn, scale), ROW(name##_reg, fn, V_EXIT, REG, scale)
 #define MODES(name, fn, what, scale)                                                                                   \
-    ROW(name, fn, EMIT_EXIT, A(IMM, what), scale), ROW(name##_post, fn, EMIT_EXIT, A(POST, what), scale),              \
-        ROW(name##_pre, fn, EMIT_EXIT, A(PRE, what), scale)
+    ROW(name, fn, EMIT_EXIT, A(MODE_IMM, what), scale), ROW(name##_post, fn, EMIT_EXIT, A(MODE_POST, what), scale),    \
+        ROW(name##_pre, fn, EMIT_EXIT, A(MODE_PRE, what), scale)
 #define ALL(name, fn, what, scale)                                                                                     \
-    MODES(name, fn, what, scale), ROW(name##_reg, fn, EMIT_EXIT, A(REG, what), scale),                                 \
-        ROW(name##_ext, fn, EMIT_EXIT, A(EXT, what), scale)
+    MODES(name, fn, what, scale), ROW(name##_reg, fn, EMIT_EXIT, A(MODE_REG, what), scale),                            \
+        ROW(name##_ext, fn, EMIT_EXIT, A(MODE_EXT, what), scale)
 const struct emit_row emit_mem_rows[] = {
     ALL(ldrb, em_load, LD, 0),
     ALL(ldrsb32, em_load, LDS32, 0),
@@ -374,22 +255,22 @@ const struct emit_row emit_mem_rows[] = {
     ALL(strh, em_store, ST, 1),
     ALL(str32, em_store, ST, 2),
     ALL(str64, em_store, ST, 3),
-    ROW(ldr32_lit, em_literal, EMIT_EXIT, A(IMM, LD), 2),
-    ROW(ldrsw_lit, em_literal, EMIT_EXIT, A(IMM, LDS64), 2),
-    ROW(ldr64_lit, em_literal, EMIT_EXIT, A(IMM, LD), 3),
+    ROW(ldr32_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LD), 2),
+    ROW(ldrsw_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LDS64), 2),
+    ROW(ldr64_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LD), 3),
     MODES(ldp32, em_ldp, LD, 2),
     MODES(ldp64, em_ldp, LD, 3),
     MODES(ldpsw, em_ldp, LDS64, 2),
     MODES(stp32, em_stp, ST, 2),
     MODES(stp64, em_stp, ST, 3),
-    ROW(ldarb, em_load, EMIT_EXIT, A(BASE, LD) | ORDERED, 0),
-    ROW(ldarh, em_load, EMIT_EXIT, A(BASE, LD) | ORDERED, 1),
-    ROW(ldar32, em_load, EMIT_EXIT, A(BASE, LD) | ORDERED, 2),
-    ROW(ldar64, em_load, EMIT_EXIT, A(BASE, LD) | ORDERED, 3),
-    ROW(stlrb, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 0),
-    ROW(stlrh, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 1),
-    ROW(stlr32, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 2),
-    ROW(stlr64, em_store, EMIT_EXIT, A(BASE, ST) | ORDERED, 3),
+    ROW(ldarb, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 0),
+    ROW(ldarh, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 1),
+    ROW(ldar32, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 2),
+    ROW(ldar64, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 3),
+    ROW(stlrb, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 0),
+    ROW(stlrh, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 1),
+    ROW(stlr32, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 2),
+    ROW(stlr64, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 3),
     ROW(ldxrb, em_ldxr, EMIT_EXIT, 0, 0),
     ROW(ldxrh, em_ldxr, EMIT_EXIT, 0, 1),
     ROW(ldxr32, em_ldxr, EMIT_EXIT, 0, 2),
@@ -398,29 +279,13 @@ const struct emit_row emit_mem_rows[] = {
     ROW(stxrh, em_stxr, EMIT_EXIT, 0, 1),
     ROW(stxr32, em_stxr, EMIT_EXIT, 0, 2),
     ROW(stxr64, em_stxr, EMIT_EXIT, 0, 3),
-    ROW(ldtrb, em_load, EMIT_EXIT, A(UNPRIV, LD), 0),
-    ROW(ldtrh, em_load, EMIT_EXIT, A(UNPRIV, LD), 1),
-    ROW(ldtr32, em_load, EMIT_EXIT, A(UNPRIV, LD), 2),
-    ROW(ldtr64, em_load, EMIT_EXIT, A(UNPRIV, LD), 3),
-    ROW(sttrb, em_store, EMIT_EXIT, A(UNPRIV, ST), 0),
-    ROW(sttrh, em_store, EMIT_EXIT, A(UNPRIV, ST), 1),
-    ROW(sttr32, em_store, EMIT_EXIT, A(UNPRIV, ST), 2),
-    ROW(sttr64, em_store, EMIT_EXIT, A(UNPRIV, ST), 3),
-    VMODES(ldr_vb, em_ldr_v, 0),
-    VMODES(ldr_vh, em_ldr_v, 1),
-    VMODES(ldr_vs, em_ldr_v, 2),
-    VMODES(ldr_vd, em_ldr_v, 3),
-    VMODES(ldr_vq, em_ldr_v, 4),
-    VMODES(str_vb, em_str_v, 0),
-    VMODES(str_vh, em_str_v, 1),
-    VMODES(str_vs, em_str_v, 2),
-    VMODES(str_vd, em_str_v, 3),
-    VMODES(str_vq, em_str_v, 4),
-    VPAIR(ldp_vs, em_ldp_v, 2),
-    VPAIR(ldp_vd, em_ldp_v, 3),
-    VPAIR(ldp_vq, em_ldp_v, 4),
-    VPAIR(stp_vs, em_stp_v, 2),
-    VPAIR(stp_vd, em_stp_v, 3),
-    VPAIR(stp_vq, em_stp_v, 4),
+    ROW(ldtrb, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 0),
+    ROW(ldtrh, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 1),
+    ROW(ldtr32, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 2),
+    ROW(ldtr64, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 3),
+    ROW(sttrb, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 0),
+    ROW(sttrh, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 1),
+    ROW(sttr32, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 2),
+    ROW(sttr64, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 3),
     {0},
 };

@@ -76,6 +76,7 @@ static void em_pauth(struct translation *t, const struct op *o)
     x64_rm(a, true, X_LEA, RDI, R_CPU, x_disp(rd));
     x64_mov_imm_keep(a, RAX, t_packed(t));
     x64_link(x64_call(a), t->j->pauth[t->e->a]);
+    v_forget(t);
 }
 
 #define KEYED(name, k, reg, modifier)                                                                                  \

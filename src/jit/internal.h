@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/exec.h"
 #include "cpu/exec_flags.h"
+#include "jit/vector.h"
 #include "jit/x64.h"
 #include "mmu/fast.h"
 
@@ -23,7 +24,12 @@ enum { CPU_BIAS = 128 };
 static inline s32 x_disp(unsigned r) { return 8 * (s32)r - CPU_BIAS; }
 
 /* What blocks depend on besides their bytes. */
-enum { FLAVOUR_ALIGN = 1, FLAVOUR_FP_TRAP = 2, FLAVOUR_BTYPE = 4 /* times PSTATE.BTYPE at its start */, FLAVOURS = 16 };
+enum {
+    FLAVOUR_ALIGN = 1,
+    FLAVOUR_FP_CALL = 2 /* FP/SIMD traps, or FPCR asks for what the host cannot do */,
+    FLAVOUR_BTYPE = 4 /* times PSTATE.BTYPE at its start */,
+    FLAVOURS = 16
+};
 
 /* Why generated code returned; the first three are the steps of exec functions. */
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS };
@@ -32,8 +38,11 @@ enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
 /* What generated code reads through R_CONST. */
 struct jit_shared {
-    u32 nzcv_sub[16]; /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
+    u8 vector[VECTOR_CONSTS][16]; /* vector.h */
+    u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
+    u32 nzcv_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
+    u32 flag_mask_fp;
     u32 flag_mask;    /* where LAHF and SETO leave S, Z, C and O in AX */
     u32 stop;         /* translations were dropped: leave after the instruction */
     u32 monitor_mask; /* valid and size, as they are read together */
@@ -58,7 +67,7 @@ enum emit_flags {
     EMIT_EXIT = 8,    /* may leave: all state must be in its place */
     EMIT_END = 16,    /* ends the block */
     EMIT_BRANCH = 32, /* conditional direct branch */
-    EMIT_FP = 64,     /* calls its function where FP/SIMD traps */
+    EMIT_FP = 64,     /* calls its function under FLAVOUR_FP_CALL */
     EMIT_CONST = 128, /* leaves a known value in t->known */
 };
 struct emitter {
@@ -77,16 +86,24 @@ struct jit {
     u64 generation; /* of the arena's contents */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *head, *link, *exit, *pauth[8];
+    u8 *call, *head, *link, *exit, *fp_fold, *pauth[8];
     u8 *jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
+    bool has_aes, has_pclmul, has_sha;
     struct code_cache *code;
 };
 
 /* Where in EFLAGS the guest's flags are, right after the instruction that set them. */
-enum eflags { EFLAGS_NONE, EFLAGS_SUB, EFLAGS_ADD, EFLAGS_LOGIC };
+enum eflags {
+    EFLAGS_NONE,
+    EFLAGS_SUB,
+    EFLAGS_ADD,
+    EFLAGS_LOGIC,
+    EFLAGS_FP,        /* of UCOMIS of the operands */
+    EFLAGS_FP_SWAPPED /* of UCOMIS with the operands exchanged */
+};
 
 struct translation {
     struct x64 as;
@@ -108,6 +125,8 @@ struct translation {
     unsigned rax;
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
+    struct vstate vs;
+    bool skip;    /* the next instruction was emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     unsigned nstubs;
     struct stub {
@@ -116,6 +135,7 @@ struct translation {
         u32 packed;  /* argument of the call, or slot of the side exit */
         u64 target;  /* side exit: offset from the page's start */
         bool edge;
+        struct vstate vs; /* what is in vector registers at back */
     } stubs[2 * BLOCK_MAX];
 };
 
@@ -136,6 +156,8 @@ u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement re
 unsigned t_cond_cc(struct translation *t,
                    unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */
 
+unsigned t_fp_cc(struct translation *t, unsigned cond); /* emit_fp.c: after UCOMIS */
+
 struct emit_row {
     a64_exec *exec;
     struct emitter e;
@@ -150,7 +172,15 @@ struct emit_row {
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
 extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
-    emit_pauth_rows[];
+    emit_pauth_rows[], emit_simd_mem_rows[], emit_simd_more_rows[], emit_simd_shift_rows[], emit_simd_wide_rows[],
+    emit_fp_rows[], emit_fp_vector_rows[], emit_fp_convert_rows[], emit_crypto_rows[];
+
+/* emit_mem.c: addresses and the fast table. rax: VA. */
+enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };
+enum t_mode { MODE_IMM, MODE_POST, MODE_PRE, MODE_REG, MODE_EXT, MODE_BASE, MODE_UNPRIV };
+void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale);
+void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
+void t_write_back(struct translation *t, const struct op *o, unsigned mode);
 
 /* emit_pauth.c: its shared code. */
 void jit_emit_pauth(struct jit *j);

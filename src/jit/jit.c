@@ -17,17 +17,21 @@
 
 #include "core/bits.h"
 #include "cpu/context.h"
+#include "cpu/fp.h"
 #include "jit/internal.h"
 
 enum { ARENA = 24 << 20 };
 
 const char *jit_missing(void)
 {
+    unsigned a, b, c = 0, d;
     if (!__builtin_cpu_supports("avx2"))
         return "AVX2";
+    if (!__builtin_cpu_supports("fma") || !__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 29)) /* F16C */
+        return "FMA and F16C";
     if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
         return "BMI1 and BMI2";
-    unsigned a, b, c = 0, d; /* clang 14's __builtin_cpu_supports() does not know lzcnt: CPUID 8000_0001h ECX bit 5 */
+    /* clang 14's __builtin_cpu_supports() does not know lzcnt: CPUID 8000_0001h ECX bit 5 */
     if (!__builtin_cpu_supports("popcnt") || !__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & 1u << 5))
         return "POPCNT and LZCNT";
     return NULL;
@@ -175,6 +179,57 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_link(x64_jmp(a), j->exit);
 }
 
+/* Folds the exceptions that MXCSR collected into FPSR (DE is nothing to Arm). Keeps all registers but rax and rcx. */
+static void emit_fp_fold(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    j->fp_fold = a->p;
+    x64_push(a, RAX);
+    x64_vex_rm(a, 1, 0, false, 0xae, 3, 0, RSP, 0); /* vstmxcsr [rsp] */
+    x64_rm(a, false, X_LOAD, RAX, RSP, 0);
+    x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_ri(a, false, X_AND, RCX, 1);
+    x64_rm(a, false, 0x09, RCX, R_CPU, CPU(fpsr)); /* or [fpsr], ecx */
+    x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_shift(a, false, X_SHR, RCX, 1);
+    x64_ri(a, false, X_AND, RCX, 0x1e);
+    x64_rm(a, false, 0x09, RCX, R_CPU, CPU(fpsr));
+    x64_ri(a, false, X_AND, RAX, ~0x3f);
+    x64_rm(a, false, X_STORE, RAX, RSP, 0);
+    x64_vex_rm(a, 1, 0, false, 0xae, 2, 0, RSP, 0); /* vldmxcsr [rsp] */
+    x64_pop(a, RAX);
+    x64_ret(a);
+}
+
+/* ---- floating point -------------------------------------------------------------------------- */
+
+/* Between jit_page() and what it calls the host's MXCSR is the default; in generated code its rounding mode is FPCR's
+ * and it collects exceptions. Exec functions leave it alone: their layers use no host floating point. */
+enum { MXCSR_DEFAULT = 0x1f80 };
+
+static void fp_enter(const struct cpu *c)
+{
+    static const u16 mode[4] = {0, 2 << 13, 1 << 13, 3 << 13}; /* nearest, up, down, zero */
+    unsigned r = c->fpcr >> FPCR_RMODE_SHIFT & 3;
+    if (r)
+        __builtin_ia32_ldmxcsr(MXCSR_DEFAULT | mode[r]);
+}
+
+static void fp_leave(struct cpu *c)
+{
+    u32 m = __builtin_ia32_stmxcsr();
+    if (m == MXCSR_DEFAULT)
+        return;
+    c->fpsr |= (m & 1) | (m >> 1 & 0x1e);
+    __builtin_ia32_ldmxcsr(MXCSR_DEFAULT);
+}
+
+/* What depends on more of FPCR than the rounding mode is left to the exec functions. */
+static bool fp_plain(const struct cpu *c)
+{
+    return !(c->fpcr & (FPCR_FIZ | FPCR_AH | FPCR_NEP | FPCR_FZ16 | FPCR_FZ | FPCR_AHP));
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void map_arena(struct jit *j)
@@ -231,6 +286,14 @@ static void add_rows(struct jit *j, const struct emit_row *r)
                 j->emitters[i] = r->e;
 }
 
+static void host_features(struct jit *j)
+{
+    unsigned a, b = 0, c, d;
+    j->has_aes = __builtin_cpu_supports("aes");
+    j->has_pclmul = __builtin_cpu_supports("pclmul");
+    j->has_sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
+}
+
 static struct jit *jit_new(struct code_cache *code)
 {
     struct jit *j = calloc(1, sizeof *j);
@@ -239,7 +302,15 @@ static struct jit *jit_new(struct code_cache *code)
     j->shared.execs = a64_execs;
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
+    j->shared.flag_mask_fp = 0x4500;
+    vector_consts(j->shared.vector);
+    host_features(j);
     j->shared.ram_base = bus_ram_base(code->bus);
+    for (u32 i = 0; i < 8; i++) { /* PEXT gives C, P, Z from bit 0 up */
+        u32 equal = 6, unordered = 3, below = 8, above = 2;
+        j->shared.nzcv_fp[0][i] = (i & 2 ? unordered : i & 4 ? equal : i & 1 ? below : above) << 28;
+        j->shared.nzcv_fp[1][i] = (i & 2 ? unordered : i & 4 ? equal : i & 1 ? above : below) << 28;
+    }
     for (u32 i = 0; i < 16; i++) { /* PEXT gives O, C, Z, S from bit 0 up: that is V, C, Z, N */
         j->shared.nzcv_add[i] = i << 28;
         j->shared.nzcv_sub[i] = (i ^ 2) << 28;
@@ -252,6 +323,14 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_sys_rows);
     add_rows(j, emit_simd_rows);
     add_rows(j, emit_pauth_rows);
+    add_rows(j, emit_simd_mem_rows);
+    add_rows(j, emit_simd_more_rows);
+    add_rows(j, emit_simd_shift_rows);
+    add_rows(j, emit_simd_wide_rows);
+    add_rows(j, emit_fp_rows);
+    add_rows(j, emit_fp_vector_rows);
+    add_rows(j, emit_fp_convert_rows);
+    add_rows(j, emit_crypto_rows);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
@@ -259,6 +338,7 @@ static struct jit *jit_new(struct code_cache *code)
     emit_head(j);
     emit_link(j);
     jit_emit_pauth(j);
+    emit_fp_fold(j);
     for (unsigned f = 0; f < FLAVOURS; f++)
         emit_jump(j, f);
     j->first = j->as.p;
@@ -336,7 +416,7 @@ static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0x
 /* Runs from pc within the latched page until something has to be looked at: what interp_page() does. */
 static void jit_page(struct jit *j, struct cpu *c)
 {
-    unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap ? FLAVOUR_FP_TRAP : 0);
+    unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !fp_plain(c) ? FLAVOUR_FP_CALL : 0);
     u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
     u64 patch = 0, generation = 0;
     for (;;) {
@@ -349,7 +429,9 @@ static void jit_page(struct jit *j, struct cpu *c)
             x64_link(j->rw + patch, j->rw + (code - j->rx));
         patch = 0;
         j->shared.stop = 0;
+        fp_enter(c);
         u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
+        fp_leave(c);
         switch (r & 0xff) {
         case EXIT_NEXT: /* straight on; what was executed has cleared BTYPE */
             c->pc += 4;

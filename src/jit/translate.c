@@ -5,6 +5,7 @@
  *
  * Flags: a setter leaves them in EFLAGS for the instruction behind it; they go to c->nzcv only when something else
  * reads them there, which every instruction that may leave the block does. */
+#include "cpu/sysreg.h"
 #include "jit/internal.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
@@ -36,6 +37,8 @@ static void scan(struct translation *t)
 static bool fuses(const struct emitter *setter, const struct op *user)
 {
     unsigned cond = user->x & 0xeu;
+    if (setter->kind == EFLAGS_FP)
+        return true;
     return setter->kind != EFLAGS_NONE && (cond != 8 || setter->kind == EFLAGS_SUB);
 }
 
@@ -51,7 +54,7 @@ static void liveness(struct translation *t)
             t->need[k] = live;
             live = false;
         }
-        if (!e->emit || (e->flags & (EMIT_USES | EMIT_EXIT)) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_TRAP))
+        if (!e->emit || (e->flags & (EMIT_USES | EMIT_EXIT)) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_CALL))
             live = true;
         if (e->flags & EMIT_COND) {
             const struct emitter *b = k ? emitter_of(t, o - 1) : NULL;
@@ -68,13 +71,16 @@ void t_call(struct translation *t)
     t->called = true;
     x64_mov_imm_keep(&t->as, RAX, t_packed(t));
     x64_link(x64_call(&t->as), t->j->call);
+    v_forget(t);
 }
 
 static struct stub *new_stub(struct translation *t, u8 *from)
 {
     CHECK(t->nstubs < ARRAY_LEN(t->stubs));
     struct stub *s = &t->stubs[t->nstubs++];
-    *s = (struct stub){.from = {from}, .packed = t_packed(t)};
+    memset(s, 0, offsetof(struct stub, vs));
+    s->from[0] = from;
+    s->packed = t_packed(t);
     return s;
 }
 
@@ -141,6 +147,8 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
     static const u8 mask[4] = {0x40, 0x20, 0x80, 0x10};
     struct x64 *a = &t->as;
     unsigned pair = cond >> 1, odd = cond & 1;
+    if (t->eflags >= EFLAGS_FP && pair != 7)
+        return t_fp_cc(t, cond);
     if (t->eflags != EFLAGS_NONE && pair != 7) {
         if (t->eflags == EFLAGS_SUB)
             return sub[pair] ^ odd;
@@ -181,6 +189,7 @@ static void emit_stubs(struct translation *t)
         } else {
             x64_mov_imm_keep(a, RAX, s->packed);
             x64_link(x64_call(a), t->j->call);
+            v_reload(t, &s->vs);
             x64_link(x64_jmp(a), s->back);
         }
     }
@@ -193,7 +202,13 @@ static void emit_op(struct translation *t, const struct op *o)
         t->eflags = EFLAGS_NONE;
     unsigned stubs = t->nstubs;
     t->called = false;
-    if (t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_TRAP)))
+    if (t->skip) {
+        t->skip = false;
+        return;
+    }
+    if (a64_rows[o->row].imm == IMM_SYSREG && (o->imm == SR_FPSR || o->imm == SR_FPCR))
+        x64_link(x64_call(&t->as), t->j->fp_fold);
+    if (t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL)))
         t->e->emit(t, o);
     else
         t_call(t);
@@ -202,6 +217,7 @@ static void emit_op(struct translation *t, const struct op *o)
     for (; stubs < t->nstubs; stubs++)
         if (!t->stubs[stubs].edge) {
             t->stubs[stubs].back = t->as.p;
+            t->stubs[stubs].vs = t->vs;
             t->rax_at = NULL; /* what comes back has other things there */
         }
     if (!(t->e->flags & EMIT_CONST))
@@ -253,6 +269,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->k = 0;
     t->known = REG_SINK;
     t->rax_at = NULL;
+    t->skip = false;
+    v_forget(t);
     scan(t);
     liveness(t);
     t->as.p += -(uintptr_t)t->as.p & 15;

@@ -258,6 +258,12 @@ static inline void x64_call_reg(struct x64 *a, unsigned r)
 static inline void x64_vex(struct x64 *a, unsigned map, unsigned pp, bool w, bool l, unsigned op, unsigned r,
                            unsigned v, unsigned x, unsigned b)
 {
+    if (map == 1 && !w && x < 8 && b < 8) { /* the short form */
+        x64_8(a, 0xc5);
+        x64_8(a, (unsigned)(r < 8) << 7 | (~v & 15) << 3 | (unsigned)l << 2 | pp);
+        x64_8(a, op);
+        return;
+    }
     x64_8(a, 0xc4);
     x64_8(a, (unsigned)(r < 8) << 7 | (unsigned)(x < 8) << 6 | (unsigned)(b < 8) << 5 | map);
     x64_8(a, (unsigned)w << 7 | (~v & 15) << 3 | (unsigned)l << 2 | pp);
