@@ -369,8 +369,11 @@ static void add_chosen(struct tree *t, const struct dtb_info *in)
         SET_CELLS(t, "/chosen", "linux,initrd-start", HI_LO(in->initrd_start));
         SET_CELLS(t, "/chosen", "linux,initrd-end", HI_LO(in->initrd_end));
     }
-    if (in->xen_bootargs)
+    if (in->xen_bootargs) {
         set_str(t, "/chosen", "xen,xen-bootargs", in->xen_bootargs);
+        if (fdt_path_offset(t->fdt, "/aliases") < 0) /* what most command lines for Xen call the console */
+            set_str(t, "/aliases", "serial0", "/pl011@9000000");
+    }
     if (in->dom0_bootargs)
         set_str(t, "/chosen", "xen,dom0-bootargs", in->dom0_bootargs);
     if (in->nmodules) {

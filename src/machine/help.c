@@ -9,7 +9,7 @@
 void help_run(void)
 {
     const char *group = "";
-    printf("elara run [IMAGE] [options]: simulate a machine\n");
+    printf("elara run [IMAGE] [options]: simulate a machine. ");
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *o = &option_rows[i];
         char left[64];

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "machine/board.h"
+#include "machine/imagebuilder.h"
 
 /* ---- pieces of option values ---------------------------------------------------------------- */
 
@@ -346,6 +347,8 @@ const struct option_row option_rows[] = {
     {"dom0-params", 0, OPTION_STRING, "TEXT", "What runs", "its kernel parameters [console=hvc0]", F(dom0_params)},
     {"domu", 0, OPTION_CALL, "name=,kernel=,...", "What runs", "domain without dom0: initrd= mem= cpus= cmdline=", 0,
      set_domu},
+    {"imagebuilder", 0, OPTION_CALL, "FILE", "What runs", "Xen and domains as ImageBuilder's file says", 0,
+     imagebuilder_read},
     {"cpus", 'c', OPTION_UINT, "N", "Machine", "number of CPUs [1]", F(cpus)},
     {"mem", 'm', OPTION_SIZE, "SIZE", "Machine", "RAM, such as 512M or 2G [512M]", F(mem)},
     {"cpu", 0, OPTION_STRING, "MODEL", "Machine", "model[,+feature,-feature] [max]; elara list cpus", F(cpu)},

@@ -161,6 +161,6 @@ bool psci_call(void *arg, struct cpu *c, bool hvc)
             log_guest(&m->log, "CPU%u: unknown %s function 0x%08x: NOT_SUPPORTED", c->index, hvc ? "HVC" : "SMC", fn);
         break;
     }
-    c->x[0] = (u64)r & mask; /* SMC32 results are 32 bits */
+    c->x[0] = (u64)r; /* errors sign-extended, for SMC32 too: as TF-A and QEMU answer, and Hafnium expects */
     return true;
 }
