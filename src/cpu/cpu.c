@@ -10,6 +10,7 @@
 #include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/pmu.h"
+#include "cpu/ras.h"
 
 static void wake_fire(void *arg)
 {
@@ -30,16 +31,24 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
     c->index = cfg->index;
     c->decoder = decoder_new(&c->feat);
     c->wake = (struct event){.fire = wake_fire, .arg = c, .name = "cpu-wake"};
+    c->pseudo_fault = (struct event){.fire = ras_countdown, .arg = c, .name = "pseudo-fault"};
     c->fetch_page = ~0ull;
     return c;
+}
+
+static void cancel_events(struct cpu *c)
+{
+    if (!c->env->clock)
+        return;
+    clock_cancel(c->env->clock, &c->wake);
+    clock_cancel(c->env->clock, &c->pseudo_fault);
 }
 
 void cpu_free(struct cpu *c)
 {
     if (!c)
         return;
-    if (c->env->clock)
-        clock_cancel(c->env->clock, &c->wake);
+    cancel_events(c);
     if (c->context)
         context_free(c);
     decoder_free(c->decoder);
@@ -56,8 +65,7 @@ void cpu_reset(struct cpu *c)
     c->monitor = (struct monitor){0};
     c->event_register = false;
     c->wake_at = ~0ull;
-    if (c->env->clock)
-        clock_cancel(c->env->clock, &c->wake);
+    cancel_events(c);
     c->ps = (struct pstate){.el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf};
     c->pc = c->cfg.rvbar;
     c->run = CPU_OFF;
@@ -172,8 +180,10 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, sys);
     SNAP(s, c, executed);
     SNAP(s, c, exceptions);
-    if (c->env->clock)
+    if (c->env->clock) {
         clock_event_state(c->env->clock, &c->wake, s);
+        clock_event_state(c->env->clock, &c->pseudo_fault, s);
+    }
     if (c->context)
         context_state(c, s);
     if (s->mode == SNAP_LOAD) {

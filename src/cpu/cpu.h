@@ -149,6 +149,8 @@ struct cpu {
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
     struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */
+    struct irq fault_irq, recovery_irq; /* of the error record, for the machine to connect */
+    struct event pseudo_fault;          /* the error record's countdown */
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
     bool pmu_exact;      /* one that needs every instruction looked at (kept by pmu.c) */

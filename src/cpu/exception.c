@@ -342,6 +342,8 @@ static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
                 iss = (u32)(c->sys[VSESR_EL2] & 0x1ffffff);
         } else {
             c->input[CPU_SERROR] = false;
+            iss = (u32)c->sys[SERROR_ISS];
+            c->sys[SERROR_ISS] = 0;
         }
         c->sys[el_cell[el].esr] = syndrome(EC_SERROR, iss);
     }

@@ -1,11 +1,23 @@
-/* The RAS extension's instruction (DDI0487 D2.12 (ESB), pseudocode AArch64.ESBOperation and AArch64.vESBOperation).
+/* The RAS extension: ESB (DDI0487 D2.12, pseudocode AArch64.ESBOperation and AArch64.vESBOperation), and with
+ * FEAT_RASv1p1 one error record a PE, with the Common Fault Injection Model (DDI0587, ERR<n>* and the ERX* registers
+ * that show it).
  *
- * Not modelled: error records (there are none: ERRIDR_EL1.NUM = 0), physical SErrors with a syndrome. Because
- * accesses are performed in order and errors of accesses are reported synchronously, FEAT_IESB's implicit barriers
- * have nothing to wait for; a physical SError is whatever the board signals on the CPU's SError input. */
+ * Nothing in this model is ever faulty: the record holds what ERXPFGCTL_EL1 asks for when the Error Generation Counter,
+ * one an instruction of the machine's time, reaches zero. Errors are recorded where ERR0CTLR.ED enables that, then
+ *   UE: an uncorrected error raises an SError exception whose syndrome says what UET says,
+ *   FI: deferred and uncorrected errors, CFI: an overflow of the counter of corrected errors: fault handling interrupt,
+ *   UI: uncorrected errors: error recovery interrupt. Both interrupts are levels of what the record holds.
+ * Choices: a corrected error is counted in 8 bits, CEC and its overflow flag; ERR0ADDR is what software put there;
+ * SERR is 1, "implementation defined". Not modelled: deferral with poison, critical errors, time stamps, ERXMISC1-3,
+ * memory-mapped records. Without FEAT_RASv1p1 there is no record (ERRIDR_EL1.NUM = 0).
+ * Because accesses are performed in order and their own errors are reported synchronously, FEAT_IESB's implicit
+ * barriers have nothing to wait for. */
 #include "cpu/ras.h"
 
+#include "core/bits.h"
+#include "core/clock.h"
 #include "cpu/fields.h"
+#include "cpu/sysreg_row.h"
 
 enum { DISR_A = 1u << 31 };
 
@@ -29,8 +41,9 @@ enum step ras_esb(struct cpu *c)
     if (!cpu_has(c, FEAT_RAS))
         return STEP_NEXT;
     if (c->input[CPU_SERROR] && physical_masked(c)) {
-        c->sys[DISR_EL1] = DISR_A;
+        c->sys[DISR_EL1] = DISR_A | c->sys[SERROR_ISS];
         c->input[CPU_SERROR] = false;
+        c->sys[SERROR_ISS] = 0;
     }
     bool virt = c->ps.el <= 1 && cpu_el2_enabled(c) && (c->hcr & HCR_AMO) && !(c->hcr & HCR_TGE);
     if (virt && (c->hcr & HCR_VSE) && (c->ps.daif & DAIF_A)) {
@@ -38,5 +51,186 @@ enum step ras_esb(struct cpu *c)
         c->sys[HCR_EL2] &= ~HCR_VSE;
         c->hcr &= ~HCR_VSE;
     }
+    return STEP_SYNC;
+}
+
+/* ---- the error record ---------------------------------------------------------------------------- */
+
+/* ERR0FR: ED, UI, FI, UE, CFI can be switched (2), CEC = 2: 8-bit counter, INJ = 1 */
+#define FR_VALUE (2ull | 2ull << 4 | 2ull << 6 | 2ull << 8 | 2ull << 10 | 2ull << 12 | 1ull << 20)
+/* ERR0PFGF: as ERR0PFGCTL, what can be asked for; CE = 1: as a corrected error, non-specific */
+#define PFGF_VALUE (1ull << 30 | 1ull << 12 | 1ull << 11 | 1ull << 10 | 1ull << 9 | 1ull << 6 | 0x3full)
+
+enum { CTLR_ED = 1 << 0, CTLR_UI = 1 << 2, CTLR_FI = 1 << 3, CTLR_UE = 1 << 4, CTLR_CFI = 1 << 8 };
+/* 31 AV | 30 V | 29 UE | 28 ER | 27 OF | 26 MV | 25:24 CE | 23 DE | 22 PN | 21:20 UET | 15:8 IERR | 7:0 SERR */
+enum {
+    STATUS_AV = 1u << 31,
+    STATUS_V = 1u << 30,
+    STATUS_UE = 1u << 29,
+    STATUS_ER = 1u << 28,
+    STATUS_OF = 1u << 27,
+    STATUS_MV = 1u << 26,
+    STATUS_CE = 3u << 24,
+    STATUS_DE = 1u << 23,
+    STATUS_PN = 1u << 22,
+    STATUS_UET = 3u << 20,
+};
+enum {
+    PFG_OF = 1 << 0,
+    PFG_UC = 1 << 1,
+    PFG_UEU = 1 << 2,
+    PFG_UER = 1 << 3,
+    PFG_UEO = 1 << 4,
+    PFG_DE = 1 << 5,
+    PFG_CE = 1 << 6,
+    PFG_ER = 1 << 9,
+    PFG_PN = 1 << 10,
+    PFG_AV = 1 << 11,
+    PFG_MV = 1 << 12,
+    PFG_R = 1 << 30,
+};
+#define PFG_CDNEN (1ull << 31)
+enum { MISC0_CEC = 32, MISC0_OF = 39 }; /* 38:32 counter, 39 overflow */
+
+static bool record_there(const struct cpu *c) { return cpu_has(c, FEAT_RASv1p1) && c->sys[ERRSELR_EL1] == 0; }
+
+static void update_interrupts(struct cpu *c)
+{
+    u64 ctl = c->sys[ERR0CTLR], st = c->sys[ERR0STATUS];
+    bool on = (ctl & CTLR_ED) && (st & STATUS_V);
+    bool fault = ((ctl & CTLR_FI) && (st & (STATUS_UE | STATUS_DE))) ||
+                 ((ctl & CTLR_CFI) && (st & STATUS_CE) && bit(c->sys[ERR0MISC0], MISC0_OF));
+    irq_set(&c->fault_irq, on && fault);
+    irq_set(&c->recovery_irq, on && (ctl & CTLR_UI) && (st & STATUS_UE));
+}
+
+/* The kind of an error in the order of overwriting. */
+enum severity { NO_ERROR, CORRECTED, DEFERRED, UNCORRECTED };
+
+static enum severity recorded(u64 st)
+{
+    if (!(st & STATUS_V))
+        return NO_ERROR;
+    return st & STATUS_UE ? UNCORRECTED : st & STATUS_DE ? DEFERRED : st & STATUS_CE ? CORRECTED : NO_ERROR;
+}
+
+/* Counts a corrected error; true: the counter overflows. */
+static bool count_corrected(struct cpu *c)
+{
+    u64 *m = &c->sys[ERR0MISC0], n = bits(*m, MISC0_OF - 1, MISC0_CEC) + 1;
+    *m = deposit(*m, MISC0_OF - 1, MISC0_CEC, n & 0x7f);
+    if (n <= 0x7f)
+        return false;
+    *m |= 1ull << MISC0_OF;
+    return true;
+}
+
+/* Records an error of the first kind that how, ERR0PFGCTL, enables. */
+static void record(struct cpu *c, u64 how)
+{
+    static const struct {
+        u32 pfg, status;
+        enum severity severity;
+        u8 uet; /* UET and AET: 0 UC, 1 UEU, 2 UEO, 3 UER */
+    } kinds[] = {{PFG_UC, STATUS_UE, UNCORRECTED, 0},  {PFG_UEU, STATUS_UE, UNCORRECTED, 1},
+                 {PFG_UER, STATUS_UE, UNCORRECTED, 3}, {PFG_UEO, STATUS_UE, UNCORRECTED, 2},
+                 {PFG_DE, STATUS_DE, DEFERRED, 0},     {PFG_CE, 2u << 24, CORRECTED, 0}};
+    unsigned k = 0;
+    while (k < ARRAY_LEN(kinds) && !(how & kinds[k].pfg))
+        k++;
+    if (k == ARRAY_LEN(kinds) || !(c->sys[ERR0CTLR] & CTLR_ED))
+        return;
+    u64 *st = &c->sys[ERR0STATUS];
+    enum severity old = recorded(*st), new = kinds[k].severity;
+    bool over = new == CORRECTED ? count_corrected(c) : old >= new;
+    if (new > old) { /* the rest is kept of what was worse */
+        *st &= STATUS_UE | STATUS_DE | STATUS_CE | STATUS_OF;
+        *st |= STATUS_V | kinds[k].status | (u64)kinds[k].uet << 20 | 1;
+        *st |= (how & PFG_AV ? STATUS_AV : 0) | (how & PFG_MV ? STATUS_MV : 0) | (how & PFG_ER ? STATUS_ER : 0) |
+               (how & PFG_PN ? STATUS_PN : 0);
+    }
+    if (over || (how & PFG_OF))
+        *st |= STATUS_OF;
+    *st |= kinds[k].status;
+    update_interrupts(c);
+    if (new == UNCORRECTED && (c->sys[ERR0CTLR] & CTLR_UE)) {
+        c->sys[SERROR_ISS] = (u64)kinds[k].uet << 10 | 0x11; /* AET, DFSC: asynchronous SError */
+        cpu_set_input(c, CPU_SERROR, true);
+    }
+}
+
+static void start_countdown(struct cpu *c)
+{
+    if (!c->env->clock)
+        return;
+    clock_cancel(c->env->clock, &c->pseudo_fault);
+    if ((c->sys[ERR0PFGCTL] & PFG_CDNEN) && c->sys[ERR0PFGCDN])
+        clock_schedule(c->env->clock, &c->pseudo_fault, clock_now(c->env->clock) + c->sys[ERR0PFGCDN]);
+}
+
+void ras_countdown(void *arg)
+{
+    struct cpu *c = arg;
+    record(c, c->sys[ERR0PFGCTL]);
+    if (c->sys[ERR0PFGCTL] & PFG_R)
+        start_countdown(c);
+}
+
+/* ERR0STATUS is cleared by writing ones; what describes an error goes only together with the error. */
+static void write_status(struct cpu *c, u64 val)
+{
+    u64 *st = &c->sys[ERR0STATUS], errors = STATUS_UE | STATUS_DE | STATUS_CE, clear = val & errors;
+    if ((val & STATUS_CE) != STATUS_CE)
+        clear &= ~(u64)STATUS_CE;
+    if ((*st & STATUS_OF) && !(val & STATUS_OF)) /* an overflow has to go with it */
+        clear = 0;
+    if (!(*st & errors & ~clear))
+        clear |= val & (STATUS_AV | STATUS_V | STATUS_MV);
+    if (!(*st & (STATUS_UE | STATUS_DE) & ~clear))
+        clear |= val & (STATUS_ER | STATUS_PN);
+    if (!(*st & STATUS_UE & ~clear) && (val & STATUS_UET) == STATUS_UET)
+        clear |= STATUS_UET;
+    *st &= ~(clear | (val & STATUS_OF));
+}
+
+u64 ras_read(struct cpu *c, unsigned sr)
+{
+    if (sr == SR_ERRIDR_EL1)
+        return cpu_has(c, FEAT_RASv1p1);
+    if (!record_there(c))
+        return 0;
+    switch (sr) {
+    case SR_ERXFR_EL1: return FR_VALUE;
+    case SR_ERXCTLR_EL1: return c->sys[ERR0CTLR];
+    case SR_ERXSTATUS_EL1: return c->sys[ERR0STATUS];
+    case SR_ERXADDR_EL1: return c->sys[ERR0ADDR];
+    case SR_ERXPFGF_EL1: return PFGF_VALUE;
+    case SR_ERXPFGCTL_EL1: return c->sys[ERR0PFGCTL];
+    case SR_ERXPFGCDN_EL1: return c->sys[ERR0PFGCDN];
+    case SR_ERXMISC0_EL1: return c->sys[ERR0MISC0];
+    default: return 0; /* ERXMISC1-3 */
+    }
+}
+
+enum step ras_write(struct cpu *c, unsigned sr, u64 val)
+{
+    if (!record_there(c))
+        return STEP_NEXT;
+    switch (sr) {
+    case SR_ERXCTLR_EL1: c->sys[ERR0CTLR] = val & (CTLR_ED | CTLR_UI | CTLR_FI | CTLR_UE | CTLR_CFI); break;
+    case SR_ERXSTATUS_EL1: write_status(c, val); break;
+    case SR_ERXADDR_EL1:
+        if (!(c->sys[ERR0STATUS] & STATUS_AV))
+            c->sys[ERR0ADDR] = val;
+        break;
+    case SR_ERXPFGCTL_EL1:
+        c->sys[ERR0PFGCTL] = val & (PFGF_VALUE | PFG_CDNEN);
+        start_countdown(c);
+        break;
+    case SR_ERXPFGCDN_EL1: c->sys[ERR0PFGCDN] = val & 0xffffffff; break;
+    case SR_ERXMISC0_EL1: c->sys[ERR0MISC0] = val & 0xffull << MISC0_CEC; break;
+    default: break;
+    }
+    update_interrupts(c);
     return STEP_SYNC;
 }

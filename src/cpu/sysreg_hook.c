@@ -1,8 +1,7 @@
 /* What reads and writes of system registers do once their chain let them pass: PSTATE and other registers that are
  * not cells, ports, and the consequences of writing a control register.
  *
- * Choices: RNDR is a deterministic sequence from the machine's seed; there are no error records (ERRIDR_EL1.NUM = 0,
- * ERX* are RAZ/WI); nobody is at the other end of the debug communications channel.
+ * Choices: RNDR is a deterministic sequence from the machine's seed; nobody is at the other end of the debug communications channel.
  * Not modelled: warm reset by RMR_ELx. */
 #include "core/bits.h"
 #include "core/check.h"
@@ -12,6 +11,7 @@
 #include "cpu/exception.h"
 #include "cpu/fields.h"
 #include "cpu/pmu.h"
+#include "cpu/ras.h"
 #include "cpu/sysop.h"
 #include "cpu/sysreg_row.h"
 
@@ -218,7 +218,8 @@ static u64 read_hook(struct cpu *c, const struct sysreg_row *row)
     }
     case HOOK_BRP: return c->sys[row->cell];
     case HOOK_PMU: return pmu_read(c, (unsigned)(row - sysreg_rows));
-    default: return 0; /* ZERO, ERX, DCC */
+    case HOOK_ERX: return ras_read(c, (unsigned)(row - sysreg_rows));
+    default: return 0; /* ZERO, DCC */
     }
 }
 
@@ -371,7 +372,8 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
     case HOOK_AT: return sysop_at(c, sr, val);
     case HOOK_DC: return sysop_dc(c, sr, val);
     case HOOK_IC: return sysop_ic(c, sr, val);
-    default: return STEP_NEXT; /* ZERO, ERX, DCC; RCTX: nothing is predicted */
+    case HOOK_ERX: return ras_write(c, sr, val);
+    default: return STEP_NEXT; /* ZERO, DCC; RCTX: nothing is predicted */
     }
 }
 

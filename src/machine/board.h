@@ -44,6 +44,8 @@ struct board_row {
 
 /* Private peripheral interrupts of each CPU (INTID 16 + n is written n in device trees). */
 enum board_ppi {
+    PPI_RAS_FAULT = 17, /* a PE's error record: fault handling, error recovery */
+    PPI_RAS_RECOVERY = 18,
     PPI_EL2_VIRT_SEC = 19,
     PPI_EL2_PHYS_SEC = 20,
     PPI_PMU = 23,

@@ -82,6 +82,8 @@ static void connect_cpu(struct machine *m, unsigned i)
     for (unsigned k = 0; k < GIC_OUTPUTS; k++)
         gic_connect(m->gic, i, k, (struct irq){.set = cpu_wire, .sink = c, .n = input[k]});
     c->pmu_irq = gic_ppi_input(m->gic, i, PPI_PMU);
+    c->fault_irq = gic_ppi_input(m->gic, i, PPI_RAS_FAULT);
+    c->recovery_irq = gic_ppi_input(m->gic, i, PPI_RAS_RECOVERY);
     c->ports[PORT_TIMER] = timer_port(m->timers[i]);
     if (m->config->gic == 3) {
         c->ports[PORT_GIC] = gic_port(m->gic, i);
