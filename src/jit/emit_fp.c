@@ -10,6 +10,7 @@
  * An exception that the host raised before the exec function runs is one that it raises as well. Blocks of this kind
  * exist only where FPCR has no bits but the rounding mode and DN (jit.c, fp_plain()). */
 #include "core/bits.h"
+#include "cpu/sysreg.h"
 #include "jit/internal.h"
 
 /* Emitter parameters: b: bit 0 double, others by function. */
@@ -203,6 +204,32 @@ static void em_fcsel(struct translation *t, const struct op *o)
     x64_rm(a, d, 0x0f40 + cc, RDX, R_CPU, v_disp(o->rn));
     v_rr(t, d ? VMOVQ_X : VMOVD, v_new(t, o->rd), 0, RDX);
     v_done(t, o->rd, width(t));
+}
+
+/* ---- FPCR and FPSR --------------------------------------------------------------------------- */
+
+/* Reads of both and writes of FPSR in place: where FP/SIMD does not trap, they do not. What MXCSR has collected belongs
+ * to FPSR first. False: the row's own emitter goes on. */
+bool t_fp_register(struct translation *t, const struct op *o)
+{
+    enum { FPSR_BITS = 0x0800009f };
+    struct x64 *a = &t->as;
+    bool sr = o->imm == SR_FPSR, write = a64_execs[o->row] == exec_msr;
+    if (!sr && o->imm != SR_FPCR)
+        return false;
+    if (sr)
+        x64_link(x64_call(a), t->j->fp_fold);
+    if (t->flavour & FLAVOUR_FP_CALL || (write && !sr))
+        return false;
+    if (write) {
+        ld_x(t, false, RAX, o->rd);
+        x64_ri(a, false, X_AND, RAX, FPSR_BITS);
+        x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(fpsr));
+    } else {
+        x64_rm(a, false, X_LOAD, RAX, R_CPU, sr ? CPU(fpsr) : CPU(fpcr));
+        st_x(t, o->rd, RAX);
+    }
+    return true;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */

@@ -157,6 +157,7 @@ unsigned t_cond_cc(struct translation *t,
                    unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */
 
 unsigned t_fp_cc(struct translation *t, unsigned cond); /* emit_fp.c: after UCOMIS */
+bool t_fp_register(struct translation *t, const struct op *o); /* emit_fp.c: MRS, MSR of FPCR and FPSR */
 
 struct emit_row {
     a64_exec *exec;

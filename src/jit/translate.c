@@ -5,7 +5,6 @@
  *
  * Flags: a setter leaves them in EFLAGS for the instruction behind it; they go to c->nzcv only when something else
  * reads them there, which every instruction that may leave the block does. */
-#include "cpu/sysreg.h"
 #include "jit/internal.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
@@ -206,11 +205,11 @@ static void emit_op(struct translation *t, const struct op *o)
         t->skip = false;
         return;
     }
-    if (a64_rows[o->row].imm == IMM_SYSREG && (o->imm == SR_FPSR || o->imm == SR_FPCR))
-        x64_link(x64_call(&t->as), t->j->fp_fold);
-    if (t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL)))
+    bool plain = t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
+    bool done = a64_rows[o->row].imm == IMM_SYSREG && t_fp_register(t, o);
+    if (!done && plain)
         t->e->emit(t, o);
-    else
+    else if (!done)
         t_call(t);
     if ((t->e->flags & EMIT_COND) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
         t->eflags = EFLAGS_NONE;
