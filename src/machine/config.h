@@ -17,10 +17,11 @@ struct config_disk {
 
 /* A network card's other end. */
 struct config_nic {
-    bool user; /* user mode network; otherwise nothing or stream */
+    bool user; /* user mode network; otherwise tap, stream or nothing */
     bool restricted;
     const char *forwards[CONFIG_FORWARDS]; /* "tcp:[addr]:port-[addr]:port" */
     unsigned nforwards;
+    const char *tap;    /* name of the host's interface */
     const char *stream; /* "host:port" or "unix:path" */
     bool listen;
     const char *pcap;

@@ -307,6 +307,8 @@ static struct network *make_network(struct machine *m, const struct config_nic *
         int fd = network_socket(n->stream, n->listen, why, sizeof why);
         if (fd >= 0)
             net = network_stream(&nc, fd, why, sizeof why);
+    } else if (n->tap) {
+        net = network_tap(&nc, n->tap, why, sizeof why);
     } else if (n->user) {
         net = network_user(&nc, f, n->nforwards, n->restricted, why, sizeof why);
     } else {

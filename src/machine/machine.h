@@ -92,6 +92,7 @@ struct machine {
     int signal_number;
     u64 resets;
     bool paced;
+    u64 pace_virtual, pace_host; /* when guest time was last not ahead of the host's, by both clocks */
     u64 host_ns;          /* host time of the last look at the host */
     u64 host_target;               /* virtual time that the host's clock asks for (--clock host), 0: none */
     bool wait_when_stuck;          /* do not end when nothing can wake the guest */

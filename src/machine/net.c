@@ -14,7 +14,7 @@
 #include "core/check.h"
 #include "machine/net_internal.h"
 
-enum { DELAY = 50000, MAX_QUEUED = 4096 };
+enum { DELAY = 50000, MAX_QUEUED = 8192 };
 
 /* ---- capture file (the classic pcap format, microseconds of virtual time, Ethernet) ----------- */
 
@@ -53,6 +53,9 @@ static void deliver(void *arg)
         free(f);
     }
 }
+
+/* With half of it left: what one read brings always fits. */
+bool network_room(const struct network *n) { return n->queued < MAX_QUEUED / 2; }
 
 void network_to_guest(struct network *n, const u8 *frame, size_t bytes)
 {

@@ -30,6 +30,8 @@ struct network *network_user(const struct network_config *c, const struct networ
                              bool restricted, char *err, size_t err_size);
 /* Frames over a connected stream socket, each behind its length as a big-endian u32; owns fd. */
 struct network *network_stream(const struct network_config *c, int fd, char *err, size_t err_size);
+/* The host's TAP interface of that name, which has to exist or be ours to make. */
+struct network *network_tap(const struct network_config *c, const char *name, char *err, size_t err_size);
 /* A "host:port" (TCP) or "unix:path" address: listens for the one peer, or connects to it. -1: err. */
 int network_socket(const char *address, bool listen, char *err, size_t err_size);
 /* The listening socket itself. */

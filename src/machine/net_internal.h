@@ -32,5 +32,7 @@ struct network {
 /* false: err says why. */
 bool network_init(struct network *n, const struct network_kind *kind, const struct network_config *c, char *err,
                   size_t err_size);
+/* Is there room for more frames? A network that can hold its frames back asks first, so that none is lost. */
+bool network_room(const struct network *n);
 /* A frame for the guest; it arrives DELAY ns of virtual time later. */
 void network_to_guest(struct network *n, const u8 *frame, size_t bytes);

@@ -1,6 +1,7 @@
 /* A network of two instances joined by a stream socket: each frame behind its length as a big-endian u32,
  * as QEMU's socket networks do.  What the peer does not read in time waits in memory, up to a limit;
- * beyond it frames are lost, as on a wire. */
+ * beyond it frames are lost, as on a wire.  What the guest has no room for stays in the socket, so that two
+ * instances lose nothing to each other. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +98,7 @@ static void stream_poll(struct network *n)
     struct stream *s = self(n);
     flush(s);
     /* A bounded number of reads, so that a fast peer cannot hold up the machine. */
-    for (unsigned i = 0; i < 16 && s->fd >= 0; i++) {
+    for (unsigned i = 0; i < 16 && s->fd >= 0 && network_room(n); i++) {
         ssize_t k = recv(s->fd, s->in + s->in_n, sizeof s->in - s->in_n, MSG_DONTWAIT);
         if (k < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
             return;
@@ -115,7 +116,8 @@ static unsigned stream_fds(struct network *n, struct pollfd *fds, unsigned max)
     struct stream *s = self(n);
     if (s->fd < 0 || !max)
         return 0;
-    *fds = (struct pollfd){.fd = s->fd, .events = (short)(s->out_from < s->out_to ? POLLIN | POLLOUT : POLLIN)};
+    bool more = s->out_from < s->out_to, room = network_room(n);
+    *fds = (struct pollfd){.fd = s->fd, .events = (short)((room ? POLLIN : 0) | (more ? POLLOUT : 0))};
     return 1;
 }
 

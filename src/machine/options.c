@@ -88,7 +88,7 @@ static bool new_mmio_card(struct config *c, enum card_type type, unsigned index,
     return true;
 }
 
-/* "user[,fwd=tcp::2222-:22]...[,pcap=F]", "listen=ADDR", "connect=ADDR" or "none". */
+/* "user[,fwd=tcp::2222-:22]...[,pcap=F]", "tap=NAME", "listen=ADDR", "connect=ADDR" or "none". */
 static bool set_net(struct config *c, const char *val, struct err *e)
 {
     if (c->nnics == CONFIG_NICS)
@@ -106,6 +106,8 @@ static bool set_net(struct config *c, const char *val, struct err *e)
             n->forwards[n->nforwards++] = v;
         else if ((v = options_value(item, "pcap")))
             n->pcap = v;
+        else if ((v = options_value(item, "tap")))
+            n->tap = v;
         else if ((v = options_value(item, "connect")))
             n->stream = v;
         else if ((v = options_value(item, "listen"))) {
@@ -113,7 +115,7 @@ static bool set_net(struct config *c, const char *val, struct err *e)
             n->listen = true;
         } else {
             return err_set(e, STATUS_USAGE,
-                           "--net has no item \"%s\"; they are user, none, listen=ADDRESS, "
+                           "--net has no item \"%s\"; they are user, none, tap=NAME, listen=ADDRESS, "
                            "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE",
                            item);
         }
@@ -334,7 +336,7 @@ const struct option_row option_rows[] = {
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
     {"disk", 'd', OPTION_CALL, "FILE[,rw|,..]", "What runs", "disk; changes discarded without rw or overlay=F; nvme", 0,
      set_disk},
-    {"net", 0, OPTION_CALL, "user|listen=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
+    {"net", 0, OPTION_CALL, "user|tap=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
     {"share", 0, OPTION_CALL, "DIR[,tag=T][,ro]", "What runs", "host directory: mount -t 9p -o trans=virtio T", 0,
      set_share},
     {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},

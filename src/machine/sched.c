@@ -121,6 +121,33 @@ static bool networks_wait(struct machine *m)
     return false;
 }
 
+/* Where guest time should be when the host's is host.  Guest time that is behind catches up by LAG_NS at most (what
+ * the host overslept), not by what the guest's work took longer: its time-outs would come before the answers. */
+static u64 due(struct machine *m, u64 host)
+{
+    enum { LAG_NS = 20000000 };
+    u64 now = clock_now(&m->clock);
+    if (m->pace_virtual + (host - m->pace_host) > now + LAG_NS) {
+        m->pace_virtual = now + LAG_NS;
+        m->pace_host = host;
+    }
+    return m->pace_virtual + (host - m->pace_host);
+}
+
+/* With pacing, or when a network may answer, guest time does not run ahead of the host's. */
+static void hold_back(struct machine *m, u64 host, int signals)
+{
+    enum { AHEAD_NS = 2000000 };
+    u64 now = clock_now(&m->clock);
+    if (!m->paced && (m->config->pace == PACE_OFF || !networks_wait(m))) {
+        m->pace_virtual = now;
+        m->pace_host = host;
+    } else if (now > due(m, host) + AHEAD_NS) {
+        host_wait(m, now - due(m, host), signals);
+        look_at_host(m, signals);
+    }
+}
+
 /* Every CPU sleeps: time jumps to the next event; with pacing, or when a network may still answer, the
  * host waits meanwhile. */
 static void idle(struct machine *m, int signals)
@@ -140,11 +167,12 @@ static void idle(struct machine *m, int signals)
         return;
     }
     if ((m->paced || net) && next > now) {
-        u64 start = host_now(), want = next - now;
-        host_wait(m, want, signals);
-        u64 passed = host_now() - start;
-        if (passed < want) { /* something came first: time moves as far as the wait lasted */
-            clock_skip(&m->clock, now + passed);
+        u64 at = due(m, host_now());
+        if (at < next)
+            host_wait(m, next - at, signals);
+        at = due(m, host_now());
+        if (at < next) { /* something came first: time moves as far as the wait lasted */
+            clock_skip(&m->clock, at > now ? at : now);
             look_at_host(m, signals);
             return;
         }
@@ -176,6 +204,7 @@ enum stop machine_run(struct machine *m, u64 budget)
             m->host_ns = now;
             m->host_target = m->config->host_clock ? virtual_start + (now - host_start) : 0;
             look_at_host(m, signals);
+            hold_back(m, now, signals);
             if (m->config->timeout && now - host_start > m->config->timeout * 1000000000ull)
                 machine_stop(m, STOP_TIMEOUT);
         }

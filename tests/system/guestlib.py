@@ -31,7 +31,7 @@ def need(*tools, modules=("virtio_blk", "virtio_net", "nvme")):
     with gzip.open(os.path.join(guests, "initrd.cpio.gz")) as f:
         names = f.read()
     for m in modules:
-        if b"/%s.ko" % m.encode() not in names:
+        if b"/%s.ko\0" % m.encode() not in names:
             print(f"skipped: no {m}.ko in the initrd of {guests} (remove .done-base there, run tools/fetch-guests)")
             sys.exit(SKIP)
     for t in tools:
