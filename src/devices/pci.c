@@ -38,6 +38,20 @@ static enum bus_result fn_write(void *arg, const struct txn *t, u64 addr, const 
     return master(f) ? dma_write(&f->upstream, addr, buf, n) : BUS_DECERR;
 }
 
+static enum bus_result direct_read(void *arg, const struct txn *t, u64 addr, void *buf, size_t n)
+{
+    const struct pci_fn *f = arg;
+    (void)t;
+    return master(f) ? dma_read(&f->host->cfg.direct, addr, buf, n) : BUS_DECERR;
+}
+
+static enum bus_result direct_write(void *arg, const struct txn *t, u64 addr, const void *buf, size_t n)
+{
+    const struct pci_fn *f = arg;
+    (void)t;
+    return master(f) ? dma_write(&f->host->cfg.direct, addr, buf, n) : BUS_DECERR;
+}
+
 /* ---- building a function -------------------------------------------------------------------- */
 
 void pci_init(struct pci_fn *f, const struct pci_ops *ops, const char *id, struct log *log, const struct pci_ids *ids,
@@ -47,6 +61,7 @@ void pci_init(struct pci_fn *f, const struct pci_ops *ops, const char *id, struc
     f->id = id;
     f->log = log;
     f->dma = (struct dma){.read = fn_read, .write = fn_write, .arg = f};
+    f->direct = (struct dma){.read = direct_read, .write = direct_write, .arg = f};
     f->caps_end = PCI_CAPS;
     u8 *c = f->initial;
     put_le16(c + PCI_VENDOR, ids->vendor);

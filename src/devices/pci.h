@@ -62,6 +62,7 @@ struct pci_fn {
     unsigned caps_end;
     struct dma upstream; /* the host's, with this function's requester ID as StreamID */
     struct dma dma;      /* what the function uses: upstream while bus mastering is enabled */
+    struct dma direct;   /* the same without an SMMU: virtio without VIRTIO_F_ACCESS_PLATFORM */
     bool intx;
     struct {
         unsigned cap, count; /* count 0: no MSI-X */
@@ -119,6 +120,7 @@ struct pci_host_config {
     u64 mmio64_base;
     u64 io_base;
     struct dma dma; /* of the root complex; StreamID 0 is that of requester 00:00.0 */
+    struct dma direct; /* to memory without translation */
 };
 
 struct pci_host {

@@ -22,6 +22,7 @@ enum board_type {
     BOARD_FLASH,
     BOARD_RAM,
     BOARD_SECRAM,
+    BOARD_SMMU,
 };
 
 enum board_when {
@@ -31,6 +32,7 @@ enum board_when {
     WHEN_EL2 = 1 << 2,
     WHEN_EL3 = 1 << 3,
     WHEN_FIRMWARE = 1 << 4,
+    WHEN_SMMU = 1 << 5,
 };
 
 struct board_row {

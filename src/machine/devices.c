@@ -25,6 +25,7 @@
 #include "machine/machine.h"
 #include "machine/net.h"
 #include "machine/share.h"
+#include "smmu/smmu.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
 enum { RTC_START = 1704067200, NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
@@ -411,6 +412,29 @@ static struct pci_fn *make_virtio_pci(struct machine *m, unsigned i, struct err 
     return v ? virtio_pci_new(&vc) : NULL;
 }
 
+/* It comes before the host bridge, whose DMA it translates. */
+void machine_make_smmu(struct machine *m, const struct board_row *r)
+{
+    const struct config *c = m->config;
+    struct smmu_config sc = {.id = r->id,
+                             .log = &m->log,
+                             .bus = m->bus,
+                             .device_id = 0x10000, /* above the requester IDs */
+                             .oas = (u8)c->smmu_oas,
+                             .sid_bits = 16,
+                             .ssid_bits = 16,
+                             .no_stage1 = c->smmu_no_stage1,
+                             .no_stage2 = c->smmu_no_stage2,
+                             .secure = c->el3};
+    m->smmu = smmu_new(&sc);
+    struct smmu_wires *w = smmu_wires(m->smmu, false);
+    w->eventq = gic_spi_input(m->gic, (unsigned)r->spi);
+    w->cmdq_sync = gic_spi_input(m->gic, (unsigned)r->spi + 2);
+    w->gerror = gic_spi_input(m->gic, (unsigned)r->spi + 3);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, smmu_device(m->smmu));
+    machine_add_device(m, smmu_device(m->smmu));
+}
+
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e)
 {
     const struct config *c = m->config;
@@ -420,7 +444,8 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
                                  .mmio_base = board_find(c, BOARD_PCI_MMIO)->base,
                                  .mmio64_base = board_find(c, BOARD_PCI_MMIO64)->base,
                                  .io_base = 0,
-                                 .dma = bus_dma(m->bus, 0)};
+                                 .dma = m->smmu ? smmu_dma(m->smmu, 0) : bus_dma(m->bus, 0),
+                                 .direct = bus_dma(m->bus, 0)};
     m->pci = pci_host_new(&pc);
     for (unsigned i = 0; i < 4; i++)
         m->pci->intx[i] = gic_spi_input(m->gic, (unsigned)r->spi + i);

@@ -19,6 +19,7 @@ enum {
     PHANDLE_GIC = 0x8001,
     PHANDLE_MSI = 0x8002,
     PHANDLE_GPIO = 0x8003,
+    PHANDLE_SMMU = 0x8004,
     PHANDLE_CPU = 0x8100
 };
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE = 1, LEVEL = 4 };
@@ -258,6 +259,8 @@ static void add_pci(struct tree *t, const struct config *c, const struct board_r
               HI_LO(mem->base), HI_LO(mem->size), SPACE_MEM64, HI_LO(high->base), HI_LO(high->base), HI_LO(high->size));
     if (board_find(c, BOARD_GICV2M) || board_find(c, BOARD_ITS))
         SET_CELLS(t, path, "msi-map", 0, PHANDLE_MSI, 0, 0x10000);
+    if (board_find(c, BOARD_SMMU))
+        SET_CELLS(t, path, "iommu-map", 0, PHANDLE_SMMU, 0, 0x10000);
     add_intx(t, path, r);
 }
 
@@ -275,6 +278,16 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
         break;
     case BOARD_PL061: add_gpio(t, r); break;
     case BOARD_ECAM: add_pci(t, c, r); break;
+    case BOARD_SMMU:
+        set_str(t, "/smmuv3@9050000", "compatible", "arm,smmu-v3");
+        set_reg(t, "/smmuv3@9050000", r->base, r->size);
+        SET_CELLS(t, "/smmuv3@9050000", "interrupts", GIC_SPI, (u32)r->spi, EDGE, GIC_SPI, (u32)r->spi + 1, EDGE,
+                  GIC_SPI, (u32)r->spi + 2, EDGE, GIC_SPI, (u32)r->spi + 3, EDGE);
+        SET_STRS(t, "/smmuv3@9050000", "interrupt-names", "eventq\0priq\0cmdq-sync\0gerror");
+        set_empty(t, "/smmuv3@9050000", "dma-coherent");
+        SET_CELLS(t, "/smmuv3@9050000", "#iommu-cells", 1);
+        SET_CELLS(t, "/smmuv3@9050000", "phandle", PHANDLE_SMMU);
+        break;
     case BOARD_FLASH:
         set_str(t, "/flash@0", "compatible", "cfi-flash");
         SET_CELLS(t, "/flash@0", "reg", HI_LO(r->base), HI_LO(r->size), HI_LO(r->base + r->size), HI_LO(r->size));

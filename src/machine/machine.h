@@ -74,6 +74,7 @@ struct machine {
     unsigned nnets;
     struct share *shares[CONFIG_SHARES];
     struct pci_host *pci;
+    struct smmu *smmu; /* NULL: none */
     struct flash *flash[2];
     struct blockdev *flash_files[2];
     u32 flash_page[2];
@@ -147,6 +148,7 @@ bool machine_make_flash(struct machine *m, const struct board_row *r, struct err
 /* After bus_seal(): the files' contents. */
 bool machine_fill_flash(struct machine *m, struct err *e);
 /* The host bridge with the configuration's functions behind it, then its windows. */
+void machine_make_smmu(struct machine *m, const struct board_row *r);
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e);
 void machine_map_pci(struct machine *m, const struct board_row *r);
 /* All transports of the row, with the configuration's disks behind theirs. */

@@ -328,6 +328,27 @@ static bool set_trap_log(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+/* "on", or what the ID registers say: oas=BITS, stages=1|2|both. */
+static bool set_smmu(struct config *c, const char *val, struct err *e)
+{
+    c->smmu_oas = 48;
+    for (const char *item, *v; (item = options_item(c, &val));) {
+        unsigned n;
+        if ((v = options_value(item, "oas")) && parse_uint(v, &n) &&
+            (n == 32 || n == 36 || n == 40 || n == 42 || n == 44 || n == 48 || n == 52)) {
+            c->smmu_oas = n;
+        } else if ((v = options_value(item, "stages")) &&
+                   (strcmp(v, "1") == 0 || strcmp(v, "2") == 0 || strcmp(v, "both") == 0)) {
+            c->smmu_no_stage1 = v[0] == '2';
+            c->smmu_no_stage2 = v[0] == '1';
+        } else if (strcmp(item, "on") != 0) {
+            return err_set(e, STATUS_USAGE,
+                           "--smmu has no item \"%s\"; they are on, oas=32|36|40|42|44|48|52, stages=1|2|both", item);
+        }
+    }
+    return true;
+}
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 #define F(f) offsetof(struct config, f), NULL
@@ -356,6 +377,7 @@ const struct option_row option_rows[] = {
     {"cpu", 0, OPTION_STRING, "MODEL", "Machine", "model[,+feature,-feature] [max]; elara list cpus", F(cpu)},
     {"gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic},
     {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
+    {"smmu", 0, OPTION_CALL, "on|oas=BITS,..", "Machine", "SMMUv3 in front of PCI; stages=1|2|both", 0, set_smmu},
     {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
     {"serial", 0, OPTION_STRING, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]",
      F(serial)},

@@ -89,8 +89,11 @@ static bool machine_item(struct qemu_parse *p, const char *item)
         return qemu_on_off(p, key, v, &on);
     if (strcmp(key, "ras") == 0)
         return absent(p, key, v, false);
-    if (strcmp(key, "iommu") == 0)
-        return strcmp(v, "none") == 0 || USAGE(p, "-machine iommu=%s is not supported yet", v);
+    if (strcmp(key, "iommu") == 0) {
+        c->smmu_oas = strcmp(v, "smmuv3") == 0 ? 48 : 0;
+        return c->smmu_oas || strcmp(v, "none") == 0 ||
+               USAGE(p, "-machine iommu=%s: the valid values are none and smmuv3", v);
+    }
     if (strcmp(key, "accel") == 0)
         return opt_accel(p, v);
     if (strcmp(key, "dumpdtb") == 0) {

@@ -28,6 +28,7 @@ struct regime {
     bool ds;                   /* TCR.DS / VTCR.DS: 52-bit addresses with 4 and 16 KiB granules */
     bool ee;                   /* big-endian tables */
     bool ha, hd;               /* hardware access flag, dirty state */
+    bool affd;                 /* access flag faults disabled (SMMU contexts) */
     bool wxn;                  /* writable implies XN */
     bool two_ranges;           /* EL1&0, EL2&0 */
     bool nv1;                  /* HCR_EL2.{NV,NV1} = {1,1}: AP[1], PXN/UXN as the EL2 guest sees them */

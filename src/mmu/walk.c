@@ -245,11 +245,12 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
         return WALK_FAULT;
     u64 desc = l.desc;
     if (!bit(desc, 10)) {
-        if (!r->ha && in->use != WALK_OBSERVE) {
+        if (!r->ha && !r->affd && in->use != WALK_OBSERVE) {
             walk_fault(w, FAULT_ACCESS_FLAG, 1, l.level);
             return WALK_FAULT;
         }
-        desc |= 1u << 10;
+        if (r->ha)
+            desc |= 1u << 10;
     }
     bool dbm;
     u16 perm = stage1_perm(r, desc, l.limits, &dbm);

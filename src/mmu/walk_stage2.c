@@ -115,11 +115,12 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
         return WALK_FAULT;
     u64 desc = l.desc;
     if (!bit(desc, 10)) {
-        if (!r->ha && in->use != WALK_OBSERVE) {
+        if (!r->ha && !r->affd && in->use != WALK_OBSERVE) {
             stage2_fault(w, a, FAULT_ACCESS_FLAG, l.level);
             return WALK_FAULT;
         }
-        desc |= 1u << 10;
+        if (r->ha)
+            desc |= 1u << 10;
     }
     bool dbm = r->hd && bit(desc, 51) && !bit(desc, 7);
     u16 perm = perm_stage2((unsigned)bits(desc, 7, 6) | (dbm ? 2 : 0), (unsigned)bits(desc, 54, 53), r->xnx);
