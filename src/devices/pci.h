@@ -120,7 +120,7 @@ struct pci_host_config {
     u64 mmio64_base;
     u64 io_base;
     struct dma dma; /* of the root complex; StreamID 0 is that of requester 00:00.0 */
-    struct dma direct; /* to memory without translation */
+    struct dma direct; /* to memory without translation; left out: dma */
 };
 
 struct pci_host {

@@ -170,6 +170,8 @@ struct pci_host *pci_host_new(const struct pci_host_config *cfg)
     struct pci_host *h = calloc(1, sizeof *h);
     CHECK(h);
     h->cfg = *cfg;
+    if (!cfg->direct.read)
+        h->cfg.direct = cfg->dma;
     h->ecam = (struct device){.ops = &ecam_ops, .id = cfg->id, .log = cfg->log};
     h->mmio = window(h, cfg->mmio_base, false);
     h->mmio64 = window(h, cfg->mmio64_base, false);
