@@ -1,7 +1,8 @@
 /* What reads and writes of system registers do once their chain let them pass: PSTATE and other registers that are
  * not cells, ports, and the consequences of writing a control register.
  *
- * Choices: RNDR is a deterministic sequence from the machine's seed; nobody is at the other end of the debug communications channel.
+ * Choices: RNDR is a deterministic sequence from the machine's seed; nobody is at the other end of the debug
+ * communications channel.
  * Not modelled: warm reset by RMR_ELx. */
 #include "core/bits.h"
 #include "core/check.h"

@@ -61,6 +61,7 @@ enum board_ppi {
 
 enum {
     BOARD_RAM_BASE = 0x40000000,
+    BOARD_RTC_START = 1704067200, /* seconds since 1970 at virtual time 0 */
     BOARD_CNTFRQ = 62500000, /* Hz; TF-A's port of this board assumes it */
     BOARD_SPIS = 256,        /* as the reference has: 288 interrupts with the private ones */
     BOARD_V2M_SPIS = 64,

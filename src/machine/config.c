@@ -132,6 +132,8 @@ bool config_finish(struct config *c, struct err *e)
         return false;
     if (!c->mem)
         c->mem = 512ull * MIB;
+    if (!c->qemu_status && (c->semihosting_dir || c->semihosting_args))
+        c->semihosting = true;
     if (!check_machine(c, e))
         return false;
     if (c->xen && c->flash[0].path)

@@ -113,6 +113,9 @@ struct config {
     bool debug;      /* stopped at the first instruction, with the monitor */
     bool term_button; /* SIGTERM presses the power button */
     bool semihosting;
+    bool semihosting_el0;         /* from EL0 too */
+    const char *semihosting_dir;  /* whose files the guest may use, NULL: none */
+    const char *semihosting_args; /* its command line behind the image's name */
     const char *until; /* stop with status 0 when the console has printed this */
     u64 timeout;       /* host seconds, 0: none */
     u64 limit;         /* virtual time limit in ns, 0: none */

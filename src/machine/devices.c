@@ -28,11 +28,11 @@
 #include "smmu/smmu.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
-enum { RTC_START = 1704067200, NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
+enum { NS_AND_S = 1 << PAS_NS | 1 << PAS_S };
 
 void machine_make_rtc(struct machine *m, const struct board_row *r)
 {
-    struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .start = RTC_START};
+    struct pl031_config pc = {.id = r->id, .log = &m->log, .clock = &m->clock, .start = BOARD_RTC_START};
     struct pl031 *d = pl031_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &d->dev);

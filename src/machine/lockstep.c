@@ -172,6 +172,11 @@ int lockstep_run(const struct config *c)
             run_complain(c, &e);
             return e.status;
         }
+    if (c->semihosting_dir) {
+        err_set(&e, STATUS_USAGE, "lockstep runs the guest twice: %s cannot be written to", c->semihosting_dir);
+        run_complain(c, &e);
+        return e.status;
+    }
     struct pair p;
     if (!open_pair(&p, c, true))
         return STATUS_USAGE;

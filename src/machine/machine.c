@@ -293,6 +293,8 @@ static bool build(struct machine *m, struct err *e)
         return false;
     if (!(m->engine = find_engine(c->engine, e)) || !boot_plan(&m->boot, c, e))
         return false;
+    if (c->semihosting && !(m->semihost = semihost_new(c->semihosting_dir, e)))
+        return false;
     if (c->trap_log && !(m->traplog = traplog_new(c->trap_log, e)))
         return false;
     m->bus = bus_new(&m->log);
@@ -345,6 +347,7 @@ void machine_free(struct machine *m)
         else
             free(m->devices[i]);
     machine_free_backends(m);
+    semihost_free(m->semihost);
     for (unsigned i = 0; i < m->ncpus; i++) {
         if (m->timers[i])
             timer_free(m->timers[i]);
@@ -377,6 +380,8 @@ void machine_reset(struct machine *m)
     }
     memset(m->loops, 0, m->ncpus * sizeof *m->loops);
     m->nnowhere = 0;
+    if (m->semihost)
+        semihost_reset(m->semihost);
     if (m->psci && m->config->el3)
         gic_boot_nonsecure(m->gic);
     boot_load(&m->boot, m->bus);

@@ -18,6 +18,7 @@ struct network;
 struct pci_host;
 struct pl011;
 struct pl061;
+struct semihost;
 struct share;
 struct traplog;
 struct blockdev;
@@ -73,6 +74,7 @@ struct machine {
     struct network *nets[CONFIG_NICS];
     unsigned nnets;
     struct share *shares[CONFIG_SHARES];
+    struct semihost *semihost; /* NULL: off */
     struct pci_host *pci;
     struct smmu *smmu; /* NULL: none */
     struct flash *flash[2];

@@ -283,6 +283,36 @@ static bool opt_semihosting(struct qemu_parse *p, const char *v)
     (void)v;
     return p->c->semihosting = true;
 }
+
+/* enable=on|off, target=native|auto, userspace=on|off, arg=WORD (several), and of our own dir=DIRECTORY: without it the
+ * guest has no files. */
+static bool opt_semihosting_config(struct qemu_parse *p, const char *v)
+{
+    struct config *c = p->c;
+    c->semihosting = true;
+    for (const char *item; (item = options_item(c, &v));) {
+        char key[40], args[1024];
+        const char *val = qemu_split(item, key, sizeof key);
+        bool ok = true;
+        if (strcmp(key, "enable") == 0) {
+            ok = qemu_on_off(p, key, val, &c->semihosting);
+        } else if (strcmp(key, "userspace") == 0) {
+            ok = qemu_on_off(p, key, val, &c->semihosting_el0);
+        } else if (strcmp(key, "arg") == 0) {
+            snprintf(args, sizeof args, "%s%s%s", c->semihosting_args ? c->semihosting_args : "",
+                     c->semihosting_args ? " " : "", val);
+            c->semihosting_args = config_string(c, args, strlen(args));
+        } else if (strcmp(key, "dir") == 0) {
+            c->semihosting_dir = val;
+        } else if (strcmp(key, "target") != 0 || (strcmp(val, "native") != 0 && strcmp(val, "auto") != 0)) {
+            ok = USAGE(p, "-semihosting-config %s: it has enable, target=native, userspace, arg and dir", item);
+        }
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 /* -S: stopped at the first instruction, with the monitor on standard input. */
 static bool opt_stopped(struct qemu_parse *p, const char *v)
 {
@@ -331,6 +361,7 @@ static const struct {
     {"no-user-config", false, opt_ignore},
     {"name", true, opt_ignore},
     {"semihosting", false, opt_semihosting},
+    {"semihosting-config", true, opt_semihosting_config},
     {"S", false, opt_stopped},
     {"dry-run", false, opt_dry_run},
     {"stats", false, opt_stats},
