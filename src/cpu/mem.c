@@ -64,7 +64,7 @@ const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va,
     u64 nva = mem_normalise(f, va, fetch);
     const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, nva);
     /* a missing permission may have been granted since: the walk decides, and knows the fault's level */
-    if (e && !perm_missing(e->perm, need, priv, f->key.pan))
+    if (e && !perm_missing(e->perm, need, priv, f->key.pan) && !((need & NEED_NORMAL) && (e->flags & TLB_DEVICE)))
         return e;
     const struct regime *r = context_regime(c, f->key.kind);
     const struct walk_mem mem = mem_walker(c);
@@ -76,9 +76,21 @@ const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va,
     return tlb_fill(c->tlb, f->key.space, f->asid, nva, &out, &b);
 }
 
+bool mem_probe(struct cpu *c, const struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
+{
+    bool priv = !f->key.el0;
+    const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, mem_normalise(f, va, false));
+    if (e && !perm_missing(e->perm, need, priv, f->key.pan))
+        return true;
+    const struct walk_mem mem = mem_walker(c);
+    const struct walk_in in = {.use = WALK_AT, .need = (u8)need, .priv = priv, .pan = f->key.pan};
+    struct walk_out out;
+    return walk(context_regime(c, f->key.kind), (struct va){va}, &mem, &in, &out, fault);
+}
+
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)
 {
-    if (e->page == TLB_NO_PAGE || attr_is_device(e->attr) || (f->key.mte && (e->flags & TLB_TAGGED)))
+    if (e->page == TLB_NO_PAGE || (e->flags & TLB_DEVICE) || (f->key.mte && (e->flags & TLB_TAGGED)))
         return;
     if (UNLIKELY(c->armed.watches) && debug_watch_page(c, va))
         return;
@@ -142,11 +154,12 @@ static bool data_abort(struct cpu *c, const struct access *a, struct fault f)
 static bool translate_span(struct cpu *c, const struct access *a, struct span *s, bool unaligned)
 {
     struct fault fault;
-    const struct tlb_entry *e = mem_translate(c, a->f, s->va, a->write ? NEED_W : NEED_R, &fault);
+    unsigned need = (a->write ? NEED_W : NEED_R) | (unaligned ? NEED_NORMAL : 0u);
+    const struct tlb_entry *e = mem_translate(c, a->f, s->va, need, &fault);
     if (!e)
         return data_abort(c, a, fault);
     s->e = *e;
-    if (UNLIKELY(c->armed.watches) && !(unaligned && attr_is_device(e->attr))) {
+    if (UNLIKELY(c->armed.watches)) {
         unsigned what = (a->kind & MEM_EL2 ? WATCH_VNCR : 0u) | (a->write ? WATCH_WRITE : WATCH_READ);
         if (debug_watchpoint(c, s->va, s->len, what | (a->f->key.el0 ? WATCH_EL0 : 0u), &fault))
             return data_abort(c, a, fault);
@@ -179,9 +192,6 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
         if (!translate_span(c, a, &s[1], unaligned))
             return false;
     }
-    for (unsigned i = 0; unaligned && i < *n; i++)
-        if (attr_is_device(s[i].e.attr))
-            return data_abort(c, a, mem_alignment_fault(s[i].va, a->write));
     for (unsigned i = 0; UNLIKELY(a->kind & MEM_TAGCHK) && i < *n; i++)
         if (!mem_tag_check(c, a->f, &s[i].e, s[i].va, s[i].len, a->write))
             return false;

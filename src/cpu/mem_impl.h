@@ -30,6 +30,9 @@ struct walk_mem mem_walker(struct cpu *c);
  * enum perm_need. NULL: *fault says why. The entry stays valid until the next translation. */
 const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
 
+/* Does the access that need and f describe pass? Changes no dirty state, for cache maintenance. */
+bool mem_probe(struct cpu *c, const struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
+
 /* UnalignedAccessFaults: must an access of size bytes at va, already known to be unaligned, fault
  * whatever the memory type? */
 bool mem_unaligned_faults(const struct cpu *c, u64 va, unsigned size, unsigned kind);

@@ -24,17 +24,13 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
         exc_data_abort(c, &fault);
         return false;
     }
+    unsigned need = NEED_W | (read ? NEED_R : 0u) | (va & (size - 1) ? NEED_NORMAL : 0u);
     struct fault fault;
-    const struct tlb_entry *e = mem_translate(c, f, va, read ? NEED_R | NEED_W : NEED_W, &fault);
+    const struct tlb_entry *e = mem_translate(c, f, va, need, &fault);
     if (!e) {
         /* WnR is 0 when a read would have faulted as well */
         if (read && fault.type != FAULT_PERMISSION)
             fault.write = false;
-        exc_data_abort(c, &fault);
-        return false;
-    }
-    if ((va & (size - 1)) && attr_is_device(e->attr)) {
-        fault = mem_alignment_fault(va, !read);
         exc_data_abort(c, &fault);
         return false;
     }
@@ -124,12 +120,9 @@ bool mem_zero_block(struct cpu *c, u64 va)
         return true;
     }
     struct fault fault;
-    const struct tlb_entry *e = mem_translate(c, f, va, NEED_W, &fault);
+    const struct tlb_entry *e = mem_translate(c, f, va, NEED_W | NEED_NORMAL, &fault);
     unsigned what = WATCH_WRITE | (f->key.el0 ? WATCH_EL0 : 0u);
-    if (e && attr_is_device(e->attr)) {
-        fault = mem_alignment_fault(va, true);
-        e = NULL;
-    } else if (e && UNLIKELY(c->armed.watches) && debug_watchpoint(c, block, 64, what, &fault)) {
+    if (e && UNLIKELY(c->armed.watches) && debug_watchpoint(c, block, 64, what, &fault)) {
         e = NULL;
     } else if (e && (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM))) {
         fault = (struct fault){.type = FAULT_EXTERNAL, .stage = 1, .va = va, .write = true};

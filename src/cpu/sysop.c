@@ -52,14 +52,14 @@ static u64 va_operand(unsigned kind, u64 val)
 }
 
 /* Range forms: Xt = ASID 63:48, TG 47:46, SCALE 45:44, NUM 43:39, TTL 38:37, BaseADDR 36:0. */
-static bool range_operand(const struct cpu *c, unsigned kind, u64 val, struct inv_op *o)
+static bool range_operand(struct cpu *c, unsigned kind, u64 val, struct inv_op *o)
 {
     unsigned tg = (unsigned)bits(val, 47, 46);
     if (!tg)
         return false; /* reserved: no invalidation is required */
     unsigned shift = 10 + 2 * tg;
-    const struct regime *r = context_regime((struct cpu *)(uintptr_t)c, kind);
-    unsigned unit = r->ds ? 16 : shift;
+    const struct regime *r = context_regime(c, kind == REGIME_STAGE2 ? REGIME_EL10 : kind);
+    unsigned unit = (kind == REGIME_STAGE2 ? r->s2->ds : r->ds) ? 16 : shift;
     u64 base = bits(val, 36, 0);
     bool two = kind == REGIME_EL10 || kind == REGIME_EL20;
     o->va = (two ? sext(base, 37) : base) << unit;
@@ -68,7 +68,7 @@ static bool range_operand(const struct cpu *c, unsigned kind, u64 val, struct in
 }
 
 /* op2 of the forms by ASID and VA: 1 VA, 2 ASID, 3 VAA, 5 VAL, 7 VAAL; ranges are 1, 3, 5, 7. */
-static void by_address(const struct cpu *c, unsigned kind, const struct enc *e, u64 val, struct inv_op *o)
+static void by_address(struct cpu *c, unsigned kind, const struct enc *e, u64 val, struct inv_op *o)
 {
     bool range = e->crm == 2 || e->crm == 5 || e->crm == 6;
     bool asids = kind == REGIME_EL10 || kind == REGIME_EL20;
@@ -90,7 +90,23 @@ static void by_address(const struct cpu *c, unsigned kind, const struct enc *e, 
     }
 }
 
-static struct inv_op decode_inv(const struct cpu *c, const struct enc *e, u64 val)
+/* The operand of the forms by IPA: Xt[39:0] = IPA[51:12], or a range as above. In a Secure guest's two IPA spaces
+ * the same address is dropped. op2 with CRm 0: 1, 5 single; 2, 6 range; with CRm 4: 0, 1, 4, 5 and 2, 3, 6, 7. */
+static void by_ipa(struct cpu *c, const struct enc *e, u64 val, struct inv_op *o)
+{
+    o->form = INV_VA;
+    o->scope.kind = REGIME_EL10;
+    o->scope.stage2_only = true;
+    o->any_asid = true;
+    if (!(e->op2 & 2)) {
+        o->va = bits(val, 39, 0) << 12;
+        o->size = 4096;
+    } else if (!range_operand(c, REGIME_STAGE2, val, o)) {
+        o->form = INV_NONE;
+    }
+}
+
+static struct inv_op decode_inv(struct cpu *c, const struct enc *e, u64 val)
 {
     struct inv_op o = {.form = INV_NONE};
     o.scope.pas = cpu_secure_below_el3(c) ? PAS_S : PAS_NS;
@@ -101,7 +117,8 @@ static struct inv_op decode_inv(const struct cpu *c, const struct enc *e, u64 va
         o.scope.kind = REGIME_EL3;
         o.scope.pas = PAS_S;
     } else if (e->crm == 0 || e->crm == 4) {
-        return o;                            /* by IPA: no stage 2 only entries exist */
+        by_ipa(c, e, val, &o);
+        return o;
     } else if (e->op2 == 4 || e->op2 == 6) { /* ALLE1, VMALLS12E1 */
         o.form = INV_ALL;
         o.scope.kind = REGIME_EL10;
@@ -134,7 +151,8 @@ enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
 {
     const struct enc e = decode_enc(sr);
     const struct inv_op o = decode_inv(c, &e, val);
-    bool local = e.crm == 6 || e.crm == 7;
+    bool ipa_local = e.op1 == 4 && e.crm == 4 && e.op2 % 4 != 0 && e.op2 % 4 != 3; /* IPAS2E1, RIPAS2E1, ... */
+    bool local = e.crm == 6 || e.crm == 7 || ipa_local;
     if (local && e.op1 == 0 && c->ps.el == 1 && (c->hcr & HCR_FB))
         local = false;
     if (local) {
@@ -231,7 +249,7 @@ enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
     /* invalidation needs write permission, at EL0 the others need to read; else only the mapping counts */
     unsigned need = e.op1 == 0 ? NEED_W : c->ps.el == 0 ? NEED_R : 0;
     struct fault f;
-    if (mem_translate(c, mem_ctx(c, 0), val, need, &f)) {
+    if (mem_probe(c, mem_ctx(c, 0), val, need, &f)) {
         /* DC IVAC is a store to watchpoints, the others are nothing */
         if (LIKELY(!c->armed.watches) || need != NEED_W ||
             !debug_watchpoint(c, align_down(val, 64), 64, WATCH_WRITE, &f))

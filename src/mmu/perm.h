@@ -13,7 +13,12 @@ enum perm_bits {
     PERM_ALL = 0x3f,
 };
 
-enum perm_need { NEED_R = 1, NEED_W = 2, NEED_X = 4 };
+enum perm_need {
+    NEED_R = 1,
+    NEED_W = 2,
+    NEED_X = 4,
+    NEED_NORMAL = 8, /* no permission: an access that Device memory does not take, being unaligned */
+};
 
 /* The subset of need that is missing. */
 static inline unsigned perm_missing(unsigned perm, unsigned need, bool priv, bool pan)
@@ -21,7 +26,7 @@ static inline unsigned perm_missing(unsigned perm, unsigned need, bool priv, boo
     unsigned have = (priv ? perm >> 3 : perm) & 7;
     if (priv && pan && (perm & PERM_PAN))
         have &= NEED_X;
-    return need & ~have;
+    return need & (NEED_R | NEED_W | NEED_X) & ~have;
 }
 
 /* Stage 1 permissions of a leaf (DDI0487 D8.4; AArch64.S1DirectBasePermissions).

@@ -3,8 +3,8 @@
  *
  * TLBI by VA must find every piece of a block: counting filters by 2 MiB and 1 GiB region say
  * whether there can be any, so that the usual invalidation looks at one set a space.
- * TLBI by IPA has nothing to do: there are no stage 2 only entries, and combined ones fall at the
- * VMALLE1 that software has to issue after it (D8.16.2).
+ * TLBI by IPA drops the entries of spaces with stage 1 off, whose addresses are IPAs; combined entries fall
+ * at the VMALLE1 that software has to issue after it (D8.16.2).
  *
  * Invariants: a dead generation never comes alive (numbers only grow; at the end of their range
  * everything is cleared); each removal of a live entry drops its copies in the fast tables. */
@@ -230,8 +230,9 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
                           .s2_log2 = out->s2_log2,
                           .attr = out->attr,
                           .sh = out->sh};
-    n.flags = (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
-                   (b->rom ? TLB_ROM : 0));
+    n.flags =
+        (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
+             (b->rom ? TLB_ROM : 0) | (attr_is_device(out->attr) || attr_is_device(out->s1_attr) ? TLB_DEVICE : 0));
     struct tlb_entry *e;
     /* the 4 KiB array is looked at first, so nothing there may outlive what is entered now */
     unsigned s = set_of(space, va);
@@ -257,7 +258,7 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
 
 static bool in_scope(u64 space, const struct tlb_scope *s)
 {
-    if (!space || (space & 7) != s->kind || (space >> 3 & 3) != s->pas)
+    if (!space || (space & 7) != s->kind || (space >> 3 & 3) != s->pas || (s->stage2_only && (space >> 5 & 3) != 2))
         return false;
     return s->any_vmid || (u16)(space >> 16) == s->vmid;
 }

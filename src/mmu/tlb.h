@@ -25,7 +25,8 @@ enum tlb_flags {
     TLB_GLOBAL = 1 << 0,
     TLB_GP = 1 << 1, /* guarded page (BTI) */
     TLB_TAGGED = 1 << 2,
-    TLB_ROM = 1 << 3, /* page is a ROM page: writes go to a device */
+    TLB_ROM = 1 << 3,    /* page is a ROM page: writes go to a device */
+    TLB_DEVICE = 1 << 4, /* Device memory for either stage: no unaligned accesses, whatever both make of it */
 };
 #define TLB_NO_PAGE 0xffffffffu
 
@@ -82,6 +83,7 @@ struct tlb_scope {
     u8 kind; /* enum regime_kind */
     u8 pas;
     bool any_vmid;
+    bool stage2_only; /* by IPA: the spaces where stage 1 is off */
     u16 vmid;
 };
 void tlb_inv_all(struct tlb *t, const struct tlb_scope *s);

@@ -106,6 +106,8 @@ static bool stage1_off(struct walker *w, const struct regime *r, const struct tr
         res->attr = r->icache ? 0xaa : 0x44;
         res->sh = 2;
     } else {
+        if (w->in->need & NEED_NORMAL)
+            return walk_fault(w, FAULT_ALIGNMENT, 1, 0);
         res->attr = 0x00;
         res->sh = 2;
     }
@@ -252,6 +254,12 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
         if (r->ha)
             desc |= 1u << 10;
     }
+    /* before permissions (D8.15.2, prioritisation of MMU faults) */
+    u8 attr = (u8)(r->mair >> 8 * bits(desc, 4, 2));
+    if ((in->need & NEED_NORMAL) && attr_is_device(attr)) {
+        walk_fault(w, FAULT_ALIGNMENT, 1, l.level);
+        return WALK_FAULT;
+    }
     bool dbm;
     u16 perm = stage1_perm(r, desc, l.limits, &dbm);
     enum pas space = r->space == PAS_S && (l.space == PAS_NS || bit(desc, 5)) ? PAS_NS : l.space;
@@ -272,10 +280,11 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
     }
     if (desc != l.desc && in->use != WALK_OBSERVE) {
         enum walk_status s = stage1_update(w, r, &l, desc);
+        if (s == WALK_FAULT && (in->need & NEED_R) && !bit(l.desc, 10)) /* a read alone would have updated, too */
+            w->fault->write = false;
         if (s != WALK_OK)
             return s;
     }
-    u8 attr = (u8)(r->mair >> 8 * bits(desc, 4, 2));
     *res = (struct s1_result){.ipa = l.oa,
                               .space = space,
                               .perm = perm,
@@ -311,7 +320,7 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
                              .s2_log2 = 63,
                              .s1_level = s1.level,
                              .attr = s1.attr,
-                             .s1_attr = s1.attr,
+                             .s1_attr = r->on || r->dc ? s1.attr : 0, /* also what a fetch finds */
                              .sh = attr_is_device(s1.attr) ? 2 : s1.sh,
                              .ng = s1.ng,
                              .gp = s1.gp,
@@ -326,6 +335,8 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
     out->pa = s2.pa;
     out->perm = (u16)((s1.perm & s2.perm) | (s1.perm & PERM_PAN));
     out->s2_log2 = s2.log2;
+    if (!r->on) /* an entry of stage 2 alone: TLBI by IPA has to find all of its block */
+        out->s1_log2 = s2.log2;
     out->s2_level = s2.level;
     out->attr = walk_combine_attr(r->s2, s1.attr, s2.memattr, in->need & NEED_X);
     out->tagged = s1.tagged && out->attr == 0xf0;

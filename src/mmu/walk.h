@@ -48,7 +48,7 @@ struct walk_out {
     struct pa pa;   /* of the address itself */
     struct ipa ipa; /* equal to the PA's address without stage 2 */
     u16 perm;       /* enum perm_bits of both stages together; write bits only where dirty already */
-    u8 s1_log2;     /* block or page size of stage 1, log2; 12 when it is off */
+    u8 s1_log2;     /* block or page size of stage 1, log2; when it is off, of stage 2 or 12 */
     u8 s2_log2;     /* of stage 2; 63: none */
     s8 s1_level, s2_level;
     u8 attr;    /* both stages combined, see above */

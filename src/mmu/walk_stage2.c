@@ -14,6 +14,8 @@ static bool stage2_fault(struct walker *w, const struct s2_ask *a, enum fault_ty
     w->fault->ipa_valid = true;
     w->fault->ipa_ns = a->space == PAS_NS;
     w->fault->s1ptw = a->s1_walk;
+    if (a->s1_walk && !a->update && (w->in->need & NEED_R)) /* read-modify-write: a read alone would fault, too */
+        w->fault->write = false;
     return walk_fault(w, type, 2, level);
 }
 
@@ -122,9 +124,13 @@ static enum walk_status stage2_once(struct walker *w, const struct regime *r, co
         if (r->ha)
             desc |= 1u << 10;
     }
+    unsigned memattr = (unsigned)bits(desc, 5, 2);
+    if ((a->need & NEED_NORMAL) && memattr_is_device(r, memattr)) {
+        stage2_fault(w, a, FAULT_ALIGNMENT, l.level);
+        return WALK_FAULT;
+    }
     bool dbm = r->hd && bit(desc, 51) && !bit(desc, 7);
     u16 perm = perm_stage2((unsigned)bits(desc, 7, 6) | (dbm ? 2 : 0), (unsigned)bits(desc, 54, 53), r->xnx);
-    unsigned memattr = (unsigned)bits(desc, 5, 2);
     unsigned miss = in->use == WALK_OBSERVE ? 0 : perm_missing(perm, a->need, a->priv, false);
     bool ptw = a->s1_walk && r->s2_ptw && memattr_is_device(r, memattr) && in->use != WALK_OBSERVE;
     if (miss || ptw) {

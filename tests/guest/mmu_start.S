@@ -1,49 +1,79 @@
-// Bare-metal frame of the translation test: entry at EL2, exceptions of the code under test.
+// Bare-metal frame of the translation test: entry at EL3 from flash, the page of code under test, the way back.
     .section .start, "ax"
     .global _start
 _start:
-    adrp    x0, stack_top
-    add     x0, x0, :lo12:stack_top
-    mov     sp, x0
-    adrp    x0, el2_vectors
-    add     x0, x0, :lo12:el2_vectors
-    msr     vbar_el2, x0
+    mrs     x9, mpidr_el1
+    and     x9, x9, #0xff
+    cbnz    x9, 9f
+    adr     x0, _start
+    ldr     x1, =_start
+    cmp     x0, x1
+    b.eq    2f
+    ldr     x2, =image_end
+    mov     x5, x1
+1:  ldp     x3, x4, [x0], #16
+    stp     x3, x4, [x5], #16
+    cmp     x5, x2
+    b.lo    1b
+    dsb     sy
+    ic      iallu
+    dsb     sy
+    isb
+    br      x1
+2:  ldr     x1, =stack_top
+    mov     sp, x1
+    ldr     x1, =el3_vectors
+    msr     vbar_el3, x1
+    msr     cptr_el3, xzr
     isb
     bl      main
-off:
-    movz    x0, #0x0008
-    movk    x0, #0x8400, lsl #16       // PSCI SYSTEM_OFF
-    smc     #0
-    b       off
+9:  wfi
+    b       9b
 
-// u64 run_guest(u64 pc, u64 spsr, u64 x0, u64 x1, u64 *x0_after): executes at a lower EL until an exception
-// reaches EL2; returns ESR_EL2.
+// void run(struct probe *): enters p->spsr's EL at p->pc, or EL3's stub, until an exception reaches EL3.
+//   0 pc, 8 spsr, 16 x0, 24 x1, 32 sctlr_el3 (0: lower EL)
     .text
-    .global run_guest
-run_guest:
+    .global run
+run:
+    movi    v0.2d, #0
     stp     x29, x30, [sp, #-112]!
     stp     x19, x20, [sp, #16]
     stp     x21, x22, [sp, #32]
     stp     x23, x24, [sp, #48]
     stp     x25, x26, [sp, #64]
     stp     x27, x28, [sp, #80]
-    str     x4, [sp, #96]
+    str     x0, [sp, #96]
     adrp    x9, saved_sp
     mov     x10, sp
     str     x10, [x9, :lo12:saved_sp]
-    msr     elr_el2, x0
-    msr     spsr_el2, x1
-    mov     x0, x2
-    mov     x1, x3
+    ldp     x3, x5, [x0]
+    ldr     x2, [x0, #32]
+    ldp     x0, x1, [x0, #16]
+    cbnz    x2, 1f
+    msr     elr_el3, x3
+    msr     spsr_el3, x5
+    mov     x2, x0
     isb
     eret
+1:  mrs     x4, sctlr_el3               // the probe is EL3's own
+    adrp    x6, stub
+    add     x7, x6, #0x800
+    msr     vbar_el3, x7
+    adr     x5, own
+    isb
+    add     x7, x6, #0xc00
+    mov     x6, x0
+    br      x7
+own:
+    ldr     x5, =el3_vectors
+    msr     vbar_el3, x5
+    isb
 came_back:
     adrp    x9, saved_sp
     ldr     x10, [x9, :lo12:saved_sp]
     mov     sp, x10
-    ldr     x4, [sp, #96]
-    str     x0, [x4]
-    mrs     x0, esr_el2
+    ldr     x9, [sp, #96]
+    stp     x0, x1, [x9, #16]
     ldp     x19, x20, [sp, #16]
     ldp     x21, x22, [sp, #32]
     ldp     x23, x24, [sp, #48]
@@ -53,47 +83,95 @@ came_back:
     ret
 
     .balign 2048
-el2_vectors:
+el3_vectors:
     .rept 8
     .balign 128
     b       broken
     .endr
+    .rept 4
     .balign 128
     b       came_back
-    .rept 7
+    .endr
+    .rept 4
     .balign 128
     b       broken
     .endr
-broken:                                 // an exception at EL2 itself
-    mrs     x0, esr_el2
-    mrs     x1, elr_el2
-    mrs     x2, far_el2
+broken:                                 // an exception of EL3's own code
+    mrs     x0, esr_el3
+    mrs     x1, elr_el3
+    mrs     x2, far_el3
     b       report_broken
 
-// The page that the guest's TTBR1 maps: vectors of EL1, then the accesses under test.
-    .balign 4096
+// The page that every regime maps: vectors of EL1 and EL2; vectors of EL3 while it runs there; accesses.
+    .balign 65536
     .global stub
 stub:
     .rept 16
     .balign 128
-    hvc     #2
+    smc     #2
     .endr
     .balign 2048
-    .macro access insn:vararg           // 16 bytes each
-    \insn
-    hvc     #1
+    .rept 8
+    .balign 128
+    msr     sctlr_el3, x4
+    isb
+    br      x5
+    .endr
+    .balign 1024
+    // 0xc00: EL3's way in
+    msr     sctlr_el3, x2
+    isb
+    mov     x2, x6
+    br      x3
+    .macro access a:vararg              // 16 bytes each, 0xc10 on
+    .balign 16
+    \a
     svc     #1
-    nop
     .endm
-    access  ldr x0, [x1]
+    access  ldr x0, [x1]                // 0
     access  str x0, [x1]
     access  ldtr x0, [x1]
     access  sttr x0, [x1]
-    access  br x1
+    access  br x1                       // 4
     access  ldrb w0, [x1]
     access  ldxr x0, [x1]
     access  ldr w0, [x1, #1]
-    .balign 4096
+    access  ldadd xzr, x0, [x1]         // 8
+    access  cas x0, x2, [x1]
+    .balign 16
+    ldxr    x0, [x1]
+    stxr    w3, x0, [x1]
+    svc     #1
+    access  ldp x0, xzr, [x1]           // 11
+    access  str q0, [x1]
+    access  ldrsw x0, [x1]
+    access  strh wzr, [x1]              // 14
+    access  ldar x0, [x1]
+    access  stlr w2, [x1]
+    access  ldrsb w0, [x1]
+    access  dc zva, x1                  // 18
+    access  dc cvac, x1
+    access  dc ivac, x1
+    access  ldr x0, [x1], #8            // 21
+    access  prfm pldl1keep, [x1]
+    access  ldtrsb x0, [x1]
+    access  ldapr x0, [x1]              // 24
+    access  ldur x0, [x1, #-3]
+    access  stur x0, [x1, #-3]
+    .balign 16
+    at      s1e1r, x1                   // 27
+    isb
+    mrs     x0, par_el1
+    svc     #1
+    access  ldclral wzr, wzr, [x1]
+    access  swpb w2, w0, [x1]
+    access  sttrh w2, [x1]              // 30
+    access  ldr q0, [x1]
+    .balign 16
+    at      s1e3r, x1                   // 32: the ATs of EL3's own regime
+    svc     #1
+    access  at s1e3w, x1
+    .balign 65536
 
     .bss
     .balign 16

@@ -222,6 +222,31 @@ START_TEST(test_device)
     ck_assert(mem_read(c, 0x6010, 4, 0, &v)); /* Device-mapped RAM stays strict */
     ck_assert(!mem_write(c, 0x6011, 4, 0, 0));
     EXPECT_DABT(1, EC_DABT_SAME, WNR | 0x21, 0x6011);
+    /* R_XCHFJ: by the memory type, before permissions; on each page in its turn */
+    map(root0, 0x7000, RAM + 0x1000 + (AF | DEVICE | PAGE | AP_RO));
+    ck_assert(!mem_write(c, 0x7011, 4, 0, 0));
+    EXPECT_DABT(1, EC_DABT_SAME, WNR | 0x21, 0x7011);
+    ck_assert(!mem_write(c, 0x7010, 4, 0, 0));
+    EXPECT_DABT(1, EC_DABT_SAME, WNR | 0x0f, 0x7010);
+    ck_assert(!mem_read(c, 0x6ffe, 4, 0, &v));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x6ffe);
+    map(root0, 0x8000, RAM + 0x1000 + (AF | NORMAL | PAGE));
+    map(root0, 0x9000, RAM + 0x2000 + (AF | DEVICE | PAGE));
+    ck_assert(!mem_read(c, 0x8ffe, 4, 0, &v));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x9000);
+    /* a read-modify-write says that it reads */
+    struct mem_rmw m;
+    ck_assert(!mem_rmw(c, 0x7012, 4, MEM_ATOMIC, &m));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x7012);
+    ck_assert(!mem_rmw(c, 0x800e, 4, MEM_ATOMIC, &m));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x800e);
+    /* what a fetch found with the MMU off is Device to data */
+    c->sys[SCTLR_EL1] &= ~(u64)SCTLR_M;
+    context_touch(c);
+    c->pc = RAM + 0x1000;
+    ck_assert(mem_fetch_page(c));
+    ck_assert(!mem_read(c, RAM + 0x1001, 4, 0, &v));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, RAM + 0x1001);
 }
 END_TEST
 
@@ -465,6 +490,87 @@ START_TEST(test_stage2)
 }
 END_TEST
 
+/* The stage that is Device reports the misalignment; forced write-back does not heal a Device stage 1. A faulting
+ * update of the guest's table is a write only if a read had not needed it. */
+START_TEST(test_stage2_order)
+{
+    u64 s2 = new_table(), v;
+    c->sys[VTTBR_EL2] = s2 | 3ull << 48;
+    c->sys[VTCR_EL2] = 25 | 1 << 6 | 5 << 16 | 1u << 31;
+    for (u64 p = 0; p < PAGES; p++)
+        map(s2, RAM + (p << 12), (RAM + (p << 12)) | AF | 0xf << 2 | 3 << 6 | PAGE);
+    map(s2, 0x50000000, (RAM + 0x1000) | AF | 1 << 2 | 1 << 6 | PAGE); /* Device, read-only */
+    map(s2, 0x50001000, (RAM + 0x1000) | AF | 6 << 2 | 3 << 6 | PAGE);
+    map(root0, 0x5000, 0x50000000 + (AF | NORMAL | PAGE | NG));
+    map(root0, 0x6000, 0x50001000 + (AF | DEVICE | PAGE | NG));
+    map(root0, 0x7000, 0x50001000 + (NORMAL | PAGE | NG)); /* no access flag */
+    const u64 hcr = HCR_RW | HCR_VM | HCR_FWB;
+#define GUEST()                                                                                                        \
+    do {                                                                                                               \
+        c->sys[HCR_EL2] = hcr;                                                                                         \
+        c->sys[TCR_EL1] |= 1ull << 39; /* HA */                                                                        \
+        sysreg_refresh(c);                                                                                             \
+        context_touch(c);                                                                                              \
+        context_resolve(c);                                                                                            \
+    } while (0)
+    GUEST();
+    ck_assert(!mem_write(c, 0x5001, 4, 0, 0));
+    EXPECT_DABT(2, EC_DABT_LOW, WNR | 0x21, 0x5001);
+    GUEST();
+    ck_assert(!mem_write(c, 0x5004, 4, 0, 0));
+    EXPECT_DABT(2, EC_DABT_LOW, WNR | 0x0f, 0x5004);
+    GUEST();
+    ck_assert(mem_read(c, 0x6008, 8, 0, &v));
+    ck_assert(!mem_read(c, 0x6009, 8, 0, &v));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x6009);
+    for (u64 p = 0; p < PAGES; p++) /* the tables become read-only */
+        map(s2, RAM + (p << 12), (RAM + (p << 12)) | AF | 0xf << 2 | 1 << 6 | PAGE);
+    sysop_tlbi(c, SR_TLBI_ALLE1, 0);
+    struct mem_rmw m;
+    GUEST();
+    ck_assert(!mem_rmw(c, 0x7008, 8, MEM_ATOMIC, &m));
+    EXPECT_DABT(2, EC_DABT_LOW, S1PTW | 0x0f, 0x7008);
+    GUEST();
+    ck_assert(!mem_write(c, 0x7008, 8, 0, 0));
+    EXPECT_DABT(2, EC_DABT_LOW, S1PTW | WNR | 0x0f, 0x7008);
+    /* HCR_EL2.TEA takes external aborts of the guest */
+    map(root0, 0x8000, 0x50002000 + (AF | NORMAL | PAGE | NG));
+    map(s2, 0x50002000, 0x70000000 | AF | 15 << 2 | 3 << 6 | PAGE);
+    GUEST();
+    ck_assert(!mem_read(c, 0x8008, 8, 0, &v));
+    EXPECT_DABT(1, EC_DABT_SAME, 0x10, 0x8008);
+    GUEST();
+    c->sys[HCR_EL2] |= HCR_TEA;
+    sysreg_refresh(c);
+    ck_assert(!mem_read(c, 0x8008, 8, 0, &v));
+    EXPECT_DABT(2, EC_DABT_LOW, 0x10, 0x8008);
+}
+END_TEST
+
+/* Cache maintenance needs permissions but makes nothing dirty. */
+START_TEST(test_clean_stays)
+{
+    const u64 clean = RAM + 0x1000 + (AF | NORMAL | PAGE | AP_RO | 1ull << 51);
+    map(root0, 0x5000, clean);
+    c->sys[TCR_EL1] |= 3ull << 39; /* HA, HD */
+    context_touch(c);
+    context_resolve(c);
+    sysop_dc(c, SR_DC_IVAC, 0x5000);
+    sysop_dc(c, SR_DC_CVAC, 0x5000);
+    ck_assert_uint_eq(c->ps.el, 1);
+    u64 at = root0;
+    for (unsigned i = 0; i < 2; i++)
+        at = peek(at) & ones(48) & ~0xfffull;
+    ck_assert_uint_eq(peek(at + 8 * 5), clean);
+    ck_assert(mem_write(c, 0x5000, 8, 0, 1));
+    ck_assert_uint_eq(peek(at + 8 * 5), clean & ~(u64)AP_RO);
+    map(root0, 0x6000, clean & ~(1ull << 51));
+    c->pc = 0x5000;
+    sysop_dc(c, SR_DC_IVAC, 0x6008);
+    EXPECT_DABT(1, EC_DABT_SAME, 1 << 8 | WNR | 0x0f, 0x6008);
+}
+END_TEST
+
 /* A change of SCTLR.M is followed before anything is cached for the wrong space. */
 START_TEST(test_mmu_switch)
 {
@@ -533,6 +639,8 @@ int main(void)
     tcase_add_test(t, test_asids);
     tcase_add_test(t, test_at);
     tcase_add_test(t, test_stage2);
+    tcase_add_test(t, test_stage2_order);
+    tcase_add_test(t, test_clean_stays);
     tcase_add_test(t, test_mmu_switch);
     tcase_add_test(t, test_zero_block);
     tcase_add_test(t, test_debug);
