@@ -50,10 +50,28 @@ struct jit_shared {
     a64_exec *const *execs;
 };
 
+/* A translation that expects vector registers in host registers: another block jumps to it with them. */
+struct version {
+    struct version *next;
+    u16 slot;
+    u8 flavour;
+    u32 entry;
+    struct vstate in;
+};
+enum { VERSIONS_MAX = 3 }; /* of a slot and flavour */
+
+/* A jump that is not linked yet, with what is in host registers there. */
+struct link_state {
+    u32 patch;
+    struct vstate vs;
+};
+enum { LINK_STATE = 1u << 31 }; /* in what EXIT_LINK brings: an index of j->link_states, not the place to patch */
+
 struct jit_page {
     u32 *entry[FLAVOURS]; /* [CODE_SLOTS] offset of the block in the arena, or of its flavour's miss stub */
     u64 covered[CODE_SLOTS / 64];
     struct code_page *page;
+    struct version *versions;
     struct jit_page *next, *prev;
 };
 
@@ -91,6 +109,8 @@ struct jit {
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
+    struct link_state *link_states;
+    u32 link_count, link_room;
     bool has_aes, has_pclmul, has_sha;
     struct code_cache *code;
 };
@@ -125,7 +145,7 @@ struct translation {
     unsigned rax;
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
-    struct vstate vs;
+    struct vstate in, vs;
     bool skip;    /* the next instruction was emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     unsigned nstubs;
@@ -144,7 +164,15 @@ static inline unsigned t_off(const struct translation *t) { return 4 * (t->first
 static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 | (t->n - t->k); }
 
 /* translate.c */
-u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot);
+u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
+                  const struct vstate *in);
+/* version.c */
+bool version_wanted(const struct vstate *vs);
+const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
+u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs); /* what EXIT_LINK shall bring */
+/* Where the jump of link goes: the displacement to patch; *entry: offset of a version for it, or 0. */
+u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry);
+void version_drop(struct jit_page *jp);
 void t_call(struct translation *t);                   /* the exec function of the current instruction */
 struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
@@ -156,7 +184,7 @@ u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement re
 unsigned t_cond_cc(struct translation *t,
                    unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */
 
-unsigned t_fp_cc(struct translation *t, unsigned cond); /* emit_fp.c: after UCOMIS */
+unsigned t_fp_cc(struct translation *t, unsigned cond);        /* emit_fp.c: after UCOMIS */
 bool t_fp_register(struct translation *t, const struct op *o); /* emit_fp.c: MRS, MSR of FPCR and FPSR */
 
 struct emit_row {

@@ -255,6 +255,7 @@ static void drop_page(struct jit *j, struct code_page *p)
         j->pages = jp->next;
     for (unsigned f = 0; f < FLAVOURS; f++)
         free(jp->entry[f]);
+    version_drop(jp);
     free(jp);
 }
 
@@ -275,6 +276,7 @@ static void jit_free(struct jit *j)
     munmap(j->rw, j->size);
     munmap(j->rx, j->size);
     free(j->emitters);
+    free(j->link_states);
     free(j);
 }
 
@@ -405,7 +407,7 @@ static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
             entry[i] = j->miss[flavour];
     }
     if (entry[slot] == j->miss[flavour]) {
-        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot) - j->rw);
+        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL) - j->rw);
         trim(j);
     }
     return j->rx + entry[slot];
@@ -419,6 +421,7 @@ static void jit_page(struct jit *j, struct cpu *c)
     unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !fp_plain(c) ? FLAVOUR_FP_CALL : 0);
     u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
     u64 patch = 0, generation = 0;
+    u32 version = 0;
     for (;;) {
         if (UNLIKELY(!in_page(c))) {
             interp_page(c);
@@ -426,7 +429,7 @@ static void jit_page(struct jit *j, struct cpu *c)
         }
         const u8 *code = find(j, c, flavour | c->ps.btype * FLAVOUR_BTYPE);
         if (patch && generation == j->generation)
-            x64_link(j->rw + patch, j->rw + (code - j->rx));
+            x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
         patch = 0;
         j->shared.stop = 0;
         fp_enter(c);
@@ -453,7 +456,7 @@ static void jit_page(struct jit *j, struct cpu *c)
                 interp_page(c);
             return;
         case EXIT_LINK:
-            patch = r >> 32;
+            patch = version_link(j, c, (u32)(r >> 32), flavour, &version);
             generation = j->generation;
             break;
         case EXIT_PAGE: c->pc = context_branch_addr(c, c->pc); return;

@@ -89,6 +89,7 @@ struct stub *t_edge(struct translation *t, u8 *from, s64 off)
 {
     struct stub *s = new_stub(t, from);
     s->edge = true;
+    s->vs = t->vs;
     s->target = (u64)off;
     return s;
 }
@@ -112,16 +113,26 @@ void t_jump_direct(struct translation *t, s64 off)
         return;
     }
     const u32 *entries = t->jp->entry[t->flavour];
-    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour];
+    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour], link;
+    bool values = version_wanted(&t->vs), self = off == 4 * (s64)t->first && !t->btype;
     u8 *d = x64_jmp(a);
-    if (off == 4 * (s64)t->first && !t->btype) {
+    if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in)) {
         x64_link(d, t->start);
-    } else if (entry != t->j->miss[t->flavour]) {
+        return;
+    }
+    link = (u32)(d - t->j->rw);
+    if (values) {
+        const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
+        entry = v ? v->entry : t->j->miss[t->flavour];
+        if (!v)
+            link = version_note_link(t->j, link, &t->vs);
+    }
+    if (entry != t->j->miss[t->flavour]) {
         x64_link(d, t->j->rw + entry);
     } else {
         x64_here(a, d);
         x64_mov_imm_keep(a, RAX, (u32)off);
-        x64_mov_imm_keep(a, RDX, (u32)(d - t->j->rw));
+        x64_mov_imm_keep(a, RDX, link);
         x64_link(x64_jmp(a), t->j->link);
     }
 }
@@ -181,6 +192,7 @@ static void emit_stubs(struct translation *t)
             if (s->from[f])
                 x64_here(a, s->from[f]);
         if (s->edge) {
+            t->vs = s->vs;
             unsigned rest = (s->packed & 0xff) - 1;
             if (rest)
                 x64_mi(a, true, X_ADD, R_CPU, CPU(slice.left), (s32)rest);
@@ -251,7 +263,8 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
     return refused;
 }
 
-u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot)
+u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
+                  const struct vstate *in)
 {
     struct translation tr, *t = &tr;
     unsigned btype = flavour / FLAVOUR_BTYPE;
@@ -270,6 +283,9 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->rax_at = NULL;
     t->skip = false;
     v_forget(t);
+    if (in)
+        t->vs = *in;
+    t->in = t->vs;
     scan(t);
     liveness(t);
     t->as.p += -(uintptr_t)t->as.p & 15;

@@ -169,6 +169,15 @@ void v_reload(struct translation *t, const struct vstate *vs)
             load(t, h, vs->guest[h] - 1u, vs->valid[h]);
 }
 
+bool v_implies(const struct vstate *now, const struct vstate *need)
+{
+    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
+        if (need->guest[h] &&
+            (now->guest[h] != need->guest[h] || now->valid[h] < need->valid[h] || now->zero[h] > need->zero[h]))
+            return false;
+    return true;
+}
+
 unsigned v_zero_from(const struct translation *t, unsigned host) { return host < V_FIRST ? 16 : t->vs.zero[host]; }
 
 /* ---- constants ------------------------------------------------------------------------------- */

@@ -232,5 +232,6 @@ void v_put(struct translation *t, unsigned r, unsigned host,
 void v_put_zero(struct translation *t, unsigned r, unsigned host, unsigned zero); /* host is zero from there on */
 void v_forget(struct translation *t);                                             /* after a call */
 void v_drop(struct translation *t, unsigned r);                                   /* it was changed in memory */
-void v_reload(struct translation *t, const struct vstate *vs); /* after a call: loads what vs holds */
+void v_reload(struct translation *t, const struct vstate *vs);       /* after a call: loads what vs holds */
+bool v_implies(const struct vstate *now, const struct vstate *need); /* everything that need says holds */
 unsigned v_zero_from(const struct translation *t, unsigned host);

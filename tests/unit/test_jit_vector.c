@@ -1,7 +1,8 @@
 /* The JIT's vector emitters against the interpreter: for every row of floating point, Advanced SIMD and cryptography
  * (and the vector loads and stores), short runs of random words that begin and end with one of the row, over operands
  * of all classes (zeros, denormals, the ends of the normal range, infinities, NaNs, integers and halves of them, values
- * at the limits of conversions) and all of FPCR. All vector and general registers, NZCV, FPSR and memory must agree.
+ * at the limits of conversions) and all of FPCR, straight on and in loops. All vector and general registers, NZCV, FPSR
+ * and memory must agree.
  *
  * ELARA_ROUNDS multiplies the cases of each row (default 40). */
 #include <stdio.h>
@@ -114,10 +115,12 @@ static void run(const struct engine *e, unsigned n)
     clock_finish(env.clock);
 }
 
-/* The case that the generator's state describes; gives what the engine makes of it. */
-static void run_case(const struct engine *e, unsigned row, unsigned *rows, u32 *words, struct machine_state *s)
+/* Writes the case's words: straight on, or a loop of two blocks with a branch over its third word (x28 counts). */
+static unsigned write_words(unsigned row, unsigned *rows, u32 *words)
 {
-    unsigned n = 1 + below(CASE_WORDS);
+    unsigned n = 1 + below(CASE_WORDS), at = 0;
+    bool loop = below(3) == 0;
+    u32 code[CASE_WORDS + 3];
     for (unsigned i = 0; i < CASE_WORDS; i++) {
         rows[i] = row;
         if (i > 0 && i + 1 < n)
@@ -125,16 +128,28 @@ static void run_case(const struct engine *e, unsigned row, unsigned *rows, u32 *
                 rows[i] = below(a64_row_count);
             while (!wanted(rows[i]));
         words[i] = random_word(rows[i]);
-        u64 at = CODE + 4 * i;
-        memcpy(ram(at), &words[i], 4);
+        if (loop && i == 2)
+            code[at++] = 0x54000040 | below(16); /* b.cond */
+        code[at++] = words[i];
     }
-    ram_written(env.bus, bus_resolve(env.bus, pa_make(PAS_NS, CODE)).page, 0, 4 * CASE_WORDS);
+    code[at++] = 0xf100079c;                            /* subs x28, x28, #1 */
+    code[at] = 0x54000001 | (0x7ffffu & (0 - at)) << 5; /* b.ne */
+    memcpy(ram(CODE), code, sizeof code);
+    return loop ? 40 : n;
+}
+
+/* The case that the generator's state describes; gives what the engine makes of it. */
+static void run_case(const struct engine *e, unsigned row, unsigned *rows, u32 *words, struct machine_state *s)
+{
+    unsigned n = write_words(row, rows, words);
+    ram_written(env.bus, bus_resolve(env.bus, pa_make(PAS_NS, CODE)).page, 0, 4 * (CASE_WORDS + 3));
     for (unsigned i = 0; i < 32; i++)
         for (unsigned k = 0; k < 2; k++)
             c->v[i].d[k] = doubleword();
     for (unsigned i = 0; i < 31; i++)
         c->x[i] = below(3) ? DATA + 0x800 + (rnd() & 0x3ff) * (below(8) ? 4 : 1) : doubleword();
     c->x[REG_SP] = DATA + 0xc00;
+    c->x[28] = 5;
     for (unsigned i = 0; i < 0x2000; i += 8)
         if (below(32) == 0)
             put64(DATA + i, doubleword());
