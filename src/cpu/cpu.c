@@ -60,10 +60,10 @@ void cpu_reset(struct cpu *c)
     memset(c->x, 0, sizeof c->x);
     memset(c->v, 0, sizeof c->v);
     memset(c->sp_el, 0, sizeof c->sp_el);
-    memset(c->input, 0, sizeof c->input);
     c->nzcv = c->fpsr = c->fpcr = 0;
     c->monitor = (struct monitor){0};
     c->event_register = false;
+    c->stepped = STEPPED_NOTHING;
     c->wake_at = ~0ull;
     cancel_events(c);
     c->ps = (struct pstate){.el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf};
@@ -73,6 +73,7 @@ void cpu_reset(struct cpu *c)
     sysreg_reset(c);
     sysreg_refresh(c);
     debug_update(c);
+    pmu_refresh(c);
     c->fetch_page = ~0ull;
     context_touch(c);
     if (c->env->bus)
@@ -189,6 +190,7 @@ void cpu_state(struct cpu *c, struct snap *s)
     if (s->mode == SNAP_LOAD) {
         sysreg_refresh(c);
         debug_update(c);
+        pmu_refresh(c);
         c->fetch_page = ~0ull;
         context_touch(c);
         c->irq_check = true;

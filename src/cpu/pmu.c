@@ -230,6 +230,13 @@ void pmu_arm(struct cpu *c)
         slice_kick(&c->slice);
 }
 
+void pmu_refresh(struct cpu *c)
+{
+    pmu_arm(c);
+    if (cpu_has(c, FEAT_PMUv3))
+        update_irq(c);
+}
+
 /* ---- events of single instructions -------------------------------------------------------------- */
 
 /* The executing instruction leads to another Exception level: what it is to count is counted at its own. */

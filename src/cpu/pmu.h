@@ -14,6 +14,8 @@ void pmu_sync(struct cpu *c);
 /* Recomputes c->pmu_on after the registers changed or were loaded, and ends the slice early when a counter overflows
  * within it. After the changes above. */
 void pmu_arm(struct cpu *c);
+/* After a reset or the load of a state: pmu_arm(), and the interrupt wire follows the registers. */
+void pmu_refresh(struct cpu *c);
 /* Instructions until the first overflow as things count now, UINT64_MAX: none. A slice is never longer. */
 u64 pmu_limit(const struct cpu *c);
 

@@ -126,6 +126,41 @@ START_TEST(test_smp)
 }
 END_TEST
 
+/* A hundred times: CPUs 1 to 3 are started, count at 0x48000000 + 8 * their number, and go off; CPU 0 waits for each by
+ * AFFINITY_INFO; x20 counts down. */
+static const u32 hotplug[] = {0xd2800c94, 0xd2800035, 0x52800060, 0x72b88000, 0xaa1503e1, 0x10000282, 0xaa1503e3,
+                              0xd4000003, 0xb50001a0, 0x52800080, 0x72b88000, 0xaa1503e1, 0xd2800002, 0xd4000003,
+                              0xf100041f, 0x54ffff41, 0x910006b5, 0xf10012bf, 0x54fffe01, 0xf1000694, 0x54fffda1,
+                              0x52800100, 0x72b08000, 0xd4000003, 0x14000000, 0xd2a90009, 0xf8607921, 0x91000421,
+                              0xf8207921, 0x52800040, 0x72b08000, 0xd4000003, 0x14000000};
+
+START_TEST(test_hotplug)
+{
+    static const char *const engines[] = {"interp", "jit"};
+    u64 hash[2];
+    c.cpus = 4;
+    for (unsigned gic = 2; gic <= 3; gic++) {
+        for (unsigned i = 0; i < 2; i++) {
+            u64 counts[4];
+            c.gic = gic;
+            c.engine = engines[i];
+            struct machine *m = MAKE(hotplug);
+            ck_assert_int_eq(machine_run(m, ~0ull), STOP_POWEROFF);
+            ck_assert_uint_eq(m->cpus[0]->x[20], 0);
+            const struct txn t = {.space = PAS_NS};
+            ck_assert_int_eq(bus_read(m->bus, &t, 0x48000000, counts, sizeof counts), BUS_OK);
+            for (unsigned k = 1; k < 4; k++) {
+                ck_assert_uint_eq(counts[k], 100);
+                ck_assert_int_eq(m->cpus[k]->run, CPU_OFF);
+            }
+            hash[i] = machine_hash(m);
+            machine_free(m);
+        }
+        ck_assert_uint_eq(hash[0], hash[1]);
+    }
+}
+END_TEST
+
 START_TEST(test_deterministic)
 {
     u64 hash[2], n[2];
@@ -275,6 +310,7 @@ int main(void)
     tcase_add_test(t, test_poweroff);
     tcase_add_test(t, test_until);
     tcase_add_test(t, test_smp);
+    tcase_add_test(t, test_hotplug);
     tcase_add_test(t, test_deterministic);
     tcase_add_test(t, test_saved);
     tcase_add_test(t, test_reset);
