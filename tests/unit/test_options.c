@@ -138,7 +138,7 @@ static const struct {
 } refused[] = {
     {"-M q35", "q35"},
     {"-M virt,foo=on", "foo"},
-    {"-M virt,iommu=virtio", "iommu=smmuv3"},
+    {"-M virt,iommu=virtio", "iommu=virtio"},
     {"-device e1000e,netdev=x", "e1000e"},
     {"-device virtio-blk-device,drive=x", "id=x"},
     {"-drive file=f,if=none,id=a", "used by no"},
