@@ -69,6 +69,7 @@ void cpu_reset(struct cpu *c)
     c->ps = (struct pstate){.el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf};
     c->pc = c->cfg.rvbar;
     c->run = CPU_OFF;
+    c->started = ~0ull;
     c->irq_check = true;
     sysreg_reset(c);
     sysreg_refresh(c);
@@ -78,6 +79,21 @@ void cpu_reset(struct cpu *c)
     context_touch(c);
     if (c->env->bus)
         context_reset(c);
+}
+
+void cpu_warm_reset(struct cpu *c)
+{
+    static const u16 kept[] = {ERR0CTLR, ERR0STATUS, ERR0ADDR, ERR0MISC0, ERRSELR_EL1, RNDR_STATE, PMU_LAST};
+    bool wires[CPU_SERROR];
+    u64 cells[ARRAY_LEN(kept)];
+    memcpy(wires, c->input, sizeof wires);
+    for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
+        cells[i] = c->sys[kept[i]];
+    cpu_reset(c);
+    memcpy(c->input, wires, sizeof wires);
+    for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
+        c->sys[kept[i]] = cells[i];
+    irq_set(&c->pmu_irq, false);
 }
 
 u64 cpu_get_sp(const struct cpu *c, unsigned n) { return n == (c->ps.sp ? c->ps.el : 0u) ? c->x[REG_SP] : c->sp_el[n]; }
@@ -181,6 +197,7 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, sys);
     SNAP(s, c, executed);
     SNAP(s, c, exceptions);
+    SNAP(s, c, started);
     if (c->env->clock) {
         clock_event_state(c->env->clock, &c->wake, s);
         clock_event_state(c->env->clock, &c->pseudo_fault, s);

@@ -77,6 +77,8 @@ struct cpu_env {
     /* SMC or HVC that would be UNDEFINED without firmware: PSCI/SMCCC by the board. True: handled
      * (x0.. hold the results). NULL: no conduit. */
     bool (*firmware_call)(void *arg, struct cpu *, bool hvc);
+    /* RMR_ELx.RR: reset this PE and start it at its reset address. NULL: it cannot be done. */
+    void (*warm_reset)(void *arg, struct cpu *);
     /* HLT with a semihosting immediate, when enabled. True: handled. */
     bool (*semihosting)(void *arg, struct cpu *);
 };
@@ -132,6 +134,7 @@ struct cpu {
 
     u64 executed;        /* instructions this CPU executed, at the end of the last slice */
     u64 exceptions;      /* exceptions taken */
+    u64 started;         /* executed at the time of PSCI CPU_ON, while that is pending; ~0: never */
 
     /* Not guest-visible */
     unsigned index;
@@ -187,6 +190,9 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg);
 void cpu_free(struct cpu *c);
 /* Cold reset: every register as the architecture says; the CPU is CPU_OFF until started. */
 void cpu_reset(struct cpu *c);
+/* Warm reset, which software asks for, and power-on of a PE while the machine runs: interrupt inputs and the error record
+ * stay as they are. The CPU is CPU_OFF until started. */
+void cpu_warm_reset(struct cpu *c);
 /* Visits everything guest-visible. */
 void cpu_state(struct cpu *c, struct snap *s);
 

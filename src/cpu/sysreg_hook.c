@@ -2,8 +2,7 @@
  * not cells, ports, and the consequences of writing a control register.
  *
  * Choices: RNDR is a deterministic sequence from the machine's seed; nobody is at the other end of the debug
- * communications channel.
- * Not modelled: warm reset by RMR_ELx. */
+ * communications channel; a warm reset (RMR_ELx.RR) happens at once. */
 #include "core/bits.h"
 #include "core/check.h"
 #include "core/log.h"
@@ -354,9 +353,14 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
         return STEP_SYNC;
     }
     case HOOK_RMR:
-        if (val & 2)
+        if (!(val & 2))
+            return STEP_NEXT;
+        if (!c->env->warm_reset) {
             unimpl(c->env->log, "warm reset requested by %s", row->name);
-        return STEP_NEXT;
+            return STEP_NEXT;
+        }
+        c->env->warm_reset(c->env->hook_arg, c);
+        return STEP_JUMP;
     case HOOK_OSLAR: c->sys[OSLSR_EL1] = (c->sys[OSLSR_EL1] & ~2ull) | (val & 1) << 1; return STEP_NEXT;
     case HOOK_DBGCLAIM:
         if (sr == SR_DBGCLAIMSET_EL1)

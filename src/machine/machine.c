@@ -143,6 +143,15 @@ static bool choose_cpu(struct machine *m, struct cpu_config *cc, struct err *e)
     return cpu_near_miss(c->cpu, e);
 }
 
+/* RMR_ELx: the PE and its timers start over, memory and devices go on. */
+static void warm_reset(void *arg, struct cpu *c)
+{
+    struct machine *m = arg;
+    cpu_warm_reset(c);
+    timer_reset(m->timers[c->index]);
+    c->run = CPU_RUNNING;
+}
+
 /* After bus_seal(): CPUs keep pointers into RAM. */
 static void make_cpus(struct machine *m, struct cpu_config *cc)
 {
@@ -160,6 +169,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .entropy = c->seed,
                               .slow_memory = c->slow_memory,
                               .hook_arg = m,
+                              .warm_reset = warm_reset,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,
                               .on_exception = on_exception};
@@ -380,6 +390,7 @@ void machine_reset(struct machine *m)
     }
     memset(m->loops, 0, m->ncpus * sizeof *m->loops);
     m->nnowhere = 0;
+    m->trng = m->config->seed ^ 0x74726e67; /* not the stream of RNDR */
     if (m->semihost)
         semihost_reset(m->semihost);
     if (m->psci && m->config->el3)
@@ -397,6 +408,7 @@ void machine_state(struct machine *m, struct snap *s)
     snap_section(s, "machine");
     SNAP(s, m, last);
     SNAP(s, m, left);
+    SNAP(s, m, trng);
     clock_state(&m->clock, s);
     counter_state(&m->counter, s);
     clock_event_state(&m->clock, &m->button, s);

@@ -82,6 +82,7 @@ struct machine {
     u32 flash_page[2];
     char flash_names[2][8];
     struct boot boot;
+    u64 trng;         /* state of the firmware's random numbers */
     const char *psci; /* conduit: "smc", "hvc", NULL: none */
     const struct engine *engine;
     struct console *console;

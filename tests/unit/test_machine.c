@@ -1,4 +1,4 @@
-/* Whole machines with small programs: power off, console, determinism, PSCI, reset, what stops a run,
+/* Whole machines with small programs: power off, console, determinism, reset, what stops a run,
  * and states saved half-way. */
 #include <check.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include "core/snap.h"
 #include "machine/console.h"
 #include "machine/machine.h"
-#include "machine/psci.h"
 
 /* Prints "Hi\n" three times with a loop in between, then SYSTEM_OFF. */
 static const u32 hello[] = {0xd2a12013, 0x52800074, 0xd2800003, 0x52800900, 0xb9000260, 0x52800d20, 0xb9000260,
@@ -261,42 +260,6 @@ START_TEST(test_stuck)
 }
 END_TEST
 
-static s64 call(struct machine *m, u64 fn, u64 a, u64 b)
-{
-    struct cpu *p = m->cpus[0];
-    p->x[0] = fn;
-    p->x[1] = a;
-    p->x[2] = b;
-    ck_assert(psci_call(m, p, false));
-    return (s64)p->x[0];
-}
-
-START_TEST(test_psci)
-{
-    c.cpus = 3;
-    struct machine *m = MAKE(smp);
-    ck_assert_int_eq(call(m, 0x84000000, 0, 0), 0x10001); /* PSCI 1.1 */
-    ck_assert_int_eq(call(m, 0x80000000, 0, 0), 0x10001); /* SMCCC 1.1 */
-    ck_assert_int_eq(call(m, 0x8400000a, 0xc4000003, 0), 0);
-    ck_assert_int_eq(call(m, 0x8400000a, 0x84000099, 0), -1); /* sign-extended in an SMC32 result, too */
-    ck_assert_int_eq(call(m, 0x84000099, 0, 0), -1);
-    ck_assert_int_eq(call(m, 0x84000006, 0, 0), 2);
-    ck_assert_int_eq(call(m, 0xc4000003, 99, 0x40080000), -2); /* no such CPU */
-    ck_assert_int_eq(call(m, 0xc4000003, 1, 0x40080001), -9);  /* entry is not aligned */
-    ck_assert_int_eq(call(m, 0xc4000003, 0, 0x40080000), -4);  /* the caller is on */
-    ck_assert_int_eq(call(m, 0xc4000004, 1, 0), 1);            /* off */
-    ck_assert_int_eq(call(m, 0xc4000003, 1, 0x40080000), 0);
-    ck_assert_int_eq(m->cpus[1]->run, CPU_RUNNING);
-    ck_assert_uint_eq(m->cpus[1]->pc, 0x40080000);
-    ck_assert_uint_eq(m->cpus[1]->ps.el, 2);
-    ck_assert_int_eq(call(m, 0xc4000004, 1, 0), 0);
-    ck_assert_int_eq(call(m, 0xc4000004, 0, 1), 0); /* the cluster is on */
-    ck_assert_int_eq(call(m, 0xc4000004, 0, 4), -2);
-    ck_assert(!psci_call(m, m->cpus[0], true)); /* HVC is not the conduit */
-    machine_free(m);
-}
-END_TEST
-
 int main(void)
 {
     int fd = mkstemp(image);
@@ -316,7 +279,6 @@ int main(void)
     tcase_add_test(t, test_reset);
     tcase_add_test(t, test_reset_state);
     tcase_add_test(t, test_stuck);
-    tcase_add_test(t, test_psci);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
