@@ -77,6 +77,7 @@ struct config {
     u64 mem;      /* bytes; 0: chosen by config_finish() */
     unsigned gic; /* 2 or 3 */
     bool el2, el3;
+    bool no_acpi; /* firmware gets the device tree alone */
     unsigned smmu_oas; /* output address bits of the SMMU in front of PCI, 0: there is none */
     bool smmu_no_stage1, smmu_no_stage2;
     bool start_el3; /* the image is its own firmware: it starts at EL3 and nobody answers PSCI */

@@ -20,6 +20,7 @@
 #include "devices/virtio_pci.h"
 #include "devices/virtio_rng.h"
 #include "gic/gic.h"
+#include "machine/acpi.h"
 #include "machine/console.h"
 #include "machine/disk.h"
 #include "machine/machine.h"
@@ -133,6 +134,8 @@ bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct er
     fw_cfg_add16(f, FW_CFG_MAX_CPUS, (u16)c->cpus);
     if (!c->flash[0].path)
         return true;
+    if (!c->no_acpi)
+        acpi_add(f, c);
     if (c->params) {
         fw_cfg_add32(f, FW_CFG_CMDLINE_SIZE, (u32)strlen(c->params) + 1);
         fw_cfg_add(f, FW_CFG_CMDLINE_DATA, c->params, (u32)strlen(c->params) + 1);

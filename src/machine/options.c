@@ -402,6 +402,7 @@ const struct option_row option_rows[] = {
      set_panic},
     {"host-timeout", 0, OPTION_U64, "SECONDS", "Rarely", "the same in seconds of the host", F(timeout)},
     {"dom0-mem", 0, OPTION_SIZE, "SIZE", "Rarely", "its memory [chosen from -m]", F(dom0_mem)},
+    {"no-acpi", 0, OPTION_FLAG, NULL, "Rarely", "firmware gets the device tree and no ACPI tables", F(no_acpi)},
     {"ramfb", 0, OPTION_FLAG, NULL, "Rarely", "a frame buffer for firmware and kernels", F(ramfb)},
     {"clock", 0, OPTION_CALL, "virtual|host", "Rarely", "host: time keeps up with the host's, no run repeats", 0,
      set_clock},

@@ -80,8 +80,12 @@ static bool machine_item(struct qemu_parse *p, const char *item)
         return qemu_on_off(p, key, v, &c->el2);
     if (strcmp(key, "secure") == 0)
         return qemu_on_off(p, key, v, &c->el3);
-    if (strcmp(key, "acpi") == 0)
-        return qemu_on_off(p, key, v, &on); /* there are no ACPI tables in any case: firmware gets the tree */
+    if (strcmp(key, "acpi") == 0) {
+        if (!qemu_on_off(p, key, v, &on))
+            return false;
+        c->no_acpi = !on;
+        return true;
+    }
     if (strcmp(key, "highmem") == 0 || strcmp(key, "its") == 0 || strcmp(key, "usb") == 0 ||
         strcmp(key, "graphics") == 0)
         return qemu_on_off(p, key, v, &on);
