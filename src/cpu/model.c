@@ -45,6 +45,7 @@ struct model {
     const char *name, *compatible, *note;
     u64 midr, revidr, ctr, clidr, l1d, l1i, l2, l3;
     u8 parange; /* ID_AA64MMFR0_EL1.PARange */
+    u8 pmu;     /* PMCR_EL0.IDCODE, 0: the low bits of MIDR_EL1.PartNum */
     u8 brps, wrps, ctx_cmps;
     u8 version; /* 80 + n: all mandatory features of Armv8.n; 255: all that work */
     u8 extra[24];
@@ -73,6 +74,7 @@ static const struct model models[] = {
      .compatible = "arm,cortex-a57",
      .note = A32,
      .midr = 0x411fd070,
+     .pmu = 1,
      .ctr = 0x8444c004,
      .clidr = 0x0a200023,
      .l1d = 0x701fe00a,
@@ -89,6 +91,7 @@ static const struct model models[] = {
      .compatible = "arm,cortex-a72",
      .note = A32,
      .midr = 0x410fd083,
+     .pmu = 2,
      .ctr = 0x8444c004,
      .clidr = 0x0a200023,
      .l1d = 0x701fe00a,
@@ -116,7 +119,8 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
-               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_SSBS, FEAT_CSV2, FEAT_CSV3, FEAT_PMUv3, FEAT_PMUv3p1}},
+               FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_SSBS, FEAT_CSV2, FEAT_CSV3, FEAT_PMUv3, FEAT_PMUv3p1,
+               FEAT_DoubleLock}},
     {.name = "neoverse-n1",
      .compatible = "arm,neoverse-n1",
      .note = A32,
@@ -133,7 +137,7 @@ static const struct model models[] = {
      .version = 82,
      .extra = {FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_FP16, FEAT_DotProd, FEAT_LRCPC, FEAT_HPDS2,
                FEAT_HAFDBS, FEAT_VMID16, FEAT_TGran16K, FEAT_SSBS, FEAT_SSBS2, FEAT_CSV2, FEAT_CSV3, FEAT_PMUv3,
-               FEAT_PMUv3p1}},
+               FEAT_PMUv3p1, FEAT_DoubleLock}},
 #define GENERIC(n, v, s)                                                                                               \
     {                                                                                                                  \
         .name = n, .compatible = "arm,armv8", .note = s, .midr = 0x000f0000 | 0x0510, .ctr = 0x8444c004,               \
@@ -310,7 +314,8 @@ static void fill_id(const struct model *m, struct cpu_config *out)
     memset(out->id, 0, sizeof out->id);
     out->id[MIDR_EL1] = m->midr;
     out->id[REVIDR_EL1] = m->revidr;
-    out->id[PMCR_EL0] = 0x41ull << 24 | bits(m->midr, 11, 4) << 16 | 6 << 11; /* IMP, IDCODE, six event counters */
+    u64 idcode = m->pmu ? m->pmu : bits(m->midr, 11, 4);
+    out->id[PMCR_EL0] = 0x41ull << 24 | idcode << 16 | 6 << 11; /* IMP, six event counters */
     out->id[CTR_EL0] = m->ctr;
     out->id[DCZID_EL0] = 4; /* 64 bytes */
     out->id[CLIDR_EL1] = m->clidr;

@@ -1,5 +1,6 @@
 /* CPU models: identification registers of the real parts, feature options and their dependencies. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,68 @@ START_TEST(test_a57)
     ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x11);
     ck_assert_uint_eq(c->sys[ID_AA64MMFR0_EL1], 0x0124); /* no EL3: no Secure memory either */
     cpu_free(c);
+}
+END_TEST
+
+/* Reset values as the cores' Technical Reference Manuals give them, but for AArch32, GIC and statistical profiling. */
+START_TEST(test_real_cores)
+{
+    static const struct {
+        const char *name;
+        u64 midr, revidr, ctr, clidr, l1d, l1i, l2, pmcr, pfr0, pfr1, dfr0, isar0, isar1, mmfr0, mmfr1, mmfr2;
+    } cores[] = {
+        {"cortex-a53", 0x410fd034, 0x100, 0x84448004, 0x0a200023, 0x700fe01a, 0x201fe00a, 0x707fe07a, 0x41033000, 0, 0,
+         0x10305106, 0x11120, 0, 0x1122, 0, 0},
+        {"cortex-a57", 0x411fd070, 0, 0x8444c004, 0x0a200023, 0x701fe00a, 0x201fe012, 0x70ffe07a, 0x41013000, 0, 0,
+         0x10305106, 0x11120, 0, 0x1124, 0, 0},
+        {"cortex-a72", 0x410fd083, 0, 0x8444c004, 0x0a200023, 0x701fe00a, 0x201fe012, 0x707fe07a, 0x41023000, 0, 0,
+         0x10305106, 0x11120, 0, 0x1124, 0, 0},
+        {"cortex-a76", 0x414fd0b1, 0, 0x8444c004, 0x82000023, 0x701fe01a, 0x201fe01a, 0x707fe03a, 0x410b3000,
+         0x1100000010110000, 0x10, 0x10305408, 0x0000100010211120, 0x100001, 0x101122, 0x10212122, 0x1011},
+        {"neoverse-n1", 0x414fd0c1, 0, 0x8444c004, 0x82000023, 0x701fe01a, 0x201fe01a, 0x70ffe03a, 0x410c3000,
+         0x1100000010110000, 0x20, 0x10305408, 0x0000100010211120, 0x100001, 0x101125, 0x10212122, 0x1011},
+    };
+    struct model_request all = {.el2 = true, .el3 = true}; /* no GIC registers: the field is 0 */
+    for (unsigned i = 0; i < ARRAY_LEN(cores); i++) {
+        struct cpu *c = make(cores[i].name, &all);
+        const u64 *r = c->sys;
+        const u64 got[] = {r[MIDR_EL1],         r[REVIDR_EL1],       r[CTR_EL0],
+                           r[CLIDR_EL1],        r[CCSIDR_L1D],       r[CCSIDR_L1I],
+                           r[CCSIDR_L2],        r[PMCR_EL0],         r[ID_AA64PFR0_EL1] & ~0xffffull,
+                           r[ID_AA64PFR1_EL1],  r[ID_AA64DFR0_EL1],  r[ID_AA64ISAR0_EL1],
+                           r[ID_AA64ISAR1_EL1], r[ID_AA64MMFR0_EL1], r[ID_AA64MMFR1_EL1],
+                           r[ID_AA64MMFR2_EL1]};
+        const u64 *want = &cores[i].midr;
+        for (unsigned k = 0; k < ARRAY_LEN(got); k++)
+            ck_assert_msg(got[k] == want[k], "%s, column %u: %llx, expected %llx", cores[i].name, k,
+                          (unsigned long long)got[k], (unsigned long long)want[k]);
+        cpu_free(c);
+    }
+}
+END_TEST
+
+/* What each feature requires: adding it brings that, taking that away takes the feature. */
+START_TEST(test_dependencies)
+{
+    static const struct {
+        unsigned feat, needs;
+    } pairs[] = {{FEAT_PMULL, FEAT_AES},     {FEAT_SHA3, FEAT_SHA512},     {FEAT_SHA512, FEAT_SHA256},
+                 {FEAT_SM4, FEAT_SM3},       {FEAT_EBF16, FEAT_BF16},      {FEAT_FPAC, FEAT_PAuth2},
+                 {FEAT_MTE3, FEAT_MTE2},     {FEAT_PAN2, FEAT_PAN},        {FEAT_LRCPC2, FEAT_LRCPC},
+                 {FEAT_FlagM2, FEAT_FlagM},  {FEAT_RASv1p1, FEAT_RAS},     {FEAT_NV2, FEAT_NV},
+                 {FEAT_PMUv3p5, FEAT_PMUv3}, {FEAT_FHM, FEAT_FP16},        {FEAT_FP16, FEAT_FP},
+                 {FEAT_IESB, FEAT_RAS},      {FEAT_FPACCOMBINE, FEAT_FPAC}};
+    for (unsigned i = 0; i < ARRAY_LEN(pairs); i++) {
+        char name[60];
+        snprintf(name, sizeof name, "v8.0,+%s", feat_name(pairs[i].feat));
+        struct cpu *c = make(name, NULL);
+        ck_assert_msg(cpu_has(c, pairs[i].feat) && cpu_has(c, pairs[i].needs), "%s", name);
+        cpu_free(c);
+        snprintf(name, sizeof name, "max,-%s", feat_name(pairs[i].needs));
+        c = make(name, NULL);
+        ck_assert_msg(!cpu_has(c, pairs[i].feat) && !cpu_has(c, pairs[i].needs), "%s", name);
+        cpu_free(c);
+    }
 }
 END_TEST
 
@@ -107,6 +170,8 @@ int main(void)
     Suite *s = suite_create("model");
     TCase *t = tcase_create("model");
     tcase_add_test(t, test_a57);
+    tcase_add_test(t, test_real_cores);
+    tcase_add_test(t, test_dependencies);
     tcase_add_test(t, test_options);
     tcase_add_test(t, test_versions);
     tcase_add_test(t, test_fields_differ);

@@ -76,7 +76,7 @@ static void end(struct cpu *c)
 START_TEST(test_counts)
 {
     struct cpu *c = make("cortex-a57", true, false);
-    ck_assert_uint_eq(get(c, SR_PMCR_EL0), 0x41073000);
+    ck_assert_uint_eq(get(c, SR_PMCR_EL0), 0x41013000);
     put(c, SR_PMEVTYPER2_EL0, 8); /* INST_RETIRED */
     put(c, SR_PMCNTENSET_EL0, 1u << 31 | 4);
     begin(c, 1000);
