@@ -33,6 +33,16 @@ static const struct feature {
 const char *feat_name(unsigned feat) { return feat < FEAT_COUNT ? features[feat].name : "?"; }
 bool feat_works(unsigned feat) { return feat < FEAT_COUNT && features[feat].works; }
 
+void feat_describe(unsigned feat, struct feat_info *out)
+{
+    const struct feature *f = &features[feat];
+    *out = (struct feat_info){f->idreg ? sysreg_cell_name(f->idreg) : NULL,
+                              f->lsb,
+                              f->value,
+                              f->version,
+                              {f->requires[0], f -> requires[1], f -> requires[2]}};
+}
+
 static void set(struct features *f, unsigned n, bool on)
 {
     f->w[n / 64] = (f->w[n / 64] & ~(1ull << n % 64)) | (u64)on << n % 64;

@@ -20,6 +20,13 @@ const char *model_summary(unsigned i);
 const char *feat_name(unsigned feat);
 /* Does Elara do what the feature says? Only such features are in any model. */
 bool feat_works(unsigned feat);
+/* The columns of feat.def. idreg: its name, NULL: no field of its own; version: 80 + n, 0: optional; requires: up to three
+ * features, 0: none. */
+struct feat_info {
+    const char *idreg;
+    u8 lsb, value, version, requires[3];
+};
+void feat_describe(unsigned feat, struct feat_info *out);
 
 /* Sets the identification register cells from c->feat and c->cfg.id (sysreg_reset() calls it). */
 void model_id_registers(struct cpu *c);

@@ -9,6 +9,7 @@
 #include "machine/help.h"
 #include "machine/inspect.h"
 #include "machine/options.h"
+#include "machine/reference.h"
 #include "machine/run.h"
 
 static const char *const commands[] = {"run", "debug", "demo", "list", "inspect", "decode", "help", "version"};
@@ -51,15 +52,15 @@ static int list_devices(void)
     return 0;
 }
 
-static int list(const char *what)
+static int list(const char *what, bool markdown)
 {
-    static const char *const topics[] = {"cpus", "features", "devices", "machines"};
+    static const char *const topics[] = {"cpus", "features", "devices", "machines", "instructions", "registers"};
     if (what && strcmp(what, "cpus") == 0) {
         for (unsigned i = 0; model_name(i); i++)
             printf("%-16s %s\n", model_name(i), model_summary(i));
         return 0;
     }
-    if (what && strcmp(what, "features") == 0) {
+    if (what && strcmp(what, "features") == 0 && !markdown) {
         for (unsigned i = 1; i < FEAT_COUNT; i++)
             if (feat_works(i))
                 printf("FEAT_%s\n", feat_name(i));
@@ -72,8 +73,10 @@ static int list(const char *what)
                "QEMU's virt\n");
         return 0;
     }
+    if (what && reference_print(what))
+        return 0;
     const char *near = what ? err_nearest(what, topics, ARRAY_LEN(topics)) : NULL;
-    fprintf(stderr, "elara: list %s: the lists are cpus, features, devices and machines", what ? what : "(nothing)");
+    fprintf(stderr, "elara: list %s: the lists are cpus, features, devices, machines, instructions and registers", what ? what : "(nothing)");
     fprintf(stderr, near ? "; did you mean %s?\n" : "%s\n", near ? near : "");
     return STATUS_USAGE;
 }
@@ -108,7 +111,7 @@ int main(int argc, char **argv)
         return usage(stdout, 0);
     }
     if (strcmp(cmd, "list") == 0)
-        return list(argc > 2 ? argv[2] : NULL);
+        return list(argc > 2 ? argv[2] : NULL, argc > 3 && strcmp(argv[3], "--markdown") == 0);
     if (strcmp(cmd, "inspect") == 0 && argc > 2) {
         for (int i = 2; i < argc; i++)
             if (!inspect_file(argv[i], &e))
