@@ -34,7 +34,7 @@ struct config_share {
 };
 
 /* Where a virtio or NVMe device sits; in the order of the command line, which gives PCI device numbers. */
-enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P };
+enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P, CARD_E1000E };
 struct config_card {
     u8 type;            /* enum card_type */
     bool pci;           /* a PCI function, else a virtio-mmio transport */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "devices/e1000e.h"
 #include "devices/flash.h"
 #include "devices/fw_cfg.h"
 #include "devices/nvme.h"
@@ -342,6 +343,25 @@ static struct virtio *make_nic(struct machine *m, const struct config_card *k, c
     return v;
 }
 
+static struct pci_fn *make_e1000e(struct machine *m, unsigned i, struct err *e)
+{
+    const struct config_card *k = &m->config->cards[i];
+    snprintf(m->card_names[i], sizeof m->card_names[i], "nic%u", k->index);
+    struct network *net = make_network(m, &m->config->nics[k->index], m->card_names[i], e);
+    if (!net)
+        return NULL;
+    m->nets[m->nnets++] = net;
+    struct e1000e_config ec = {.id = m->card_names[i],
+                               .log = &m->log,
+                               .clock = &m->clock,
+                               .net = network_netdev(net),
+                               .mac = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + k->index)}};
+    struct nic *nic;
+    struct pci_fn *f = e1000e_new(&ec, &nic);
+    network_attach(net, nic);
+    return f;
+}
+
 static struct virtio *make_share(struct machine *m, const struct config_card *k, const char *id, u64 features,
                                  struct err *e)
 {
@@ -367,7 +387,7 @@ static struct virtio *make_share(struct machine *m, const struct config_card *k,
 static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share"};
+    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share", "nic"};
     char *id = m->card_names[i];
     u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
     snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
@@ -376,7 +396,8 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_NIC: return make_nic(m, k, id, features, e);
     case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
     case CARD_9P: return make_share(m, k, id, features, e);
-    case CARD_NVME: break; /* PCI only, no virtio device */
+    case CARD_NVME:
+    case CARD_E1000E: break; /* PCI only, no virtio devices */
     }
     return NULL;
 }
@@ -457,7 +478,9 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
     for (unsigned i = 0; i < c->ncards; i++) {
         if (!c->cards[i].pci)
             continue;
-        struct pci_fn *f = c->cards[i].type == CARD_NVME ? make_nvme(m, i, e) : make_virtio_pci(m, i, e);
+        struct pci_fn *f = c->cards[i].type == CARD_NVME     ? make_nvme(m, i, e)
+                           : c->cards[i].type == CARD_E1000E ? make_e1000e(m, i, e)
+                                                             : make_virtio_pci(m, i, e);
         if (!f)
             return false;
         if (!pci_plug(m->pci, f, c->cards[i].slot))

@@ -197,6 +197,7 @@ static const struct {
     {"virtio-net-pci", "netdev", CARD_NIC, true, bind_net},
     {"virtio-rng-device", NULL, CARD_RNG, false, NULL},
     {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
+    {"e1000e", "netdev", CARD_E1000E, true, bind_net},
     {"nvme", "drive", CARD_NVME, true, bind_drive},
     {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
     {"virtio-9p-pci", "fsdev", CARD_9P, true, bind_fsdev},
