@@ -62,6 +62,7 @@ static u64 enter(struct cpu *c, unsigned el, u64 ret, enum exc_kind kind)
     c->ps.btype = 0;
     c->ps.il = false;
     c->ps.ss = false;
+    c->stepped = STEPPED_NOTHING;
     c->ps.uao = false;
     if (cpu_has(c, FEAT_PAN) && !(sctlr & SCTLR_SPAN) && (el == 1 || (el == 2 && in_host(c))))
         c->ps.pan = true;
@@ -402,6 +403,7 @@ enum step exc_eret(struct cpu *c, u64 target)
         /* EL and SP stay, PSTATE.IL is set, the rest comes from SPSR. */
         spsr = deposit(spsr, 4, 0, (u64)c->ps.el << 2 | c->ps.sp) | 1u << 20;
     }
+    c->stepped = STEPPED_NOTHING; /* a step that is pending by the return has no syndrome of an instruction */
     if (!debug_return_ss(c, spsr))
         spsr &= ~(1ull << 21);
     if (UNLIKELY(c->pmu_on))

@@ -56,7 +56,7 @@ static int block_allowed(const struct tree *t, int level)
 /* A descriptor that may be anything but a table. */
 static u64 oddity(const struct tree *t, int level)
 {
-    u64 d = rnd() | 1ul << (46 + below(2)); /* leads to nothing that is there */
+    u64 d = (rnd() & ~(1ul << 39)) | 1ul << (46 + below(2)); /* leads to nothing that is there */
     /* nothing below a block's output address: the reference would see it */
     d &= ~(ones(t->granule + (t->granule - 3) * (unsigned)(3 - level)) & ~ones(t->granule == 16 ? 16 : 12));
     if ((d & 3) == 3 && level < 3)

@@ -222,7 +222,7 @@ static void access(const struct trial *t)
         kind = 1;
     if (!(t->atomics >> (el != 0) & 1) && (kind == 8 || kind == 9 || kind == 10 || kind == 28 || kind == 29))
         kind = 2;
-    if (kind == AT_EL1 && (t->regime != EL10 || el != 1))
+    if (kind == AT_EL1 && (t->regime != EL10 || el != 1 || t->tcr >> 39 & 1)) /* AT and access flags: left open */
         kind = BR;
     if (t->regime == EL3 && chance(40))
         kind = AT_EL3 + (unsigned)below(2);
