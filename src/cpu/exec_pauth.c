@@ -268,7 +268,8 @@ EXEC(pacga)
 {
     if (trapped(c))
         return STEP_JUMP;
-    X(rd) = compute(c, X(rn), X(rm), KEY_GA) & ~0ull << 32;
+    u64 modifier = o->rm == 31 ? c->x[REG_SP] : X(rm); /* Xm|SP */
+    X(rd) = compute(c, X(rn), modifier, KEY_GA) & ~0ull << 32;
     return STEP_NEXT;
 }
 

@@ -29,7 +29,8 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
     const struct tlb_entry *e = mem_translate(c, f, va, need, &fault);
     if (!e) {
         /* WnR is 0 when a read would have faulted as well */
-        if (read && fault.type != FAULT_PERMISSION)
+        struct fault of_read;
+        if (read && (fault.type != FAULT_PERMISSION || !mem_translate(c, f, va, NEED_R, &of_read)))
             fault.write = false;
         exc_data_abort(c, &fault);
         return false;
@@ -41,7 +42,8 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
             return false;
         }
     }
-    if ((kind & MEM_TAGCHK) && !mem_tag_check(c, f, e, va, size, true))
+    /* an atomic counts as a read in the asymmetric mode and in WnR (AArch64.TagCheckFault) */
+    if ((kind & MEM_TAGCHK) && !mem_tag_check(c, f, e, va, size, !read))
         return false;
     if (e->page == TLB_NO_PAGE || (e->flags & TLB_ROM)) {
         out->device = true;

@@ -79,6 +79,8 @@ bool mem_tag_check(struct cpu *c, const struct fast_ctx *f, const struct tlb_ent
 
 /* ---- tag memory ----------------------------------------------------------------------------- */
 
+static u64 granules(u64 va, unsigned n) { return align_down(va, n == 4 ? 4 * TAG_GRANULE : TAG_GRANULE); }
+
 /* The tags of va's page; NULL in *tags: it has none. */
 static bool find(struct cpu *c, u64 va, unsigned n, bool write, u8 **tags)
 {
@@ -87,7 +89,7 @@ static bool find(struct cpu *c, u64 va, unsigned n, bool write, u8 **tags)
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, write ? NEED_W : NEED_R, &fault);
     unsigned what = (write ? WATCH_WRITE : WATCH_READ) | (c->ps.el == 0 ? WATCH_EL0 : 0u);
-    u64 first = align_down(va, TAG_GRANULE);
+    u64 first = granules(va, n);
     if (!e || (UNLIKELY(c->armed.watches) && debug_watchpoint(c, first, n * TAG_GRANULE, what, &fault))) {
         exc_data_abort(c, &fault);
         return false;
@@ -103,7 +105,7 @@ bool mem_tag_load(struct cpu *c, u64 va, unsigned n, u8 *out)
     if (!find(c, va, n, false, &tags))
         return false;
     for (unsigned k = 0; k < n; k++)
-        out[k] = tags ? tag_at(tags, (va & 0xff0) + TAG_GRANULE * k) : 0;
+        out[k] = tags ? tag_at(tags, (granules(va, n) & 0xff0) + TAG_GRANULE * k) : 0;
     return true;
 }
 
@@ -113,7 +115,7 @@ bool mem_tag_store(struct cpu *c, u64 va, unsigned n, const u8 *in)
     if (!find(c, va, n, true, &tags))
         return false;
     for (unsigned k = 0; tags && k < n; k++) {
-        u64 off = (va & 0xff0) + TAG_GRANULE * k;
+        u64 off = (granules(va, n) & 0xff0) + TAG_GRANULE * k;
         u8 *p = &tags[off / 32];
         *p = off & 16 ? (u8)((*p & 0x0f) | in[k] << 4) : (u8)((*p & 0xf0) | in[k]);
     }

@@ -15,7 +15,7 @@ bool mem_tag_checked(const struct cpu *c, unsigned el, unsigned kind);
 bool mem_tag_check(struct cpu *c, const struct fast_ctx *f, const struct tlb_entry *e, u64 va, unsigned size,
                    bool write);
 
-/* LDG and STG: n granules at va, which is aligned. n * 16 bytes do not cross a page. Memory that has no
- * tags reads as 0 and ignores writes. False: exception taken. */
+/* LDG and STG: n granules at va, which is aligned; of four the block of 64 bytes that va lies in (a fault names va). They
+ * do not cross a page. Memory that has no tags reads as 0 and ignores writes. False: exception taken. */
 bool mem_tag_load(struct cpu *c, u64 va, unsigned n, u8 *tags);
 bool mem_tag_store(struct cpu *c, u64 va, unsigned n, const u8 *tags);

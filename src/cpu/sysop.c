@@ -237,7 +237,7 @@ enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
         return mem_zero_block(c, val) ? STEP_NEXT : STEP_JUMP;
     if (e.op1 == 3 && e.crm == 4) { /* GVA, GZVA: tags of the block first, so that the zeroes pass the check */
         const u8 t = (u8)bits(val, 59, 56), tags[4] = {t, t, t, t};
-        if (!mem_tag_store(c, align_down(val, 64), 4, tags))
+        if (!mem_tag_store(c, val, 4, tags))
             return STEP_JUMP;
         return e.op2 == 3 || mem_zero_block(c, val) ? STEP_NEXT : STEP_JUMP;
     }

@@ -551,6 +551,18 @@ START_TEST(test_breakpoint_kernel)
 }
 END_TEST
 
+/* PACGA's modifier may be the stack pointer. */
+START_TEST(test_pacga_sp)
+{
+    r.c->sys[APGAKeyLo_EL1] = 0x1234567890abcdef;
+    r.c->x[4] = 0x40000;
+    /* mov sp, x4; pacga x2, x5, sp; pacga x3, x5, x4 */
+    CASE(0x9100009f, 0x9adf30a2, 0x9ac430a3, SVC);
+    ended(EC_SVC64, 0, CODE + 16);
+    ck_assert_uint_eq(r.c->x[2], r.c->x[3]);
+}
+END_TEST
+
 /* ---- memory tagging ------------------------------------------------------------------------- */
 
 static void mte(unsigned tcf)
@@ -592,6 +604,37 @@ START_TEST(test_mte_asymmetric)
     CASE(0x9ac01022, 0xf9000043, 0xf9400043); /* irg; str x3, [x2]; ldr x3, [x2] */
     ended(EC_DABT_SAME, 0x11, CODE + 8);
     ck_assert_uint_eq(r.c->sys[TFSR_EL1], 1);
+}
+END_TEST
+
+/* An atomic reads, too. */
+START_TEST(test_mte_atomic)
+{
+    mte(3);
+    CASE(0x9ac01022, 0xf8230044); /* irg x2, x1, x0; ldadd x3, x4, [x2] */
+    ended(EC_DABT_SAME, 0x11, CODE + 4);
+    r.taken = 0;
+    mte(2);
+    r.c->sys[SCTLR_EL1] &= ~(1ull << SCTLR_TCF_SHIFT);
+    CASE(0xf8230044, 0xf8a38044, SVC); /* ldadd; swpa */
+    ended(EC_SVC64, 0, CODE + 12);
+    ck_assert_uint_eq(r.c->sys[TFSR_EL1], 1);
+}
+END_TEST
+
+/* A fault names the address, not the block. */
+START_TEST(test_mte_block)
+{
+    mte(1);
+    r.c->x[3] = 0x7654321070;
+    CASE(0xd50b7463); /* dc gva, x3 */
+    ck_assert_uint_eq(r.c->sys[ESR_EL1] >> 26, EC_DABT_SAME);
+    ck_assert_uint_eq(r.c->sys[FAR_EL1], 0x7654321070);
+    r.taken = 0;
+    r.c->x[3] = TAGGED + DATA + 0x70 + (6ull << 56);
+    CASE(0xd50b7463, 0x91400064, 0xd9600064, SVC); /* dc gva, x3; add; ldg x4, [x3] */
+    ended(EC_SVC64, 0, CODE + 16);
+    ck_assert_uint_eq(r.c->x[4] >> 56, 6);
 }
 END_TEST
 
@@ -654,6 +697,9 @@ static TCase *cases(const char *name, void (*begin)(void))
     tcase_add_test(t, test_mte_synchronous);
     tcase_add_test(t, test_mte_asynchronous);
     tcase_add_test(t, test_mte_asymmetric);
+    tcase_add_test(t, test_mte_atomic);
+    tcase_add_test(t, test_mte_block);
+    tcase_add_test(t, test_pacga_sp);
     tcase_add_test(t, test_mte_tags);
     return t;
 }
