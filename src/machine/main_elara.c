@@ -76,7 +76,8 @@ static int list(const char *what, bool markdown)
     if (what && reference_print(what))
         return 0;
     const char *near = what ? err_nearest(what, topics, ARRAY_LEN(topics)) : NULL;
-    fprintf(stderr, "elara: list %s: the lists are cpus, features, devices, machines, instructions and registers", what ? what : "(nothing)");
+    fprintf(stderr, "elara: list %s: the lists are cpus, features, devices, machines, instructions and registers",
+            what ? what : "(nothing)");
     fprintf(stderr, near ? "; did you mean %s?\n" : "%s\n", near ? near : "");
     return STATUS_USAGE;
 }
