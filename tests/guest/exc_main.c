@@ -159,8 +159,8 @@ static void one(u64 n)
         hcr &= ~(1ul << 19);
     if (kind == 2 && !eel2)
         kind = 0; /* the reference calls an EL2 that is not there */
-    if (kind == ERET && (p.spsr >> 2 & 3) == 3)
-        kind = 0; /* it would return to itself */
+    if ((kind == ERET || kind == 8) && (p.spsr >> 2 & 3) == 3)
+        kind = 0; /* it would return to itself, or read this program's stack */
     p.pc = (u64)stub + 32 * kind;
     p.x0 = 0;
     p.x1 = ((u64)stub + 32 * LANDING) | (chance(60) ? 0 : below(16));
