@@ -118,15 +118,13 @@ static u16 transfer(struct nvme *n, const u8 *sqe, bool write)
     if (write && d->readonly)
         return NVME_READ_ONLY;
     struct prp p = prp_begin(n, sqe, bytes);
-    while (p.left) {
-        if (!prp_next(&p, &addr, &len))
+    if (!write && !d->ops->read(d, off, n->bounce, bytes))
+        return NVME_INTERNAL;
+    for (u64 at = 0; p.left; at += len)
+        if (!prp_next(&p, &addr, &len) || !nvme_dma(n, addr, n->bounce + at, len, !write))
             return NVME_TRANSFER_ERROR;
-        if (!(write ? nvme_dma(n, addr, n->bounce, len, false) : d->ops->read(d, off, n->bounce, len)))
-            return write ? NVME_TRANSFER_ERROR : NVME_INTERNAL;
-        if (!(write ? d->ops->write(d, off, n->bounce, len) : nvme_dma(n, addr, n->bounce, len, true)))
-            return write ? NVME_INTERNAL : NVME_TRANSFER_ERROR;
-        off += len;
-    }
+    if (write && !d->ops->write(d, off, n->bounce, bytes))
+        return NVME_INTERNAL;
     bool through = write && (!(n->feature[6] & 1) || bit(dword(sqe, 12), 30)); /* no write cache, or FUA */
     return through && !d->ops->flush(d) ? NVME_INTERNAL : NVME_OK;
 }

@@ -56,7 +56,7 @@ struct nvme {
     struct nvme_request queue[NVME_IN_FLIGHT];
     struct event done;
     char event_name[32];
-    u8 bounce[65536];
+    u8 bounce[4096 << NVME_MDTS]; /* a whole transfer, so that the disk sees it in one piece */
 };
 
 bool nvme_dma(struct nvme *n, u64 addr, void *buf, u64 size, bool to_guest);

@@ -486,6 +486,9 @@ bool dtb_patch(const struct dtb_info *in, const u8 *given, size_t given_size, co
     if (fdt_totalsize(given) > given_size)
         return err_set(e, STATUS_USAGE, "the device tree %s is truncated: its header says %u bytes, the file has %zu",
                        path, fdt_totalsize(given), given_size);
+    if (fdt_version(given) < 16) /* libfdt's own check fails on these */
+        return err_set(e, STATUS_USAGE, "the device tree %s has version %u of the format; make it again with dtc (17)",
+                       path, fdt_version(given));
     if (fdt_check_full(given, given_size) != 0)
         return err_set(e, STATUS_USAGE, "the device tree %s is damaged; make it again", path);
     int room = (int)fdt_totalsize(given) + DTB_ROOM;

@@ -280,6 +280,9 @@ static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
 /* EFI zboot: 4 "zimg", 8 offset and 12 size of the payload, 24 name of the compression. */
 static bool unzboot(struct image *im, struct err *e)
 {
+    if (im->size < 64)
+        return err_set(e, STATUS_USAGE, "the kernel %s is truncated: its header needs 64 bytes, the file has %zu",
+                       im->path, im->size);
     u64 off = le32(im->data + 8), size = le32(im->data + 12);
     char how[16];
     snprintf(how, sizeof how, "%.15s", (const char *)im->data + 24);
@@ -393,9 +396,8 @@ static bool refuse_kernel(const struct image *im, struct err *e)
                        "the kernel %s is %s: did you swap them? Give it with -d %s and a kernel in its place", p,
                        image_kind_name(im->kind), p);
     case IMAGE_TEXT:
-        return err_set(e, STATUS_USAGE,
-                       "the kernel %s is a text file (it begins \"%.30s\"); give an arm64 Image or ELF", p,
-                       (const char *)im->data);
+        return err_set(e, STATUS_USAGE, "the kernel %s is a text file (it begins \"%.*s\"); give an arm64 Image or ELF",
+                       p, im->size < 30 ? (int)im->size : 30, (const char *)im->data);
     case IMAGE_EFI:
         return err_set(e, STATUS_USAGE,
                        "the kernel %s is an EFI application without an arm64 Image header; it needs "
