@@ -13,6 +13,7 @@
 
 #include "core/bus.h"
 #include "core/check.h"
+#include "cpu/aa32.h"
 #include "cpu/code.h"
 #include "cpu/fields.h"
 #include "cpu/mem.h"
@@ -20,7 +21,7 @@
 #include "mmu/fast.h"
 #include "mmu/tlb.h"
 
-enum { SLOT_INPUTS = 7 };
+enum { SLOT_INPUTS = 8 };
 
 struct slot {
     bool valid;
@@ -163,6 +164,9 @@ static bool stage2_on(const struct cpu *c) { return (c->hcr & (HCR_VM | HCR_DC))
 static void slot_inputs(const struct cpu *c, unsigned kind, u64 in[SLOT_INPUTS])
 {
     const u64 *r = c->sys;
+    in[7] = 0;
+    if (kind == REGIME_EL10 && UNLIKELY(aa32_el1(c)))
+        in[7] = 1ull << 40 | (u32)r[DACR32_EL2] | (u64)(u8)r[CONTEXTIDR_EL1] << 32;
     switch (kind) {
     case REGIME_EL10:
         in[0] = r[SCTLR_EL1] & SCTLR_M;
@@ -240,9 +244,12 @@ static struct slot *slot_get(struct cpu *c, unsigned kind)
         sp.dc = dc_on(c);
         sp.nv1 = nv1_in_force(c);
         sp.vmid = context_vmid(c);
+        sp.aa32 = in[7] != 0;
+        if (sp.aa32 && sp.s1 && !aa32_eae(c))
+            sp.dacr = (u32)in[7];
     }
     if (kind == REGIME_EL10 || kind == REGIME_EL20)
-        s->asid = asid_of(c, in[1], in[2], in[3]);
+        s->asid = in[7] && !aa32_eae(c) ? (u16)(in[7] >> 32 & 0xff) : asid_of(c, in[1], in[2], in[3]);
     s->space = (u8)tlb_space_id(c->tlb, &sp);
     memcpy(s->in, in, sizeof in);
     memset(s->ft, 0, sizeof s->ft);
@@ -311,7 +318,7 @@ static void resolve(struct cpu *c)
 {
     unsigned el = c->ps.el, kind = context_kind(c, el);
     u64 sctlr = sctlr_of(c, kind);
-    bool big = sctlr & (el == 0 ? SCTLR_E0E : SCTLR_EE), el0 = el == 0;
+    bool big = c->ps.nrw ? c->ps.e : (sctlr & (el == 0 ? SCTLR_E0E : SCTLR_EE)) != 0, el0 = el == 0;
     bool two = kind == REGIME_EL10 || kind == REGIME_EL20;
     struct slot *s = slot_get(c, kind);
     struct fast_ctx *f = slot_ctx(c, s, kind, el0, c->ps.pan && !el0 && two, big, mem_tag_checked(c, el, kind)), *u = f;

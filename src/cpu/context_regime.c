@@ -2,6 +2,7 @@
  * VTTBR_EL2, VSTCR_EL2, VSTTBR_EL2 and SCR_EL3 (DDI0487 D8, D19.2).
  *
  * Fields of features that the CPU lacks are ignored here, whatever the register holds. */
+#include "cpu/aa32.h"
 #include "cpu/context.h"
 #include "cpu/fields.h"
 
@@ -68,6 +69,27 @@ static void two_ranges(const struct cpu *c, struct regime *r, u64 tcr, u64 ttbr0
                                 .e0pd = e0pd && bit(tcr, 56),
                                 .sh = (u8)bits(tcr, 29, 28)};
     r->ps = output_size(c, (unsigned)bits(tcr, 34, 32), r->ds || r->r[0].granule == 16 || r->r[1].granule == 16);
+}
+
+/* EL1&0 with an AArch32 EL1: TTBCR as TCR_EL1 holds it. EAE 31; long: T0SZ 2:0, EPD0 7, T1SZ 18:16, EPD1 23; short: N
+ * 2:0, PD0 4, PD1 5. */
+static void aa32_ranges(const struct cpu *c, struct regime *r)
+{
+    u64 ttbcr = c->sys[TCR_EL1], sctlr = c->sys[SCTLR_EL1];
+    bool eae = aa32_eae(c);
+    r->aa32 = eae ? 1 : 2;
+    r->ds = r->ha = r->hd = false;
+    r->ps = r->pamax < 40 ? r->pamax : 40;
+    r->uwxn = bit(sctlr, 20);
+    r->tre = bit(sctlr, 28);
+    r->afe = bit(sctlr, 29);
+    r->dacr = (u32)c->sys[DACR32_EL2];
+    r->ttbcr_n = (u8)bits(ttbcr, 2, 0);
+    for (unsigned i = 0; i < 2; i++)
+        r->r[i] = (struct tr_range){.ttbr = c->sys[i ? TTBR1_EL1 : TTBR0_EL1] & (eae ? 0xfffffffffeull : 0xffffffffull),
+                                    .txsz = (u8)(32 + bits(ttbcr, i ? 18 : 2, i ? 16 : 0)),
+                                    .granule = 12,
+                                    .epd = bit(ttbcr, eae ? (i ? 23 : 7) : 4 + i)};
 }
 
 /* TCR_EL2 without E2H, TCR_EL3. */
@@ -143,6 +165,8 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
         common(c, r, s[SCTLR_EL1], s[MAIR_EL1]);
         two_ranges(c, r, s[TCR_EL1], s[TTBR0_EL1], s[TTBR1_EL1]);
         r->dc = (c->hcr & HCR_DC) && !(c->hcr & HCR_TGE);
+        if (UNLIKELY(aa32_el1(c)))
+            aa32_ranges(c, r);
         if (c->hcr & (HCR_DC | HCR_TGE))
             r->on = false;
         r->nv1 = (c->hcr & (HCR_NV | HCR_NV1)) == (HCR_NV | HCR_NV1);

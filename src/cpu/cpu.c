@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/snap.h"
+#include "cpu/aa32.h"
 #include "cpu/context.h"
 #include "cpu/debug.h"
 #include "cpu/exception.h"
@@ -52,6 +53,7 @@ void cpu_free(struct cpu *c)
     if (c->context)
         context_free(c);
     decoder_free(c->decoder);
+    aa32_free(c);
     free(c);
 }
 
@@ -128,6 +130,8 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
 u64 cpu_get_spsr(const struct cpu *c)
 {
     const struct pstate *p = &c->ps;
+    if (p->nrw)
+        return aa32_cpsr(c) | (u64)p->ss << 21;
     return (u64)c->nzcv | (u64)p->tco << 25 | (u64)p->dit << 24 | (u64)p->uao << 23 | (u64)p->pan << 22 |
            (u64)p->ss << 21 | (u64)p->il << 20 | (u64)p->allint << 13 | (u64)p->ssbs << 12 | (u64)p->btype << 10 |
            (u64)p->daif << 6 | (u64)p->el << 2 | p->sp;
@@ -136,6 +140,10 @@ u64 cpu_get_spsr(const struct cpu *c)
 void cpu_set_spsr(struct cpu *c, u64 spsr)
 {
     struct pstate *p = &c->ps;
+    if (bit(spsr, 4) && cpu_has(c, FEAT_AA32EL0)) {
+        aa32_set_psr(c, spsr);
+        return;
+    }
     c->nzcv = (u32)(spsr & 0xf0000000u);
     p->tco = bit(spsr, 25) && cpu_has(c, FEAT_MTE2);
     p->dit = bit(spsr, 24) && cpu_has(c, FEAT_DIT);

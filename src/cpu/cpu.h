@@ -20,6 +20,7 @@ struct code_cache;
 struct code_page;
 struct cpu;
 struct fault;
+struct aa32;
 
 /* A vector register: 128 bits in use, slots of 32 bytes so that 256-bit vectors fit later.
  * Element 0 is the least significant, as in the architecture. */
@@ -37,6 +38,9 @@ struct pstate {
     u8 daif;     /* D 8, A 4, I 2, F 1 */
     u8 btype;    /* 0..3 */
     bool il, ss, pan, uao, dit, tco, ssbs, allint;
+    /* AArch32 (cpu/aa32.h); nrw = 0: all are 0 */
+    bool nrw, t, e, q;
+    u8 mode, it, ge;
 };
 enum { DAIF_F = 1, DAIF_I = 2, DAIF_A = 4, DAIF_D = 8 };
 
@@ -126,7 +130,7 @@ struct cpu {
     bool irq_check;      /* interrupts may be pending: look before the next instruction */
     u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
 
-    union vreg v[32];
+    union vreg v[36]; /* 32 and above: scratch of AArch32 */
 
     u64 sp_el[4];        /* banked SP_ELx; the current one lives in x[REG_SP] */
     u64 sys[CELL_COUNT]; /* system register cells, cell.def */
@@ -144,6 +148,9 @@ struct cpu {
     struct cpu_env *env;
     struct features feat;
     struct decoder *decoder;
+    struct aa32 *aa32;   /* AArch32 decoder, made with the first use */
+    bool psr_restored;   /* AArch32: the current instruction was an exception return */
+    u8 insn_len;         /* AArch32: bytes of the current instruction */
     struct code_cache *code;
     struct pauth_memo pauth_memo[2][PAUTH_MEMOS]; /* of AddPAC(), of Auth() */
     struct tlb *tlb;
@@ -181,8 +188,8 @@ static inline bool cpu_el2_enabled(const struct cpu *c)
     return cpu_has_el2(c) && (!cpu_secure_below_el3(c) || (c->sys[SCR_EL3] >> 18 & 1));
 }
 
-/* Bytes of the instruction at pc. A64 has one length; T32 will answer here. */
-static inline unsigned cpu_insn_length(const struct cpu *c) { return (void)c, 4; }
+/* Bytes of the instruction that is being executed. */
+static inline unsigned cpu_insn_length(const struct cpu *c) { return UNLIKELY(c->ps.nrw) ? c->insn_len : 4; }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 

@@ -1,12 +1,13 @@
 /* Taking exceptions to AArch64 state and returning from them: DDI0487 D1.3, pseudocode
  * AArch64.TakeException, AArch64.Abort, AArch64.ExceptionReturn and their kin.
  *
- * Not modelled here: exceptions to AArch32 state. Debug exceptions but BRK and watchpoints: debug.c.
+ * Exceptions to AArch32 state: aa32.c. Debug exceptions but BRK and watchpoints: debug.c.
  * Invariant: every path that changes EL goes through cpu_set_el(), so SP banking and the memory
  * contexts follow. */
 #include "cpu/exception.h"
 
 #include "core/bits.h"
+#include "cpu/aa32.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/debug.h"
@@ -46,7 +47,7 @@ static u64 enter(struct cpu *c, unsigned el, u64 ret, enum exc_kind kind)
     u64 spsr = cpu_get_spsr(c);
     u64 vector = c->sys[el_cell[el].vbar] & ~0x7ffull;
     if (el > c->ps.el)
-        vector += 0x400;
+        vector += c->ps.nrw ? 0x600 : 0x400;
     else if (c->ps.sp)
         vector += 0x200;
     /* A guest hypervisor at EL1 sees EL2 in SPSR_EL1 (FEAT_NV: NV without NV1, FEAT_NV2: all set). */
@@ -57,6 +58,8 @@ static u64 enter(struct cpu *c, unsigned el, u64 ret, enum exc_kind kind)
     c->sys[el_cell[el].elr] = ret;
 
     u64 sctlr = c->sys[el_cell[el].sctlr];
+    if (UNLIKELY(c->ps.nrw))
+        aa32_leave(c);
     cpu_set_el(c, el, 1);
     c->ps.daif = 0xf;
     c->ps.btype = 0;
@@ -103,18 +106,36 @@ static enum step take(struct cpu *c, enum exc_kind kind, unsigned el, u64 esr, u
 
 static u64 syndrome(unsigned ec, u32 iss) { return (u64)ec << 26 | ESR_IL | iss; }
 
-static enum step take_sync(struct cpu *c, unsigned el, unsigned ec, u32 iss)
+/* ESR_ELx.IL is 0 for 16-bit instructions, where the exception is of the instruction. */
+static u64 il_of(const struct cpu *c, unsigned ec)
 {
-    return take(c, EXC_SYNC, el, syndrome(ec, iss), c->pc);
+    bool always = ec == EC_UNKNOWN || ec == EC_ILLEGAL || ec == EC_PC_ALIGN || ec == EC_IABT_LOW ||
+                  ec == EC_BREAK_LOW || ec == EC_STEP_LOW || ec == EC_WATCH_LOW || ec == EC_SERROR;
+    return c->ps.nrw && c->insn_len == 2 && !always ? 0 : ESR_IL;
 }
 
-enum step exc_undefined(struct cpu *c) { return take_sync(c, target_el1(c), EC_UNKNOWN, 0); }
+static enum step take_sync(struct cpu *c, unsigned el, unsigned ec, u32 iss)
+{
+    u64 esr = (syndrome(ec, iss) & ~(u64)ESR_IL) | il_of(c, ec);
+    /* a data abort without a valid instruction syndrome has IL = 1 */
+    if (ec == EC_DABT_LOW && !bit(iss, 24))
+        esr |= ESR_IL;
+    return take(c, EXC_SYNC, el, esr, c->pc);
+}
 
-enum step exc_trap(struct cpu *c, unsigned el, unsigned ec, u32 iss) { return take_sync(c, el, ec, iss); }
+/* Is the exception one for EL1 in AArch32 state? */
+static bool to_aa32(const struct cpu *c, unsigned el) { return UNLIKELY(c->ps.nrw) && el == 1 && aa32_el1(c); }
 
-enum step exc_trap_el1(struct cpu *c, unsigned ec, u32 iss) { return take_sync(c, target_el1(c), ec, iss); }
+enum step exc_undefined(struct cpu *c) { return exc_trap_el1(c, EC_UNKNOWN, 0); }
 
-enum step exc_illegal_state(struct cpu *c) { return take_sync(c, target_el1(c), EC_ILLEGAL, 0); }
+enum step exc_trap(struct cpu *c, unsigned el, unsigned ec, u32 iss)
+{
+    return to_aa32(c, el) ? aa32_take_und(c) : take_sync(c, el, ec, iss);
+}
+
+enum step exc_trap_el1(struct cpu *c, unsigned ec, u32 iss) { return exc_trap(c, target_el1(c), ec, iss); }
+
+enum step exc_illegal_state(struct cpu *c) { return exc_trap_el1(c, EC_ILLEGAL, 0); }
 
 enum step exc_bti(struct cpu *c) { return take_sync(c, target_el1(c), EC_BTI, c->ps.btype); }
 
@@ -123,6 +144,10 @@ enum step exc_sp_alignment(struct cpu *c) { return take_sync(c, target_el1(c), E
 enum step exc_pc_alignment(struct cpu *c, u64 va)
 {
     unsigned el = target_el1(c);
+    if (to_aa32(c, el)) {
+        const struct fault f = {.type = FAULT_ALIGNMENT, .stage = 1, .va = va};
+        return aa32_take_abort(c, &f, true, false);
+    }
     c->sys[el_cell[el].far] = va;
     return take_sync(c, el, EC_PC_ALIGN, 0);
 }
@@ -131,7 +156,11 @@ enum step exc_pc_alignment(struct cpu *c, u64 va)
 
 enum step exc_svc(struct cpu *c, u16 imm)
 {
-    return take(c, EXC_SYNC, target_el1(c), syndrome(EC_SVC64, imm), c->pc + cpu_insn_length(c));
+    unsigned el = target_el1(c);
+    if (to_aa32(c, el))
+        return aa32_take_svc(c);
+    return take(c, EXC_SYNC, el, (syndrome(c->ps.nrw ? EC_SVC32 : EC_SVC64, imm) & ~(u64)ESR_IL) | il_of(c, EC_SVC64),
+                c->pc + cpu_insn_length(c));
 }
 
 /* AArch64.CheckForSMCUndefOrTrap's counterpart for HVC, then AArch64.CallHypervisor. */
@@ -139,7 +168,8 @@ enum step exc_hvc(struct cpu *c, u16 imm)
 {
     bool enabled = cpu_has_el3(c) ? (c->sys[SCR_EL3] & SCR_HCE) != 0 : !(c->sys[HCR_EL2] & HCR_HCD);
     if (c->ps.el != 0 && cpu_has_el2(c) && (c->ps.el >= 2 || cpu_el2_enabled(c)) && enabled)
-        return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(EC_HVC64, imm), c->pc + cpu_insn_length(c));
+        return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(c->ps.nrw ? EC_HVC32 : EC_HVC64, imm),
+                    c->pc + cpu_insn_length(c));
     if (c->ps.el != 0 && !cpu_has_el2(c) && c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, true))
         return STEP_SYNC;
     return exc_undefined(c);
@@ -150,12 +180,14 @@ enum step exc_smc(struct cpu *c, u16 imm)
     if (c->ps.el == 0)
         return exc_undefined(c);
     if (c->ps.el == 1 && (c->hcr & HCR_TSC))
-        return take_sync(c, 2, EC_SMC64, imm);
+        return take_sync(c, 2, c->ps.nrw ? EC_SMC32 : EC_SMC64, c->ps.nrw ? 1u << 19 | aa32_cond_iss(c) : imm);
     if (!cpu_has_el3(c) || (c->sys[SCR_EL3] & SCR_SMD)) {
         if (c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, false))
             return STEP_SYNC;
         return exc_undefined(c);
     }
+    if (c->ps.nrw)
+        return take(c, EXC_SYNC, 3, syndrome(EC_SMC32, 1u << 19 | aa32_cond_iss(c)), c->pc + cpu_insn_length(c));
     return take(c, EXC_SYNC, 3, syndrome(EC_SMC64, imm), c->pc + cpu_insn_length(c));
 }
 
@@ -164,20 +196,22 @@ enum step exc_brk(struct cpu *c, u16 imm)
     unsigned el = target_el1(c);
     if (c->ps.el <= 1 && cpu_el2_enabled(c) && ((c->hcr & HCR_TGE) || (c->sys[MDCR_EL2] & MDCR_TDE)))
         el = 2;
-    return take_sync(c, el, EC_BRK, imm);
+    if (to_aa32(c, el))
+        return aa32_take_bkpt(c);
+    return take_sync(c, el, c->ps.nrw ? EC_BKPT32 : EC_BRK, imm);
 }
 
 /* AArch64.CheckFPAdvSIMDEnabled and AArch64.AdvSIMDFPAccessTrap. */
 enum step exc_fp_access(struct cpu *c)
 {
-    enum { ISS = 1u << 24 | 0xeu << 20 }; /* CV = 1, COND = AL */
+    const u32 ISS = c->ps.nrw ? aa32_cond_iss(c) : 1u << 24 | 0xeu << 20; /* CV = 1, COND = AL */
     unsigned el = c->ps.el;
     if (el <= 1 && !in_host(c)) {
         unsigned fpen = (unsigned)bits(c->sys[CPACR_EL1], 21, 20);
         if (!(fpen & 1) || (fpen == 1 && el == 0)) {
             if (c->hcr & HCR_TGE)
                 return take_sync(c, 2, EC_UNKNOWN, 0);
-            return take_sync(c, 1, EC_FPSIMD, ISS);
+            return exc_trap(c, 1, EC_FPSIMD, ISS);
         }
     }
     if (el <= 2 && (cpu_el2_enabled(c) || el == 2)) {
@@ -211,6 +245,7 @@ u8 fault_status(const struct fault *f)
     case FAULT_EXTERNAL_TTW: return f->level < 0 ? 0x13 : (u8)(0x14 | level);
     case FAULT_ALIGNMENT: return 0x21;
     case FAULT_DEBUG: return 0x22;
+    case FAULT_DOMAIN: return (u8)(0x3c | level); /* of the 64-bit PAR_EL1; short formats: aa32.c */
     case FAULT_TLB_CONFLICT: return 0x30;
     case FAULT_UNSUPP_ATOMIC: return 0x31;
     case FAULT_EXCLUSIVE: return 0x35;
@@ -240,11 +275,22 @@ static void set_fault_address(struct cpu *c, unsigned el, const struct fault *f)
 /* ISS[24:14] of a stage 2 data abort, from the instruction at pc (LSInstructionSyndrome). */
 static u32 instruction_syndrome(struct cpu *c)
 {
-    struct op o = cpu_current_op(c);
-    unsigned flags = a64_rows[o.row].flags;
+    struct op o;
+    unsigned flags, rt;
+    if (UNLIKELY(c->ps.nrw)) {
+        struct aa32_insn i;
+        flags = aa32_current(c, &i) ? aa32_row(&i)->flags : 0u;
+        o = i.op;
+        rt = aa32_x_number(c, o.rd);
+        if ((flags & A64_ISV) && o.rd == REG_PC)
+            return 0;
+    } else {
+        o = cpu_current_op(c);
+        flags = a64_rows[o.row].flags;
+        rt = o.rd == REG_SINK ? 31 : o.rd;
+    }
     if (!(flags & A64_ISV))
         return 0;
-    unsigned rt = o.rd == REG_SINK ? 31 : o.rd;
     return 1u << 24 | (flags >> 6 & 3) << 22 | (u32)((flags & A64_SSE) != 0) << 21 | rt << 16 |
            (u32)((flags & A64_SF) != 0) << 15 | (u32)((flags & A64_AR) != 0) << 14;
 }
@@ -253,6 +299,8 @@ static u32 instruction_syndrome(struct cpu *c)
 static enum step watchpoint(struct cpu *c, const struct fault *f, u32 iss)
 {
     unsigned el = f->vncr ? 2 : debug_target(c);
+    if (to_aa32(c, el))
+        return aa32_take_abort(c, f, false, bit(iss, 8));
     c->sys[el_cell[el].far] = f->va;
     iss |= (u32)f->vncr << 13 | (u32)f->write << 6 | fault_status(f);
     return take_sync(c, el, el > c->ps.el && !f->vncr ? EC_WATCH_LOW : EC_WATCH_SAME, iss);
@@ -263,6 +311,8 @@ static enum step data_abort(struct cpu *c, const struct fault *f, u32 iss)
     if (f->type == FAULT_DEBUG)
         return watchpoint(c, f, iss);
     unsigned el = abort_target(c, f);
+    if (to_aa32(c, el))
+        return aa32_take_abort(c, f, false, bit(iss, 8));
     set_fault_address(c, el, f);
     iss |= (u32)f->vncr << 13 | (u32)f->s1ptw << 7 | (u32)f->write << 6 | fault_status(f);
     /* A VNCR_EL2 access counts as EL2's own: no change of Exception level is reported. */
@@ -285,6 +335,8 @@ enum step exc_cm_abort(struct cpu *c, const struct fault *f)
 enum step exc_insn_abort(struct cpu *c, const struct fault *f)
 {
     unsigned el = abort_target(c, f);
+    if (to_aa32(c, el))
+        return aa32_take_abort(c, f, true, false);
     set_fault_address(c, el, f);
     return take_sync(c, el, el > c->ps.el ? EC_IABT_LOW : EC_IABT_SAME, (u32)f->s1ptw << 7 | fault_status(f));
 }
@@ -346,7 +398,12 @@ static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
             iss = (u32)c->sys[SERROR_ISS];
             c->sys[SERROR_ISS] = 0;
         }
-        c->sys[el_cell[el].esr] = syndrome(EC_SERROR, iss);
+        if (!to_aa32(c, el))
+            c->sys[el_cell[el].esr] = syndrome(EC_SERROR, iss);
+    }
+    if (to_aa32(c, el)) {
+        aa32_take_interrupt(c, async[i].kind);
+        return;
     }
     enter(c, el, ret, (enum exc_kind)async[i].kind);
     report(c, (enum exc_kind)async[i].kind, virt, from, ret);
@@ -385,7 +442,11 @@ bool exc_wake(struct cpu *c)
 static bool illegal_return(const struct cpu *c, u64 spsr)
 {
     unsigned el = (unsigned)bits(spsr, 3, 2);
-    if (bit(spsr, 4) || bit(spsr, 1) || (el == 0 && bit(spsr, 0))) /* AArch32, reserved, EL0h */
+    if (bit(spsr, 4))
+        return aa32_illegal_return(c, spsr);
+    if (el <= 1 && c->ps.el > 1 && aa32_el1(c)) /* EL1, and EL0 with it, is AArch32 */
+        return true;
+    if (bit(spsr, 1) || (el == 0 && bit(spsr, 0))) /* AArch32, reserved, EL0h */
         return true;
     if (el > c->ps.el)
         return true;
@@ -409,7 +470,10 @@ enum step exc_eret(struct cpu *c, u64 target)
     if (UNLIKELY(c->pmu_on))
         pmu_return(c);
     cpu_set_spsr(c, spsr);
-    c->pc = context_branch_addr(c, target);
+    if (c->ps.nrw)
+        c->pc = (u32)target & (c->ps.t ? ~1u : ~3u);
+    else
+        c->pc = context_branch_addr(c, target);
     c->monitor.valid = false;
     cpu_send_event(c);
     return STEP_JUMP;

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "cpu/aa32.h"
 #include "cpu/cpu.h"
 #include "cpu/exception.h"
 #include "cpu/exec.h"
@@ -45,17 +46,17 @@ EXEC(clrex)
 /* ISS of EC_WFX: CV, COND = always, RN and RV for the forms with a register, TI. */
 enum wfx { WFX_WFI, WFX_WFE, WFX_WFIT, WFX_WFET };
 
-static u32 wfx_iss(const struct op *o, enum wfx ti)
+static u32 wfx_iss(const struct cpu *c, const struct op *o, enum wfx ti)
 {
     u32 rn = ti >= WFX_WFIT ? (u32)(o->rd & 31) << 5 | 1u << 2 : 0;
-    return 1u << 24 | 0xeu << 20 | rn | ti;
+    return (c->ps.nrw ? aa32_cond_iss(c) : 1u << 24 | 0xeu << 20) | rn | ti;
 }
 
 /* AArch64.CheckForWFxTrap for EL1, EL2 and EL3 in that order. True: the trap was taken. */
 static bool wfx_trap(struct cpu *c, const struct op *o, enum wfx ti)
 {
     bool wfe = ti & 1;
-    u32 iss = wfx_iss(o, ti);
+    u32 iss = wfx_iss(c, o, ti);
     if (c->ps.el == 0 && !(exec_sctlr(c) & (wfe ? SCTLR_nTWE : SCTLR_nTWI))) {
         exc_trap_el1(c, EC_WFX, iss);
         return true;

@@ -9,6 +9,7 @@
  * Invariants: every executed instruction, also one that takes an exception, takes 1 from slice.left;
  * slots beyond the page's end have row A64_ROW_FETCH forever. */
 #include "core/check.h"
+#include "cpu/aa32.h"
 #include "cpu/code.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
@@ -102,6 +103,10 @@ static enum step execute_target(struct cpu *c, const struct op *o)
 
 void interp_page(struct cpu *c)
 {
+    if (UNLIKELY(c->ps.nrw)) {
+        aa32_page(c);
+        return;
+    }
     const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
     enum step s;
     if (UNLIKELY(c->ps.btype)) {
@@ -132,7 +137,7 @@ void interp_page(struct cpu *c)
 /* An exception takes the place of the instruction at pc. */
 static bool instead(struct cpu *c)
 {
-    if (UNLIKELY(c->pc & 3))
+    if (UNLIKELY(c->pc & 3) && !c->ps.t)
         exc_pc_alignment(c, c->pc);
     else if (UNLIKELY(c->ps.il))
         exc_illegal_state(c);
@@ -145,13 +150,15 @@ static bool instead(struct cpu *c)
  * takes none. */
 static void run_one(struct cpu *c)
 {
-    if (UNLIKELY(c->pc & 3)) {
+    if (UNLIKELY(c->pc & 3) && !c->ps.t) {
         exc_pc_alignment(c, c->pc);
     } else if (((c->pc ^ c->fetch_page) & ~0xfffull) == 0 || latch_page(c)) {
         if (UNLIKELY(c->armed.breaks) && debug_breakpoint(c))
             return;
         if (UNLIKELY(c->ps.il)) {
             exc_illegal_state(c);
+        } else if (UNLIKELY(c->ps.nrw)) {
+            aa32_one(c);
         } else {
             const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
             u64 before = c->exceptions;
@@ -179,12 +186,12 @@ static void run_stepped(struct cpu *c)
         debug_step_exception(c, stepped);
         return;
     }
-    const char *name = a64_rows[cpu_current_op(c).row].name;
+    const char *name = c->ps.nrw ? "" : a64_rows[cpu_current_op(c).row].name;
     u64 before = c->exceptions;
     run_one(c);
     if (c->exceptions != before) { /* SSAdvance() before SVC, HVC and SMC: they are done when taken */
         unsigned ec = (unsigned)(c->sys[esr[c->ps.el]] >> 26);
-        if (ec == EC_SVC64 || ec == EC_HVC64 || (ec == EC_SMC64 && c->ps.el == 3))
+        if (ec == EC_SVC64 || ec == EC_SVC32 || ec == EC_HVC64 || (ec == EC_SMC64 && c->ps.el == 3))
             c->sys[spsr[c->ps.el]] &= ~(1ull << 21);
     } else if (strncmp(name, "ERET", 4)) {
         c->ps.ss = false;

@@ -105,7 +105,7 @@ void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_e
 
 bool mem_unaligned_faults(const struct cpu *c, u64 va, unsigned size, unsigned kind)
 {
-    if (c->strict_align)
+    if (c->strict_align || (kind & MEM_ALIGN))
         return true;
     bool whole = (va & 15) + size <= 16; /* AllInAlignedQuantity(16) */
     if (kind & (MEM_EXCL | MEM_ATOMIC))

@@ -20,6 +20,7 @@ enum mem_kind {
     MEM_EL2 = 1 << 5,     /* VNCR_EL2: as EL2 */
     MEM_VEC = 1 << 6,     /* structure/vector element access: alignment of the element */
     MEM_TAGCHK = 1 << 7,  /* MTE tag checked (base register not SP-relative ...) */
+    MEM_ALIGN = 1 << 8,   /* natural alignment always (AArch32 LDM, LDRD and their kin) */
 };
 
 /* size: 1, 2, 4, 8. Out of line: TLB miss, device, unaligned, big-endian, watched, fault. */

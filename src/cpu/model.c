@@ -308,7 +308,8 @@ static void base_features(struct features *f, const struct model *m)
     set(f, FEAT_BASE, true);
     for (unsigned i = 1; i < FEAT_COUNT; i++) {
         bool in = m->version == 255 || (features[i].version && features[i].version <= m->version);
-        if (i == FEAT_CORTEX_IMPDEF || (m->version == 255 && (i == FEAT_PACIMP || i == FEAT_PACQARMA3)))
+        if (i == FEAT_CORTEX_IMPDEF || i == FEAT_AA32EL0 || i == FEAT_AA32EL1 ||
+            (m->version == 255 && (i == FEAT_PACIMP || i == FEAT_PACQARMA3)))
             in = false;
         set(f, i, in && features[i].works);
     }

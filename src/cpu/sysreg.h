@@ -54,13 +54,13 @@ struct port {
 
 /* Exception classes, ESR_ELx.EC. */
 enum ec {
-    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_CP15 = 0x03, EC_FPSIMD = 0x07, EC_PAUTH = 0x09,
-    EC_LS64 = 0x0a, EC_BTI = 0x0d, EC_ILLEGAL = 0x0e, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
+    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_CP15 = 0x03, EC_CP15_64 = 0x04, EC_CP14 = 0x05, EC_CP14_LS = 0x06, EC_FPSIMD = 0x07, EC_CP10 = 0x08, EC_PAUTH = 0x09,
+    EC_LS64 = 0x0a, EC_CP14_64 = 0x0c, EC_BTI = 0x0d, EC_ILLEGAL = 0x0e, EC_SVC32 = 0x11, EC_HVC32 = 0x12, EC_SMC32 = 0x13, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
     EC_SMC64 = 0x17, EC_SYS64 = 0x18, EC_SVE = 0x19, EC_ERET = 0x1a, EC_FPAC = 0x1c,
     EC_IABT_LOW = 0x20, EC_IABT_SAME = 0x21, EC_PC_ALIGN = 0x22, EC_DABT_LOW = 0x24,
     EC_DABT_SAME = 0x25, EC_SP_ALIGN = 0x26, EC_MOPS = 0x27, EC_FPE64 = 0x2c, EC_SERROR = 0x2f,
     EC_BREAK_LOW = 0x30, EC_BREAK_SAME = 0x31, EC_STEP_LOW = 0x32, EC_STEP_SAME = 0x33,
-    EC_WATCH_LOW = 0x34, EC_WATCH_SAME = 0x35, EC_BRK = 0x3c,
+    EC_WATCH_LOW = 0x34, EC_WATCH_SAME = 0x35, EC_BKPT32 = 0x38, EC_BRK = 0x3c,
 };
 
 /* What was taken, for logs and the trap observatory. */

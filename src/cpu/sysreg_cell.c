@@ -70,6 +70,13 @@ static void compute_masks(struct cpu *c)
             if (fields[k].layout == LAYOUT_ANY || (fields[k].layout == LAYOUT_HOST) == (host == 1))
                 *(fields[k].res1 ? &c->sys_res1[host][fields[k].cell] : &c->sys_w[host][fields[k].cell]) |= mask;
     }
+    if (cpu_has(c, FEAT_AA32EL1)) { /* V, UWXN, TRE, AFE and TE of the AArch32 view, whatever the bits are in AArch64 */
+        const u64 aa32 = 1u << 13 | 1u << 20 | 7u << 28;
+        for (unsigned host = 0; host < 2; host++) {
+            c->sys_w[host][SCTLR_EL1] |= aa32;
+            c->sys_res1[host][SCTLR_EL1] &= ~aa32;
+        }
+    }
 }
 
 u64 sysreg_cell_masked(const struct cpu *c, unsigned cell, u64 val)

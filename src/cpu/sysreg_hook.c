@@ -301,7 +301,13 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     case CPACR_EL1:
     case CPTR_EL2:
     case CPTR_EL3:
+    case DACR32_EL2:
     case VNCR_EL2: context_touch(c); return STEP_SYNC;
+    case CONTEXTIDR_EL1: /* the ASID of an AArch32 EL1 */
+        if (!cpu_has(c, FEAT_AA32EL1))
+            return STEP_NEXT;
+        context_touch(c);
+        return STEP_SYNC;
     case MDSCR_EL1:
         debug_update(c);
         cpu_recheck(c);
@@ -342,7 +348,9 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
     case HOOK_TCO: return set_tco(c, bit(val, P_TCO));
     case HOOK_ALLINT: return set_allint(c, bit(val, P_ALLINT));
     case HOOK_FPCR: c->fpcr = (u32)(val & fpcr_mask(c)); return STEP_SYNC;
-    case HOOK_FPSR: c->fpsr = (u32)(val & 0x0800009f); return STEP_NEXT; /* QC IDC IXC UFC OFC DZC IOC */
+    case HOOK_FPSR: /* NZCV of AArch32, QC IDC IXC UFC OFC DZC IOC */
+        c->fpsr = (u32)(val & (cpu_has(c, FEAT_AA32EL0) ? 0xf800009f : 0x0800009f));
+        return STEP_NEXT;
     case HOOK_SP_EL0: cpu_set_sp(c, 0, val); return STEP_NEXT;
     case HOOK_SP_EL1: cpu_set_sp(c, 1, val); return STEP_NEXT;
     case HOOK_SP_EL2: cpu_set_sp(c, 2, val); return STEP_NEXT;

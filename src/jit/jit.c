@@ -472,8 +472,12 @@ static void jit_run(struct cpu *c)
     if (UNLIKELY(!j))
         j = jit_new(c->code);
     while (c->run == CPU_RUNNING && slice_continue(&c->slice))
-        if (interp_look(c)) /* deals with pages with breakpoints itself; they have no executable tags */
-            jit_page(j, c);
+        if (interp_look(c)) { /* deals with pages with breakpoints itself; they have no executable tags */
+            if (UNLIKELY(c->ps.nrw))
+                interp_page(c); /* AArch32 is interpreted */
+            else
+                jit_page(j, c);
+        }
 }
 
 const struct engine engine_jit = {.name = "jit", .run = jit_run};

@@ -16,6 +16,7 @@ enum fault_type {
     FAULT_UNSUPP_ATOMIC, /* unsupported atomic hardware update */
     FAULT_EXCLUSIVE,     /* IMPLEMENTATION DEFINED: unsupported exclusive or atomic access */
     FAULT_DEBUG,         /* watchpoint, breakpoint */
+    FAULT_DOMAIN,        /* short descriptors: no access in DACR */
 };
 
 struct fault {
@@ -27,6 +28,7 @@ struct fault {
     bool ipa_valid; /* ipa is to be reported in HPFAR_EL2 */
     bool ipa_ns;    /* HPFAR_EL2.NS: the IPA is in the Non-secure space */
     bool vncr;      /* of an access through VNCR_EL2 */
+    u8 domain;      /* short descriptors: for DFSR */
     u64 va;         /* faulting virtual address as reported in FAR_ELx */
     u64 ipa;        /* faulting intermediate physical address */
 };

@@ -41,6 +41,11 @@ struct regime {
     bool xnx;                  /* stage 2: XN[1:0] separates EL1 and EL0 */
     bool sw, nsw;              /* Secure stage 2: VSTCR_EL2.SW/SA, VTCR_EL2.NSW/NSA select the walk's PAS */
     bool sa, nsa;
+    /* AArch32 (EL1&0 only) */
+    u8 aa32;                   /* 0: no, 1: long descriptors, 2: short ones */
+    u8 ttbcr_n;                /* short: TTBCR.N */
+    bool tre, afe, uwxn;       /* SCTLR */
+    u32 dacr;
     u16 vmid;
     u16 asid; /* current, by TCR.A1 and .AS */
     u64 mair;

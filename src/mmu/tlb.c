@@ -37,8 +37,8 @@ struct tlb {
 
 static u64 pack(const struct tlb_space *s)
 {
-    return 1ull << 63 | (u64)s->vmid << 16 | (u64)s->nv1 << 8 | (u64)s->dc << 7 | (u64)s->s2 << 6 | (u64)s->s1 << 5 |
-           (u64)s->pas << 3 | s->kind;
+    return (u64)s->dacr << 32 | 1ull << 10 | (u64)s->aa32 << 9 | (u64)s->vmid << 16 | (u64)s->nv1 << 8 |
+           (u64)s->dc << 7 | (u64)s->s2 << 6 | (u64)s->s1 << 5 | (u64)s->pas << 3 | s->kind;
 }
 
 static unsigned asid_slot(unsigned space, u16 asid) { return (asid ^ space * 0x9du) % TLB_ASIDS; }

@@ -53,6 +53,8 @@ struct tlb_space {
     bool dc;
     bool nv1;
     u16 vmid;
+    bool aa32;  /* tables in AArch32's formats */
+    u32 dacr;   /* with short descriptors */
 };
 
 struct tlb *tlb_new(void);

@@ -138,6 +138,8 @@ static u16 stage1_perm(const struct regime *r, u64 desc, u64 limits, bool *dbm)
         ap |= 2;
         *dbm = false;
     }
+    if (r->aa32)
+        return walk_aa32_perm(r, ap, uxn, pxn);
     const struct perm_stage1 p = {(u8)ap, uxn, pxn, r->two_ranges, r->nv1, r->wxn, r->epan};
     return perm_stage1(&p);
 }
@@ -164,9 +166,16 @@ static bool desc_pa(struct walker *w, const struct regime *r, u64 ipa, enum pas 
     return true;
 }
 
+bool walk_desc_pa(struct walker *w, const struct regime *r, u64 ipa, enum pas space, int level, struct pa *pa)
+{
+    return desc_pa(w, r, ipa, space, level, false, pa);
+}
+
 /* Is va one that the selected range translates? */
 static bool stage1_va_ok(const struct walker *w, const struct regime *r, const struct tr_range *t, bool upper)
 {
+    if (r->aa32) /* walk_aa32_range() has looked at the address */
+        return !t->epd;
     unsigned min = t->granule == 16 ? (r->pamax > 48 ? 12 : 16) : (r->ds ? 12 : 16);
     unsigned max = r->ttst ? (t->granule == 16 ? 47 : 48) : 39;
     if (t->txsz < min || t->txsz > max || t->epd || (t->e0pd && !w->in->priv))
@@ -240,7 +249,7 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
     const struct walk_in *in = w->in;
     struct leaf l;
     if (!stage1_va_ok(w, r, t, upper)) {
-        walk_fault(w, FAULT_TRANSLATION, 1, 0);
+        walk_fault(w, FAULT_TRANSLATION, 1, r->aa32 ? 1 : 0);
         return WALK_FAULT;
     }
     if (!stage1_descend(w, r, t, &l))
@@ -299,13 +308,36 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
     return WALK_OK;
 }
 
+static enum walk_status stage1_short(struct walker *w, const struct regime *r, struct s1_result *res)
+{
+    struct walk_short s;
+    if (!walk_stage1_short(w, r, &s))
+        return WALK_FAULT;
+    *res = (struct s1_result){.ipa = s.pa,
+                              .space = r->space == PAS_S && s.ns ? PAS_NS : (enum pas)r->space,
+                              .perm = s.perm,
+                              .attr = s.attr,
+                              .sh = s.sh,
+                              .log2 = s.log2,
+                              .level = s.level,
+                              .ng = s.ng};
+    return WALK_OK;
+}
+
 static enum walk_status translate(struct walker *w, const struct regime *r, struct walk_out *out)
 {
     const struct walk_in *in = w->in;
     bool upper = r->two_ranges && bit(w->va, 55);
-    const struct tr_range *t = &r->r[upper];
+    const struct tr_range *t = r->on && r->aa32 == 1 ? walk_aa32_range(r, w->va) : &r->r[upper];
     struct s1_result s1;
-    if (!r->on) {
+    if (!t) {
+        walk_fault(w, FAULT_TRANSLATION, 1, 1);
+        return WALK_FAULT;
+    }
+    if (r->on && r->aa32 == 2) {
+        if (stage1_short(w, r, &s1) != WALK_OK)
+            return WALK_FAULT;
+    } else if (!r->on) {
         if (!stage1_off(w, r, t, &s1))
             return WALK_FAULT;
     } else {

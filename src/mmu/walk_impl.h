@@ -45,6 +45,23 @@ u64 walk_base(const struct regime *r, const struct tr_range *t, unsigned log2);
 bool walk_block_allowed(const struct regime *r, unsigned granule, int level);
 static inline bool walk_oa_bad(const struct regime *r, u64 addr) { return r->ps < 56 && addr >> r->ps; }
 
+/* Address of a stage 1 descriptor after stage 2. */
+bool walk_desc_pa(struct walker *w, const struct regime *r, u64 ipa, enum pas space, int level, struct pa *pa);
+
+/* AArch32 (walk_short.c). */
+struct walk_short {
+    u64 pa;
+    u16 perm;
+    u8 attr, sh, log2;
+    s8 level;
+    bool ng, ns;
+};
+bool walk_stage1_short(struct walker *w, const struct regime *r, struct walk_short *res);
+/* The range of a long-descriptor walk, NULL: between them. */
+const struct tr_range *walk_aa32_range(const struct regime *r, u64 va);
+/* Permissions of AP[2:1], XN and PXN in AArch32. */
+u16 walk_aa32_perm(const struct regime *r, unsigned ap, bool xn, bool pxn);
+
 bool walk_stage2(struct walker *w, const struct regime *s2, const struct s2_ask *ask, struct s2_result *res);
 /* Combines the attributes of both stages (S2CombineS1AttrHints and kin). */
 u8 walk_combine_attr(const struct regime *s2, u8 s1, unsigned memattr, bool fetch);
