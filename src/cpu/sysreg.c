@@ -57,6 +57,13 @@ static unsigned search(unsigned lo, unsigned hi, unsigned enc)
     return lo;
 }
 
+/* The feature ID space: op0 = 3, op1 = 0, 1, 3, CRn = 0, CRm = 0 to 7. */
+static bool id_space(unsigned enc)
+{
+    unsigned op1 = enc >> 11 & 7;
+    return enc >> 14 == 3 && (op1 < 2 || op1 == 3) && (enc >> 6 & 0x1f) == 0;
+}
+
 unsigned sysreg_find(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2)
 {
     unsigned enc = ENC(op0, op1, crn, crm, op2);
@@ -68,7 +75,7 @@ unsigned sysreg_find(unsigned op0, unsigned op1, unsigned crn, unsigned crm, uns
         return SR_ID_RESERVED | enc << 16;
     if ((op0 == 3 || op0 == 1) && (crn == 11 || crn == 15))
         return SR_IMPDEF | enc << 16;
-    return SR_NONE;
+    return id_space(enc) ? SR_ID_UNALLOCATED | enc << 16 : SR_NONE;
 }
 
 const char *sysreg_name(unsigned id) { return sysreg_rows[id & 0xffff].name; }
@@ -95,8 +102,13 @@ static enum step refuse(struct cpu *c, unsigned action, unsigned id, unsigned rt
     case ACT_FP1: return tge ? exc_trap(c, 2, EC_UNKNOWN, 0) : exc_trap(c, 1, EC_FPSIMD, FP_ISS);
     case ACT_FP2: return exc_trap(c, 2, EC_FPSIMD, FP_ISS);
     case ACT_FP3: return exc_trap(c, 3, EC_FPSIMD, FP_ISS);
-    default: return exc_undefined(c);
+    default: break;
     }
+    if (write || !cpu_has(c, FEAT_IDST) || !id_space(sysreg_encoding(id)))
+        return exc_undefined(c);
+    /* all exceptions of reads there have this syndrome (ID_AA64MMFR2_EL1.IDS) */
+    return c->ps.el < 2 ? exc_trap_el1(c, EC_SYS64, access_iss(id, rt, false))
+                        : exc_trap(c, c->ps.el, EC_SYS64, access_iss(id, rt, false));
 }
 
 /* VNCR_EL2.RESS: of the permitted choices, the bits above the largest VA behave as copies of its top bit. */

@@ -4,8 +4,8 @@
 
 enum {
     BATCH = 32,       /* blocks that share controls */
-    BLOCK_INSNS = 24, /* random instructions of a block, at least */
-    BLOCK_SPACE = 48, /* words from one block to the next */
+    BLOCK_INSNS = 64, /* random instructions of a block, at least */
+    BLOCK_SPACE = 96, /* words from one block to the next */
     BLOCK_END = 0xe0d /* udf #0xe0d */
 };
 

@@ -79,7 +79,7 @@ START_TEST(test_table)
     for (unsigned i = 1; i < SR_COUNT; i++) {
         const struct sysreg_row *r = &sysreg_rows[i];
         ck_assert_str_eq(sysreg_name(i), r->name);
-        if (i == SR_ID_RESERVED || i == SR_IMPDEF)
+        if (i == SR_ID_RESERVED || i == SR_IMPDEF || i == SR_ID_UNALLOCATED)
             continue;
         unsigned order = (unsigned)(r->enc >> 14 == 1) << 16 | r->enc;
         ck_assert_msg(order > last, "%s is out of order", r->name);
@@ -119,6 +119,33 @@ START_TEST(test_trap_syndrome)
     ck_assert_uint_eq(c->ps.el, 1);
     ck_assert_uint_eq(c->sys[ESR_EL1] >> 26, EC_UNKNOWN);
     cpu_free(c);
+}
+END_TEST
+
+/* FEAT_IDST: every exception of a read in the feature ID space. */
+START_TEST(test_id_space)
+{
+    static const struct {
+        const char *cpu;
+        unsigned ec;
+    } models[] = {{"max", EC_SYS64}, {"cortex-a57", EC_UNKNOWN}};
+    for (unsigned i = 0; i < ARRAY_LEN(models); i++) {
+        struct cpu *c = make(models[i].cpu, true, false);
+        unsigned id = sysreg_find(3, 1, 0, 5, 0);
+        for (unsigned el = 0; el < 3; el++) {
+            cpu_set_spsr(c, 0x3c0 | el << 2 | (el != 0));
+            ck_assert_int_eq(mrs(c, id, 13), STEP_JUMP);
+            ck_assert_uint_eq(c->ps.el, el ? el : 1);
+            u64 esr = c->sys[el == 2 ? ESR_EL2 : ESR_EL1];
+            ck_assert_uint_eq(esr >> 26, models[i].ec);
+            ck_assert_uint_eq(esr & 0x1ffffff, i ? 0 : 0x3041ab);
+        }
+        cpu_set_spsr(c, 0x3c5);
+        struct op o = {.imm = id};
+        ck_assert_int_eq(sysreg_msr(c, &o), STEP_JUMP);
+        ck_assert_uint_eq(c->sys[ESR_EL1] >> 26, EC_UNKNOWN);
+        cpu_free(c);
+    }
 }
 END_TEST
 
@@ -401,6 +428,7 @@ int main(void)
     TCase *t = tcase_create("sysreg");
     tcase_add_test(t, test_table);
     tcase_add_test(t, test_trap_syndrome);
+    tcase_add_test(t, test_id_space);
     tcase_add_test(t, test_generic_encodings);
     tcase_add_test(t, test_reserved_bits);
     tcase_add_test(t, test_host_redirection);
