@@ -32,7 +32,14 @@ enum {
 };
 
 /* Why generated code returned; the first three are the steps of exec functions. */
-enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS };
+enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
+
+/* Direct jumps to other pages: after so many executions they are linked (far.c). */
+enum { FAR_MAX = 1 << 16, FAR_COLD = 40 };
+struct far_jump {
+    u32 site; /* offset in the arena */
+    s32 off;  /* target from the page's start */
+};
 
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
@@ -97,6 +104,10 @@ struct emitter {
 
 struct jit {
     struct jit_shared shared;
+    u32 far_left[FAR_MAX]; /* executions until a far jump is linked; generated code counts */
+    struct far_jump far[FAR_MAX];
+    u32 far_count;
+    u32 serial; /* of pages with translations, never used again */
     u8 *rw, *rx;
     size_t size, trimmed; /* trimmed: written before that, the writable view let go of it */
     struct x64 as;
@@ -105,7 +116,7 @@ struct jit {
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *call, *head, *link, *exit, *fp_fold, *pauth[8];
-    u8 *jump[FLAVOURS];
+    u8 *jump[FLAVOURS], *far_jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -173,6 +184,10 @@ u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs); /* wha
 /* Where the jump of link goes: the displacement to patch; *entry: offset of a version for it, or 0. */
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry);
 void version_drop(struct jit_page *jp);
+/* far.c */
+void far_emit_shared(struct jit *j, unsigned flavour);
+void far_emit(struct translation *t, s32 off);
+void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned flavour);
 void t_call(struct translation *t);                   /* the exec function of the current instruction */
 struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */

@@ -247,6 +247,7 @@ static void drop_page(struct jit *j, struct code_page *p)
 {
     struct jit_page *jp = p->jit;
     p->jit = NULL;
+    p->jit_serial = 0;
     if (jp->next)
         jp->next->prev = jp->prev;
     if (jp->prev)
@@ -343,6 +344,8 @@ static struct jit *jit_new(struct code_cache *code)
     emit_fp_fold(j);
     for (unsigned f = 0; f < FLAVOURS; f++)
         emit_jump(j, f);
+    for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
+        far_emit_shared(j, f);
     j->first = j->as.p;
     void *fn = j->rx + (enter - j->rw);
     memcpy(&j->enter, &fn, sizeof fn);
@@ -376,6 +379,8 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
     if (j->pages)
         j->pages->prev = jp;
     j->pages = jp;
+    p->jit_serial = ++j->serial;
+    CHECK(j->serial);
     return p->jit = jp;
 }
 
@@ -391,10 +396,9 @@ static void trim(struct jit *j)
     j->trimmed = used;
 }
 
-/* The block at pc in the latched page. */
-static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
+/* The block at pc, which is in p. */
+static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour)
 {
-    struct code_page *p = c->fetch_code;
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1);
     if ((size_t)(j->rw + j->size - j->as.p) < BLOCK_BYTES)
         flush(j);
@@ -413,6 +417,19 @@ static const u8 *find(struct jit *j, struct cpu *c, unsigned flavour)
     return j->rx + entry[slot];
 }
 
+/* A direct jump to another page was executed often: links it, if the fast table has the page. */
+static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
+{
+    unsigned i = (unsigned)(c->pc >> 12) & (FAST_FETCH - 1);
+    if (c->ft->xtag[i] != (c->pc & ~0xfffull))
+        return;
+    u64 generation = j->generation;
+    struct code_page *p = c->ft->code[i];
+    const u8 *code = find(j, c, p, flavour);
+    if (generation == j->generation)
+        far_link(j, index, p->jit_serial, j->rw + (code - j->rx), flavour);
+}
+
 static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
 
 /* Runs from pc within the latched page until something has to be looked at: what interp_page() does. */
@@ -427,7 +444,7 @@ static void jit_page(struct jit *j, struct cpu *c)
             interp_page(c);
             return;
         }
-        const u8 *code = find(j, c, flavour | c->ps.btype * FLAVOUR_BTYPE);
+        const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);
         if (patch && generation == j->generation)
             x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
         patch = 0;
@@ -461,6 +478,10 @@ static void jit_page(struct jit *j, struct cpu *c)
             break;
         case EXIT_PAGE: c->pc = context_branch_addr(c, c->pc); return;
         case EXIT_MISS: break;
+        case EXIT_FAR:
+            link_far(j, c, (u32)(r >> 32), flavour);
+            c->pc = context_branch_addr(c, c->pc);
+            return;
         default: CHECK_NEVER("exit of generated code");
         }
     }

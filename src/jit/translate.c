@@ -108,8 +108,7 @@ void t_jump_direct(struct translation *t, s64 off)
 {
     struct x64 *a = &t->as;
     if (off < 0 || off >= PAGE_SIZE) {
-        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)off);
-        t_jump_reg(t);
+        far_emit(t, (s32)off);
         return;
     }
     const u32 *entries = t->jp->entry[t->flavour];

@@ -1,0 +1,76 @@
+/* Direct jumps to other pages.
+ *
+ * At first they share one piece of code that finds the target by the fast table (jit.c, emit_jump()). One that was
+ * executed FAR_COLD times gets a piece of its own, which jumps straight to the target's translation when the fast table's
+ * executable tag has the target's page and that page's translations are those of then (code_page.jit_serial): what the
+ * shared piece would have found. Else it goes the shared way, and is linked anew after as many times.
+ *
+ * Only a few sites are hot; pieces for all would make the code larger than they gain. */
+#include "jit/internal.h"
+
+/* rax: target VA, edx: index of the jump. */
+void far_emit_shared(struct jit *j, unsigned flavour)
+{
+    struct x64 *a = &j->as;
+    j->far_jump[flavour] = a->p;
+    x64_op(a, false, 0x83, 0, RDX, R_CONST, false); /* sub dword [far_left + rdx * 4], 1 */
+    x64_sib(a, 5, R_CONST, RDX, 2, (s32)offsetof(struct jit, far_left));
+    x64_8(a, 1);
+    x64_link(x64_jcc(a, CC_NS), j->jump[flavour]);
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_rr(a, true, X_LOAD, RAX, RDX);
+    x64_shift(a, true, X_SHL, RAX, 32);
+    x64_ri(a, true, X_OR, RAX, EXIT_FAR);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+static void shared_way(struct x64 *a, const struct jit *j, unsigned flavour, u32 index, s32 off)
+{
+    x64_rm(a, true, X_LEA, RAX, R_PAGE, off);
+    x64_mov_imm_keep(a, RDX, index);
+    x64_link(x64_jmp(a), j->far_jump[flavour]);
+}
+
+void far_emit(struct translation *t, s32 off)
+{
+    struct jit *j = t->j;
+    if (j->far_count == FAR_MAX) {
+        x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, off);
+        t_jump_reg(t);
+        return;
+    }
+    u32 index = j->far_count++;
+    j->far_left[index] = FAR_COLD;
+    j->far[index] = (struct far_jump){(u32)(t->as.p - j->rw), off};
+    shared_way(&t->as, j, t->flavour, index, off);
+}
+
+void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned flavour)
+{
+    const struct far_jump *f = &j->far[index];
+    j->far_left[index] = FAR_COLD;
+    if ((size_t)(j->rw + j->size - j->as.p) < BLOCK_BYTES)
+        return;
+    struct x64 *a = &j->as, site = {j->rw + f->site};
+    u8 *piece = a->p, *away[2];
+    x64_rm(a, true, X_LEA, RDX, R_PAGE, f->off & ~0xfff);
+    x64_rr(a, false, X_LOAD, RCX, RDX);
+    x64_shift(a, false, X_SHR, RCX, 12);
+    x64_ri(a, false, X_AND, RCX, FAST_FETCH - 1);
+    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, xtag));
+    away[0] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
+    x64_mi(a, false, X_CMP, RSI, (s32)offsetof(struct code_page, jit_serial), (s32)serial);
+    away[1] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
+    x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
+    x64_rr(a, true, X_LOAD, R_PAGE, RDX);
+    x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
+    x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
+    u8 *d = x64_jmp(a);
+    x64_link(d, target);
+    x64_here8(a, away[0]);
+    x64_here8(a, away[1]);
+    shared_way(a, j, flavour, index, f->off);
+    x64_link(x64_jmp(&site), piece);
+}
