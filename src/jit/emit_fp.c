@@ -218,7 +218,7 @@ bool t_fp_register(struct translation *t, const struct op *o)
     if (!sr && o->imm != SR_FPCR)
         return false;
     if (sr)
-        x64_link(x64_call(a), t->j->fp_fold);
+        x64_link(x64_call(a), t->j->fp_fold[write]);
     if (t->flavour & FLAVOUR_FP_CALL || (write && !sr))
         return false;
     if (write) {

@@ -164,6 +164,38 @@ static void em_cnt(struct translation *t, const struct op *o)
     done(t, o);
 }
 
+/* xmm r = v in every halfword or word */
+static void splat(struct translation *t, unsigned r, unsigned size, u32 v)
+{
+    x64_mov_imm(&t->as, RAX, v);
+    v_rr(t, VMOVD, r, 0, RAX);
+    v_rr(t, size == 1 ? VPBROADCASTW : VPBROADCASTD, r, 0, r);
+}
+
+/* Of bytes: the smaller of what the nibbles say. Then up to twice: the upper half's zeros, and the lower's if that is
+ * all of it. */
+static void em_clz(struct translation *t, const struct op *o)
+{
+    unsigned n = v_get(t, o->rn);
+    v_shift(t, VSHIFTW, SHIFT_SRL, 0, n, 4);
+    v_rc(t, VPAND, 0, 0, VC_NIBBLE);
+    v_rc(t, VMOVDQA, 2, 0, VC_CLZ_HIGH);
+    v_rr(t, VPSHUFB, 0, 2, 0);
+    v_rc(t, VPAND, 1, n, VC_NIBBLE);
+    v_rc(t, VMOVDQA, 2, 0, VC_CLZ_LOW);
+    v_rr(t, VPSHUFB, 1, 2, 1);
+    v_rr(t, VPMINUB, 0, 0, 1);
+    for (unsigned size = 1; size <= o->x; size++) {
+        splat(t, 3, size, 4u << size);
+        v_rc(t, VPAND, 1, 0, size == 1 ? VC_LOW_B : VC_LOW_H);
+        v_shift(t, size == 1 ? VSHIFTW : VSHIFTD, SHIFT_SRL, 0, 0, 4u << size);
+        v_rr(t, size == 1 ? VPCMPEQW : VPCMPEQD, 3, 3, 0);
+        v_rr(t, VPAND, 1, 1, 3);
+        v_rr(t, size == 1 ? VPADDW : VPADDD, 0, 0, 1);
+    }
+    done(t, o);
+}
+
 /* Sums of neighbours in twice the width: xmm r from n. */
 static void add_pairs(struct translation *t, unsigned r, unsigned n, unsigned size, bool sign)
 {
@@ -335,6 +367,7 @@ const struct emit_row emit_simd_more_rows[] = {
     ROW(abs_v, em_abs, X),
     ROW(neg_v, em_neg, EMIT_FP, 0),
     ROW(neg_d, em_neg, EMIT_FP, 1),
+    ROW(clz_v, em_clz, EMIT_FP),
     ROW(cnt_v, em_cnt, EMIT_FP),
     ROW(saddlp_v, em_addlp, EMIT_FP, 1, 0),
     ROW(uaddlp_v, em_addlp, EMIT_FP, 0, 0),

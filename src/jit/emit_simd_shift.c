@@ -204,28 +204,52 @@ static void em_shll_size(struct translation *t, const struct op *o)
 
 /* ---- by register ----------------------------------------------------------------------------- */
 
-/* USHL, SSHL (a) of words: the host's variable shifts give zero (or the sign) for counts that are out of range, among
- * them the negated ones. */
+/* xmm r = words of n shifted by the signed counts in c: the host's variable shifts give zero (or the sign) for counts
+ * that are out of range, among them the negated ones. r, n, c and tmp differ. */
+static void shift_words(struct translation *t, unsigned r, unsigned n, unsigned c, unsigned tmp, bool sign)
+{
+    v_rr(t, VPSLLVD, r, n, c);
+    v_rr(t, VPXOR, tmp, tmp, tmp);
+    v_rr(t, VPSUBD, tmp, tmp, c);
+    if (sign) {
+        v_rr(t, VPSRAVD, tmp, n, tmp);
+        v_rri(t, VBLENDVPS, r, r, tmp, c << 4); /* by the count's sign */
+    } else {
+        v_rr(t, VPSRLVD, tmp, n, tmp);
+        v_rr(t, VPOR, r, r, tmp);
+    }
+}
+
+/* USHL, SSHL (a) of words, and of halfwords by way of words. The count is the low byte. */
 static void em_shift_reg(struct translation *t, const struct op *o)
 {
-    if (o->x != 2) {
+    bool sign = t->e->a;
+    if (o->x != 1 && o->x != 2) {
         t_call(t);
         return;
     }
     unsigned n = v_get(t, o->rn), m = v_get(t, o->rm);
-    v_shift(t, VSHIFTD, SHIFT_SLL, 1, m, 24);
-    v_shift(t, VSHIFTD, SHIFT_SRA, 1, 1, 24);
-    v_rr(t, VPSLLVD, 0, n, 1);
-    v_rr(t, VPXOR, 2, 2, 2);
-    v_rr(t, VPSUBD, 2, 2, 1);
-    if (t->e->a) {
-        v_rr(t, VPSRAVD, 2, n, 2);
-        v_shift(t, VSHIFTD, SHIFT_SRA, 3, 1, 31);
-        v_rri(t, VPBLENDVB, 0, 0, 2, 3 << 4);
-    } else {
-        v_rr(t, VPSRLVD, 2, n, 2);
-        v_rr(t, VPOR, 0, 0, 2);
+    if (o->x == 2) {
+        v_shift(t, VSHIFTD, SHIFT_SLL, 1, m, 24);
+        v_shift(t, VSHIFTD, SHIFT_SRA, 1, 1, 24);
+        shift_words(t, 0, n, 1, 2, sign);
+        v_put(t, o->rd, 0, o->y);
+        return;
     }
+    for (unsigned half = o->y ? 2 : 1; half-- > 0;) { /* the upper one first, which waits in rax */
+        v_rri(t, VPSHUFD, 1, 0, m, half ? 0xee : 0x44);
+        v_rr(t, VPMOVSXWD, 1, 0, 1);
+        v_shift(t, VSHIFTD, SHIFT_SLL, 1, 1, 24);
+        v_shift(t, VSHIFTD, SHIFT_SRA, 1, 1, 24);
+        v_rri(t, VPSHUFD, 2, 0, n, half ? 0xee : 0x44);
+        v_rr(t, sign ? VPMOVSXWD : VPMOVZXWD, 2, 0, 2);
+        shift_words(t, 0, 2, 1, 3, sign);
+        v_rc(t, VPSHUFB, 0, 0, VC_NARROW_S);
+        if (half)
+            v_rr(t, VMOVQ_XST, 0, 0, RAX);
+    }
+    if (o->y)
+        v_rri(t, VPINSRQ, 0, 0, RAX, 1);
     v_put(t, o->rd, 0, o->y);
 }
 

@@ -1,9 +1,9 @@
 /* Direct jumps to other pages.
  *
  * At first they share one piece of code that finds the target by the fast table (jit.c, emit_jump()). One that was
- * executed FAR_COLD times gets a piece of its own, which jumps straight to the target's translation when the fast table's
- * executable tag has the target's page and that page's translations are those of then (code_page.jit_serial): what the
- * shared piece would have found. Else it goes the shared way, and is linked anew after as many times.
+ * executed FAR_COLD times gets a piece of its own, which jumps straight to the target's translation when the fast
+ * table's executable tag has the target's page and that page's translations are those of then (code_page.jit_serial):
+ * what the shared piece would have found. Else it goes the shared way, and is linked anew after as many times.
  *
  * Only a few sites are hot; pieces for all would make the code larger than they gain. */
 #include "jit/internal.h"

@@ -52,6 +52,7 @@ struct jit_shared {
     u32 flag_mask_fp;
     u32 flag_mask;    /* where LAHF and SETO leave S, Z, C and O in AX */
     u32 stop;         /* translations were dropped: leave after the instruction */
+    u32 mxcsr;        /* on its way to a general register */
     u32 monitor_mask; /* valid and size, as they are read together */
     u8 *ram_base;
     a64_exec *const *execs;
@@ -115,7 +116,7 @@ struct jit {
     u64 generation; /* of the arena's contents */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *head, *link, *exit, *fp_fold, *pauth[8];
+    u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8];
     u8 *jump[FLAVOURS], *far_jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;

@@ -179,25 +179,27 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_link(x64_jmp(a), j->exit);
 }
 
-/* Folds the exceptions that MXCSR collected into FPSR (DE is nothing to Arm). Keeps all registers but rax and rcx. */
-static void emit_fp_fold(struct jit *j)
+/* Folds the exceptions that MXCSR collected into FPSR (DE is nothing to Arm); they stay in MXCSR as well, which does
+ * no harm, unless FPSR is going to be written. Clobbers eax and ecx. */
+static void emit_fp_fold(struct jit *j, bool clear)
 {
     struct x64 *a = &j->as;
-    j->fp_fold = a->p;
-    x64_push(a, RAX);
-    x64_vex_rm(a, 1, 0, false, 0xae, 3, 0, RSP, 0); /* vstmxcsr [rsp] */
-    x64_rm(a, false, X_LOAD, RAX, RSP, 0);
+    s32 scratch = (s32)offsetof(struct jit_shared, mxcsr);
+    j->fp_fold[clear] = a->p;
+    x64_vex_rm(a, 1, 0, false, 0xae, 3, 0, R_CONST, scratch); /* vstmxcsr */
+    x64_rm(a, false, X_LOAD, RAX, R_CONST, scratch);
+    if (clear) {
+        x64_rr(a, false, X_LOAD, RCX, RAX);
+        x64_ri(a, false, X_AND, RCX, ~0x3f);
+        x64_rm(a, false, X_STORE, RCX, R_CONST, scratch);
+        x64_vex_rm(a, 1, 0, false, 0xae, 2, 0, R_CONST, scratch); /* vldmxcsr */
+    }
     x64_rr(a, false, X_LOAD, RCX, RAX);
+    x64_shift(a, false, X_SHR, RAX, 1);
     x64_ri(a, false, X_AND, RCX, 1);
-    x64_rm(a, false, 0x09, RCX, R_CPU, CPU(fpsr)); /* or [fpsr], ecx */
-    x64_rr(a, false, X_LOAD, RCX, RAX);
-    x64_shift(a, false, X_SHR, RCX, 1);
-    x64_ri(a, false, X_AND, RCX, 0x1e);
-    x64_rm(a, false, 0x09, RCX, R_CPU, CPU(fpsr));
-    x64_ri(a, false, X_AND, RAX, ~0x3f);
-    x64_rm(a, false, X_STORE, RAX, RSP, 0);
-    x64_vex_rm(a, 1, 0, false, 0xae, 2, 0, RSP, 0); /* vldmxcsr [rsp] */
-    x64_pop(a, RAX);
+    x64_ri(a, false, X_AND, RAX, 0x1e);
+    x64_rr(a, false, X_OR, RAX, RCX);
+    x64_rm(a, false, 0x09, RAX, R_CPU, CPU(fpsr)); /* or [fpsr], eax */
     x64_ret(a);
 }
 
@@ -341,7 +343,8 @@ static struct jit *jit_new(struct code_cache *code)
     emit_head(j);
     emit_link(j);
     jit_emit_pauth(j);
-    emit_fp_fold(j);
+    emit_fp_fold(j, false);
+    emit_fp_fold(j, true);
     for (unsigned f = 0; f < FLAVOURS; f++)
         emit_jump(j, f);
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)

@@ -264,6 +264,11 @@ void vector_consts(u8 (*c)[16])
     fill(c[VC_MSB_B], 1, 0x80);
     fill(c[VC_MSB_H], 2, 0x8000);
     fill(c[VC_NIBBLE], 1, 0x0f);
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned zeros = i ? (unsigned)__builtin_clz(i) - 28 : 4;
+        c[VC_CLZ_HIGH][i] = (u8)(i ? zeros : 8);
+        c[VC_CLZ_LOW][i] = (u8)(4 + zeros);
+    }
     memcpy(c[VC_COUNTS], counts, 16);
     fill(c[VC_TBL], 1, 0x70);
     reverse(c[VC_REV16], 2, 1);

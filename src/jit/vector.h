@@ -41,14 +41,16 @@ enum {
     VC_INT_MIN_S, /* 0x80000000 */
     VC_ONE_B,
     VC_ONE_H,
-    VC_LOW_B,  /* 0x00ff in every halfword */
-    VC_LOW_H,  /* 0x0000ffff in every word */
-    VC_HIGH_B, /* 0xff00 */
-    VC_MSB_B,  /* 0x80 */
-    VC_MSB_H,  /* 0x8000 */
-    VC_NIBBLE, /* 0x0f */
-    VC_COUNTS, /* bits set in 0 to 15 */
-    VC_TBL,    /* 0x70 */
+    VC_LOW_B,    /* 0x00ff in every halfword */
+    VC_LOW_H,    /* 0x0000ffff in every word */
+    VC_HIGH_B,   /* 0xff00 */
+    VC_MSB_B,    /* 0x80 */
+    VC_MSB_H,    /* 0x8000 */
+    VC_NIBBLE,   /* 0x0f */
+    VC_COUNTS,   /* bits set in 0 to 15 */
+    VC_CLZ_HIGH, /* leading zeros of a byte by its upper nibble, 8 for 0; by its lower */
+    VC_CLZ_LOW,
+    VC_TBL, /* 0x70 */
     VC_REV16,
     VC_REV32_B,
     VC_REV32_H,
@@ -102,6 +104,7 @@ enum vop {
     VPALIGNR = VOP(3, 1, 0x0f),
     VPBLENDD = VOP(3, 1, 0x02),
     VPBLENDW = VOP(3, 1, 0x0e),
+    VBLENDVPS = VOP(3, 1, 0x4a),
     VPBLENDVB = VOP(3, 1, 0x4c), /* imm8: register << 4 */
     VINSERTPS = VOP(3, 1, 0x21),
     VPINSRB = VOP(3, 1, 0x20),
