@@ -67,8 +67,14 @@ static void compute_masks(struct cpu *c)
         if (has == fields[k].res1 || (belongs_to_el2(fields[k].cell) && !cpu_has_el2(c)))
             continue;
         for (unsigned host = 0; host < 2; host++)
-            if (fields[k].layout == LAYOUT_ANY || (fields[k].layout == LAYOUT_HOST) == (host == 1))
-                *(fields[k].res1 ? &c->sys_res1[host][fields[k].cell] : &c->sys_w[host][fields[k].cell]) |= mask;
+            if (fields[k].layout == LAYOUT_ANY || (fields[k].layout == LAYOUT_HOST) == (host == 1)) {
+                if (fields[k].res1) {
+                    c->sys_res1[host][fields[k].cell] |= mask;
+                } else {
+                    c->sys_w[host][fields[k].cell] |= mask;
+                    c->sys_res1[host][fields[k].cell] &= ~mask; /* a reset value is no RES1 where there is a field */
+                }
+            }
     }
     if (cpu_has(c, FEAT_AA32EL1)) { /* V, UWXN, TRE, AFE and TE of the AArch32 view, whatever the bits are in AArch64 */
         const u64 aa32 = 1u << 13 | 1u << 20 | 7u << 28;

@@ -298,6 +298,11 @@ END_TEST
 START_TEST(test_ports)
 {
     struct cpu *c = make("cortex-a57", true, false);
+    /* CNTHCTL_EL2's reset value lets EL1 use the timers; a hypervisor may take that back */
+    ck_assert_uint_eq(c->sys[CNTHCTL_EL2], 3);
+    cpu_set_spsr(c, 0x3c9);
+    msr(c, SR_CNTHCTL_EL2, 1, 0);
+    ck_assert_uint_eq(c->sys[CNTHCTL_EL2], 0);
     cpu_set_spsr(c, 0x3c5);
     port_value = 0x77;
     ck_assert_uint_eq(get(c, SR_ICC_PMR_EL1), 0x77);
