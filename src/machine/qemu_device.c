@@ -227,30 +227,51 @@ static bool device_card(struct qemu_parse *p, unsigned n, const char *s)
     return bound || USAGE(p, "-device %s: needs %s=ID", name, cards[n].backend);
 }
 
+/* A property of the kind of network that has it; *known: it has. */
+static bool netdev_property(struct qemu_parse *p, struct config_nic *n, const char *kind, const char *key,
+                            const char *v, bool *known)
+{
+    bool user = strcmp(kind, "user") == 0, tap = strcmp(kind, "tap") == 0, socket = strcmp(kind, "socket") == 0;
+    *known = true;
+    if (user && strcmp(key, "hostfwd") == 0 && n->nforwards < CONFIG_FORWARDS)
+        n->forwards[n->nforwards++] = v;
+    else if (user && strcmp(key, "restrict") == 0)
+        return qemu_on_off(p, key, v, &n->restricted);
+    else if (tap && strcmp(key, "ifname") == 0)
+        n->tap = v;
+    else if (socket && (strcmp(key, "listen") == 0 || strcmp(key, "connect") == 0)) {
+        n->stream = v;
+        n->listen = key[0] == 'l';
+    } else {
+        *known = tap && (strcmp(key, "script") == 0 || strcmp(key, "downscript") == 0) && strcmp(v, "no") == 0;
+    }
+    return true;
+}
+
 bool qemu_opt_netdev(struct qemu_parse *p, const char *val)
 {
     struct config *c = p->c;
     if (c->nnics == CONFIG_NICS)
         return USAGE(p, "at most %d -netdev", CONFIG_NICS);
     const char *s = val, *kind = options_item(c, &s);
-    if (!kind || strcmp(kind, "user") != 0)
-        return USAGE(p, "-netdev %s is not supported yet; user is", kind ? kind : "");
+    if (!kind || (strcmp(kind, "user") != 0 && strcmp(kind, "tap") != 0 && strcmp(kind, "socket") != 0))
+        return USAGE(p, "-netdev %s is not supported yet; user, tap and socket are", kind ? kind : "");
     struct config_nic *n = &c->nics[c->nnics];
-    *n = (struct config_nic){.user = true};
+    *n = (struct config_nic){.user = kind[0] == 'u'};
     for (const char *item; (item = options_item(c, &s));) {
         char key[40];
         const char *v = qemu_split(item, key, sizeof key);
-        if (strcmp(key, "id") == 0)
+        bool known = strcmp(key, "id") == 0;
+        if (known)
             p->net_ids[c->nnics] = v;
-        else if (strcmp(key, "hostfwd") == 0 && n->nforwards < CONFIG_FORWARDS)
-            n->forwards[n->nforwards++] = v;
-        else if (strcmp(key, "restrict") == 0) {
-            if (!qemu_on_off(p, key, v, &n->restricted))
-                return false;
-        } else {
-            return USAGE(p, "-netdev user: property \"%s\" is not supported yet", key);
-        }
+        else if (!netdev_property(p, n, kind, key, v, &known))
+            return false;
+        if (!known)
+            return USAGE(p, "-netdev %s: property \"%s\" is not supported yet", kind, key);
     }
+    if (!n->user && !n->tap && !n->stream)
+        return USAGE(p, "-netdev %s needs %s", kind,
+                     kind[0] == 't' ? "ifname=NAME" : "listen=ADDRESS or connect=ADDRESS");
     c->nnics++;
     return true;
 }

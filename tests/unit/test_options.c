@@ -143,6 +143,9 @@ static const struct {
     {"-device virtio-blk-device,drive=x", "id=x"},
     {"-drive file=f,if=none,id=a", "used by no"},
     {"-device virtio-blk-pci", "needs drive="},
+    {"-netdev l2tpv3,id=n", "l2tpv3"},
+    {"-netdev tap,id=n", "ifname="},
+    {"-netdev user,id=n,ifname=x", "ifname"},
     {"-cpu max,sve=on", "sve"},
     {"-frobnicate", "-frobnicate"},
     {"-kernel", "needs a value"},
@@ -158,6 +161,19 @@ START_TEST(test_qemu_flash)
     ck_assert(!c.disks[0].read_only && c.disks[0].rw && c.disks[0].format == DISK_QCOW2);
     ck_assert(c.cards[0].type == CARD_NVME && c.cards[0].pci);
     ck_assert_str_eq(c.cards[0].serial, "s1");
+}
+END_TEST
+
+START_TEST(test_qemu_networks)
+{
+    ck_assert_msg(
+        qemu("-M virt -netdev socket,id=a,listen=127.0.0.1:9 -netdev tap,id=b,ifname=t0,script=no,downscript=no "
+             "-netdev user,id=c,hostfwd=tcp::1-:2,restrict=on -device virtio-net-pci,netdev=b"),
+        "%s", e.text);
+    ck_assert(c.nics[0].listen && !c.nics[0].user && c.nics[2].user && c.nics[2].restricted);
+    ck_assert_str_eq(c.nics[0].stream, "127.0.0.1:9");
+    ck_assert_str_eq(c.nics[1].tap, "t0");
+    ck_assert_uint_eq(c.cards[0].index, 1);
 }
 END_TEST
 
@@ -249,6 +265,7 @@ int main(void)
     tcase_add_loop_test(t, test_wrong, 0, ARRAY_LEN(wrong));
     tcase_add_test(t, test_qemu);
     tcase_add_test(t, test_qemu_flash);
+    tcase_add_test(t, test_qemu_networks);
     tcase_add_test(t, test_guest_loader);
     tcase_add_loop_test(t, test_qemu_refused, 0, ARRAY_LEN(refused));
     tcase_add_test(t, test_sizes);
