@@ -1,7 +1,12 @@
-/* qcow2 images: opened in every mode, read all over; backing files are looked for in a directory that has none. */
+/* qcow2 images: opened in every mode, read and written all over.  Backing files are looked for in a directory that has
+ * two: "b", raw, and "q", the qcow2 image made of it. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "core/snap.h"
 #include "file.h"
 #include "machine/disk.h"
+#include "machine/qcow2.h"
 
 enum { PIECE = 4096, LOOK = 64 };
 
@@ -27,16 +32,42 @@ static void use(const char *path, enum disk_mode mode)
     disk_close(d);
 }
 
+static char home[64];
+
+static void at_exit(void)
+{
+    unlink("b");
+    unlink("q");
+    rmdir(home);
+}
+
+static void make_home(void)
+{
+    char err[600];
+    u8 b[5000];
+    snprintf(home, sizeof home, "/dev/shm/elara-fuzz-qcow2-%d", (int)getpid());
+    if (mkdir(home, 0700) != 0 || chdir(home) != 0)
+        abort();
+    atexit(at_exit);
+    int fd = open("b", O_CREAT | O_WRONLY, 0600);
+    memset(b, 0x5a, sizeof b);
+    if (write(fd, b, sizeof b) != sizeof b || close(fd) != 0 || !qcow2_create("q", "b", "raw", 8192, err, sizeof err))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
 {
-    static bool once;
-    if (!once && chdir("/proc/self/task") != 0)
-        abort();
-    once = true;
+    if (!*home)
+        make_home();
     struct file f = file_make(data, n);
-    use(f.path, DISK_READONLY);
-    use(f.path, DISK_COW);
-    use(f.path, DISK_RW); /* last: it changes the file */
+    char name[16]; /* relative, so that backing files are relative to this directory */
+    snprintf(name, sizeof name, "f%d", f.fd);
+    if (symlink(f.path, name) != 0)
+        abort();
+    use(name, DISK_READONLY);
+    use(name, DISK_COW);
+    use(name, DISK_RW); /* last: it changes the file */
+    unlink(name);
     close(f.fd);
     return 0;
 }
