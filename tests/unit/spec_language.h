@@ -384,7 +384,8 @@ static struct node *parse_or(void)
 
 static struct node *parse_condition(const char *s, size_t n)
 {
-    char text[1024];
+    char text[8192];
+    ck_assert_uint_lt(n, sizeof text);
     snprintf(text, sizeof text, "%.*s", (int)n, s);
     pos = text;
     return parse_or();
@@ -405,7 +406,7 @@ static struct wanted parse_action(const char *s)
     const char *nv = strstr(s, "NVMem[");
     if (!strcmp(s, "U") || !strncmp(s, "ConstrainUnpredictable", 22)) {
         w.kind = WANT_UNDEF;
-    } else if (sscanf(s, "T(EL%u,0x%x)", &w.el, &w.ec) == 2) {
+    } else if (sscanf(s, "T(EL%u,0x%x)", &w.el, &w.ec) >= 1) {
         w.kind = WANT_TRAP;
     } else if (nv) {
         w.kind = WANT_NVMEM;
