@@ -369,6 +369,10 @@ static u64 agreed(struct context *c, u64 ec, u64 esr, u64 far)
         return esr;
     if (((far & 0xfff) < 64 && (status & 0x30) == 0) || status == 0x11)
         c->partial = 1;
+    if (mte && ((far & 0xfff) < 64 || (far & 0xfff) >= 0xfc0)) {
+        c->partial = 1; /* a tag here, a page there: either fault may come first */
+        return ec << 26;
+    }
 #ifdef NEW_QEMU
     esr &= ~wnr; /* of atomics */
     if (status == 0x11)
@@ -398,7 +402,7 @@ u64 took_exception(struct context *c, u64 esr, u64 far)
     c->hash = mix(mix(mix(c->hash, esr), offset), c->spsr);
     if ((ec == 0x24 || ec == 0x25) && (esr & 63) == 0x11)
         far &= ~(15ul << 60); /* UNKNOWN at a tag check fault */
-    if (has_far)
+    if (has_far && esr != ec << 26)
         c->hash = mix(c->hash, far);
     c->faults++;
     if (show_states) {
