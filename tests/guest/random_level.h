@@ -13,17 +13,3 @@
 #define CTX_PC      272 /* and SPSR */
 #define CTX_FPSR    288 /* and FPCR */
 #define CTX_V       304
-
-#ifdef __ASSEMBLER__
-/* Pairs n, n + 1 of the context at x0. */
-    .macro pair2 op, bank, at, n0, n1
-    \op     \bank\n0, \bank\n1, [x0, #\at]
-    .endm
-    .altmacro
-    .macro vpair op, n
-    pair2   \op, q, %(CTX_V + 16 * \n), \n, %(\n + 1)
-    .endm
-    .macro xpair op, n
-    pair2   \op, x, %(8 * \n), \n, %(\n + 1)
-    .endm
-#endif

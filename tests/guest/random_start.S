@@ -1,6 +1,18 @@
 // Bare-metal frame of the random instructions (random_main.c): entry at EL2, vectors, in and out of a block.
 #include "random_level.h"
 
+// Pairs n, n + 1 of the context at x0.
+    .macro pair2 op, bank, at, n0, n1
+    \op     \bank\n0, \bank\n1, [x0, #\at]
+    .endm
+    .altmacro
+    .macro vpair op, n
+    pair2   \op, q, %(CTX_V + 16 * \n), \n, %(\n + 1)
+    .endm
+    .macro xpair op, n
+    pair2   \op, x, %(8 * \n), \n, %(\n + 1)
+    .endm
+
     .section .start, "ax"
     .global _start
 _start:
