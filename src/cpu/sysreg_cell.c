@@ -1,7 +1,9 @@
 /* Storage of system registers: reserved bits, reset values, identification registers and the state that is derived
  * from control registers (DDI0487 D24; EffectiveHCR_EL2 and its kin).
  *
- * Invariants: a cell written by the guest never holds a one in a RES0 bit nor a zero in a RES1 bit of this CPU;
+ * Invariants: a cell written by the guest never holds a one in a RES0 bit nor a zero in a RES1 bit of this CPU (bits
+ * that are reserved with one value of HCR_EL2.E2H only keep what was written: firmware that switches worlds restores
+ * CPTR_EL2 and TCR_EL2 before HCR_EL2);
  * c->hcr follows HCR_EL2 and SCR_EL3. */
 #include "core/bits.h"
 #include "core/check.h"
@@ -82,6 +84,12 @@ static void compute_masks(struct cpu *c)
             c->sys_w[host][SCTLR_EL1] |= aa32;
             c->sys_res1[host][SCTLR_EL1] &= ~aa32;
         }
+    }
+    for (unsigned i = 1; cpu_has(c, FEAT_VHE) && i < CELL_COUNT; i++) {
+        u64 nohost = c->sys_w[0][i], host = c->sys_w[1][i];
+        c->sys_w[0][i] = c->sys_w[1][i] = nohost | host;
+        c->sys_res1[0][i] &= ~host;
+        c->sys_res1[1][i] &= ~nohost;
     }
 }
 

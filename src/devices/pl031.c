@@ -29,7 +29,9 @@ static void compare(struct pl031 *r)
         update(r);
         left = 1ull << 32; /* seconds until the counter comes round again */
     }
-    clock_schedule(r->clock, &r->match, (clock_now(r->clock) / SECOND + left) * SECOND);
+    u64 at = clock_now(r->clock) / SECOND + left;
+    if (at <= ~0ull / SECOND) /* else virtual time ends before it */
+        clock_schedule(r->clock, &r->match, at * SECOND);
 }
 
 static void match(void *arg) { compare(arg); }

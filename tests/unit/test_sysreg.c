@@ -205,6 +205,19 @@ START_TEST(test_reserved_bits)
 }
 END_TEST
 
+/* Bits that are reserved with one value of E2H only are kept: a context restored in any order is whole. */
+START_TEST(test_layouts)
+{
+    struct cpu *c = make("max", true, true);
+    msr(c, SR_CPTR_EL2, 3, 3ull << 20);
+    msr(c, SR_TCR_EL2, 3, 16ull << 16 | 16);
+    msr(c, SR_HCR_EL2, 3, HCR_E2H);
+    ck_assert_uint_eq(get(c, SR_CPTR_EL2) >> 20 & 3, 3);
+    ck_assert_uint_eq(get(c, SR_TCR_EL2), 16ull << 16 | 16); /* EPD1, which was RES1 */
+    cpu_free(c);
+}
+END_TEST
+
 START_TEST(test_host_redirection)
 {
     struct cpu *c = make("max", true, false);
@@ -436,6 +449,7 @@ int main(void)
     tcase_add_test(t, test_id_space);
     tcase_add_test(t, test_generic_encodings);
     tcase_add_test(t, test_reserved_bits);
+    tcase_add_test(t, test_layouts);
     tcase_add_test(t, test_host_redirection);
     tcase_add_test(t, test_identity);
     tcase_add_test(t, test_pstate);
