@@ -20,7 +20,7 @@
 #include "cpu/fp.h"
 #include "jit/internal.h"
 
-enum { ARENA = 24 << 20 };
+enum { ARENA = 20 << 20 };
 
 const char *jit_missing(void)
 {
