@@ -190,7 +190,7 @@ static void multiply(struct translation *t, unsigned n, unsigned m, unsigned siz
 }
 
 /* xmm3 = element of Vm everywhere: x = size, imm = L:M:H */
-static void by_element(struct translation *t, const struct op *o)
+void t_by_element(struct translation *t, const struct op *o)
 {
     unsigned l = o->imm >> 2 & 1, m = o->imm >> 1 & 1, h = o->imm & 1;
     if (o->x == 1) {
@@ -208,7 +208,7 @@ static void em_mul(struct translation *t, const struct op *o)
 {
     unsigned m = 3;
     if (t->e->b)
-        by_element(t, o);
+        t_by_element(t, o);
     else
         m = v_get(t, o->rm);
     multiply(t, v_get(t, o->rn), m, o->x);
@@ -244,7 +244,7 @@ static void em_halving_add(struct translation *t, const struct op *o)
 }
 
 /* Sets FPSR.QC unless xmm1 is zero. */
-static void set_qc(struct translation *t, bool q)
+void t_set_qc(struct translation *t, bool q)
 {
     struct x64 *a = &t->as;
     if (!q)
@@ -253,6 +253,18 @@ static void set_qc(struct translation *t, bool q)
     u8 *none = x64_jcc8(a, CC_E);
     x64_mi(a, false, X_OR, R_CPU, CPU(fpsr), 1 << 27);
     x64_here8(a, none);
+}
+
+/* The narrow result in the lower half of xmm0 becomes rd, or its upper half (y). */
+void t_narrow_done(struct translation *t, const struct op *o)
+{
+    if (!o->y) {
+        v_put(t, o->rd, 0, false);
+        return;
+    }
+    unsigned d = v_get_low(t, o->rd, 8);
+    v_rr(t, VPUNPCKLQDQ, 0, d, 0);
+    v_put(t, o->rd, 0, true);
 }
 
 /* Bytes and halfwords. a: ADD or SUB; b: opcode for bytes; the one for halfwords is one more. Saturated where it is not
@@ -267,7 +279,7 @@ static void em_saturating(struct translation *t, const struct op *o)
     v_rr(t, VOP(1, 1, t->e->b + size), 0, n, m);
     v_rr(t, by_size[t->e->a][size], 1, n, m);
     v_rr(t, VPXOR, 1, 1, 0);
-    set_qc(t, o->y);
+    t_set_qc(t, o->y);
     v_put(t, o->rd, 0, o->y);
 }
 
@@ -281,7 +293,7 @@ static void em_sqdmulh(struct translation *t, const struct op *o)
         return;
     }
     if (t->e->b)
-        by_element(t, o);
+        t_by_element(t, o);
     else
         m = v_get(t, o->rm);
     unsigned n = v_get(t, o->rn);
@@ -296,7 +308,7 @@ static void em_sqdmulh(struct translation *t, const struct op *o)
     }
     v_rc(t, VPCMPEQW, 1, 0, VC_MSB_H);
     v_rr(t, VPXOR, 0, 0, 1);
-    set_qc(t, o->y);
+    t_set_qc(t, o->y);
     v_put(t, o->rd, 0, o->y);
 }
 

@@ -232,17 +232,6 @@ static void em_addlp(struct translation *t, const struct op *o)
 
 /* ---- narrowing: x = size of the narrow element, y = upper half -------------------------------- */
 
-static void narrow_done(struct translation *t, const struct op *o)
-{
-    if (!o->y) {
-        v_put(t, o->rd, 0, false);
-        return;
-    }
-    unsigned d = v_get_low(t, o->rd, 8);
-    v_rr(t, VPUNPCKLQDQ, 0, d, 0);
-    v_put(t, o->rd, 0, true);
-}
-
 static void em_xtn(struct translation *t, const struct op *o)
 {
     unsigned n = v_get(t, o->rn);
@@ -250,14 +239,13 @@ static void em_xtn(struct translation *t, const struct op *o)
         v_rri(t, VPSHUFD, 0, 0, n, 0x08);
     else
         v_rc(t, VPSHUFB, 0, n, o->x ? VC_NARROW_S : VC_NARROW_H);
-    narrow_done(t, o);
+    t_narrow_done(t, o);
 }
 
 /* SQXTN, UQXTN, SQXTUN. Saturated where widening does not give the operand back. */
 enum { SQ, UQ, SQU };
 static void em_qxtn(struct translation *t, const struct op *o)
 {
-    struct x64 *a = &t->as;
     unsigned kind = t->e->a, n;
     if (o->x > 1) {
         t_call(t);
@@ -275,11 +263,8 @@ static void em_qxtn(struct translation *t, const struct op *o)
     }
     v_rr(t, kind == SQ ? (h ? VPMOVSXWD : VPMOVSXBW) : (h ? VPMOVZXWD : VPMOVZXBW), 1, 0, 0);
     v_rr(t, VPXOR, 1, 1, n);
-    v_rr(t, VPTEST, 1, 0, 1);
-    u8 *none = x64_jcc8(a, CC_E);
-    x64_mi(a, false, X_OR, R_CPU, CPU(fpsr), 1 << 27);
-    x64_here8(a, none);
-    narrow_done(t, o);
+    t_set_qc(t, true);
+    t_narrow_done(t, o);
 }
 
 /* ---- pairwise and across --------------------------------------------------------------------- */

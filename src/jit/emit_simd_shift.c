@@ -117,17 +117,6 @@ static void em_sri(struct translation *t, const struct op *o)
 
 /* ---- narrowing ------------------------------------------------------------------------------- */
 
-static void narrow_done(struct translation *t, const struct op *o)
-{
-    if (!o->y) {
-        v_put(t, o->rd, 0, false);
-        return;
-    }
-    unsigned d = v_get_low(t, o->rd, 8);
-    v_rr(t, VPUNPCKLQDQ, 0, d, 0);
-    v_put(t, o->rd, 0, true);
-}
-
 /* SHRN, RSHRN (a). Carries out of the rounding do not reach the narrow result. */
 static void em_shrn(struct translation *t, const struct op *o)
 {
@@ -140,14 +129,13 @@ static void em_shrn(struct translation *t, const struct op *o)
         v_rri(t, VPSHUFD, 0, 0, 0, 0x08);
     else
         v_rc(t, VPSHUFB, 0, 0, size ? VC_NARROW_S : VC_NARROW_H);
-    narrow_done(t, o);
+    t_narrow_done(t, o);
 }
 
 /* Saturating. a: rounding; b: kind */
 enum { SQ, UQ, SQU };
 static void em_qshrn(struct translation *t, const struct op *o)
 {
-    struct x64 *a = &t->as;
     unsigned size = size_of(o->imm), n = (16u << size) - (unsigned)o->imm, kind = t->e->b;
     if (size > 1) {
         t_call(t);
@@ -169,11 +157,8 @@ static void em_qshrn(struct translation *t, const struct op *o)
     }
     v_rr(t, kind == SQ ? (size ? VPMOVSXWD : VPMOVSXBW) : (size ? VPMOVZXWD : VPMOVZXBW), 1, 0, 0);
     v_rr(t, VPXOR, 1, 1, 2);
-    v_rr(t, VPTEST, 1, 0, 1);
-    u8 *none = x64_jcc8(a, CC_E);
-    x64_mi(a, false, X_OR, R_CPU, CPU(fpsr), 1 << 27);
-    x64_here8(a, none);
-    narrow_done(t, o);
+    t_set_qc(t, true);
+    t_narrow_done(t, o);
 }
 
 /* ---- widening -------------------------------------------------------------------------------- */

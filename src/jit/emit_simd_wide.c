@@ -47,26 +47,13 @@ static void em_abdl(struct translation *t, const struct op *o)
     v_put(t, o->rd, 0, true);
 }
 
-/* xmm3 = element of Vm everywhere: imm = L:M:H */
-static void by_element(struct translation *t, const struct op *o)
-{
-    unsigned l = o->imm >> 2 & 1, m = o->imm >> 1 & 1, h = o->imm & 1;
-    if (o->x == 1) {
-        unsigned i = h << 2 | l << 1 | m, high = i >> 2, k = i & 3;
-        v_rri(t, VOP(1, high ? 2u : 3u, 0x70), 3, 0, v_get(t, o->rm), k * 0x55); /* vpshufhw, vpshuflw */
-        v_rri(t, VPSHUFD, 3, 0, 3, high ? 0xaa : 0x00);
-    } else {
-        v_rri(t, VPSHUFD, 3, 0, v_get(t, o->rm | m << 4), (h << 1 | l) * 0x55);
-    }
-}
-
 /* a: bit 0 signed, bits 2:1: 0 product, 1 added, 2 subtracted; b: by element */
 static void em_mull(struct translation *t, const struct op *o)
 {
     bool sign = t->e->a & 1;
     unsigned m = 3, wide = o->x + 1u, n = v_get(t, o->rn);
     if (t->e->b)
-        by_element(t, o);
+        t_by_element(t, o);
     else
         m = v_get(t, o->rm);
     if (o->x == 0) {
@@ -104,11 +91,7 @@ static void em_addhn(struct translation *t, const struct op *o)
         v_rri(t, VPSHUFD, 0, 0, 0, 0x08);
     else
         v_rc(t, VPSHUFB, 0, 0, o->x ? VC_NARROW_S : VC_NARROW_H);
-    if (o->y) {
-        unsigned d = v_get_low(t, o->rd, 8);
-        v_rr(t, VPUNPCKLQDQ, 0, d, 0);
-    }
-    v_put(t, o->rd, 0, o->y);
+    t_narrow_done(t, o);
 }
 
 #define MULL(name, a) ROW(name##_v, em_mull, EMIT_FP, a, 0), ROW(name##_e, em_mull, EMIT_FP, a, 1)

@@ -227,6 +227,11 @@ void t_address(struct translation *t, const struct op *o, unsigned mode, unsigne
 void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
 void t_write_back(struct translation *t, const struct op *o, unsigned mode);
 
+/* emit_simd.c: for its neighbours. */
+void t_by_element(struct translation *t, const struct op *o);  /* xmm3 = the element of Vm everywhere */
+void t_set_qc(struct translation *t, bool q);                  /* FPSR.QC, unless xmm1 is zero */
+void t_narrow_done(struct translation *t, const struct op *o); /* xmm0, the lower half, becomes rd or its upper half */
+
 /* emit_pauth.c: its shared code. */
 void jit_emit_pauth(struct jit *j);
 
