@@ -392,7 +392,7 @@ static void em_ins(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     unsigned d = v_get(t, o->rd);
     if (t->e->b && size >= 2) {
-        unsigned n = v_get(t, o->rn), words = size == 3 ? 3 : 1, at = o->x << (size - 2);
+        unsigned n = v_get(t, o->rn), words = size == 3 ? 3 : 1, at = (unsigned)o->x << (size - 2);
         if (size == 3)
             v_rri(t, VPSHUFD, 0, 0, n, o->y ? 0xee : 0x44);
         else
