@@ -66,6 +66,7 @@ void cpu_reset(struct cpu *c)
     c->monitor = (struct monitor){0};
     c->event_register = false;
     c->stepped = STEPPED_NOTHING;
+    c->poll = (struct poll){0};
     c->wake_at = ~0ull;
     cancel_events(c);
     c->ps = (struct pstate){.el = cpu_has_el3(c) ? 3 : cpu_has_el2(c) ? 2 : 1, .sp = 1, .daif = 0xf};
@@ -180,6 +181,27 @@ void cpu_send_event(struct cpu *c)
 
 bool cpu_wakeup_pending(struct cpu *c) { return exc_wake(c) || (c->run == CPU_WFE && c->event_register); }
 
+void cpu_polls_counter(struct cpu *c)
+{
+    struct poll *p = &c->poll;
+    const struct clock *k = c->env->clock;
+    if (!c->ps.el || !k)
+        return;
+    u64 count = cpu_retired(c), now = clock_now(k);
+    if (c->pc == p->pc && count - p->last <= POLL_DISTANCE && c->exceptions == p->exceptions) {
+        if (++p->streak >= POLL_STREAK) {
+            p->skip = (now - p->since) >> POLL_SHIFT;
+            slice_end(&c->slice);
+        }
+    } else {
+        p->pc = c->pc;
+        p->since = now;
+        p->streak = 0;
+    }
+    p->last = count;
+    p->exceptions = c->exceptions;
+}
+
 void cpu_state(struct cpu *c, struct snap *s)
 {
     snap_section(s, "cpu");
@@ -199,6 +221,7 @@ void cpu_state(struct cpu *c, struct snap *s)
     SNAP(s, c, input);
     SNAP(s, c, wake_at);
     SNAP(s, c, stepped);
+    SNAP(s, c, poll);
     for (unsigned i = 0; i < 32; i++)
         snap_bytes(s, "v", &c->v[i], 16);
     SNAP(s, c, sp_el);

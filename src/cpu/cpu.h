@@ -64,6 +64,20 @@ struct debug_armed {
     bool any_page;       /* some breakpoint matches the context alone */
 };
 
+/* A CPU above EL0 that reads the counter again and again at one place waits for a time: after POLL_STREAK reads, each
+ * at most POLL_DISTANCE instructions after the one before, every further one ends the slice and lets the scheduler
+ * skip a part (1 / 2^POLL_SHIFT) of the time waited so far. A wait costs a few thousand instructions, whatever its
+ * length, and is at most twice that part too long (the last read skips too). Guest-visible: equal in both engines, and
+ * in the snapshot. */
+enum { POLL_STREAK = 32, POLL_DISTANCE = 512, POLL_SHIFT = 5 };
+struct poll {
+    u64 pc, last;   /* of the last read, and instructions executed then */
+    u64 exceptions; /* taken until then: one in between is work, not waiting */
+    u64 since;    /* virtual time of the first */
+    u64 streak;
+    u64 skip; /* ns the scheduler may skip now; 0 between slices */
+};
+
 /* What CPUs of one machine share; the machine fills it in. */
 struct cpu_env {
     struct bus *bus;
@@ -165,6 +179,7 @@ struct cpu {
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
     bool pmu_exact;      /* one that needs every instruction looked at (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */
+    struct poll poll;
     struct event wake; /* WFIT/WFET */
 };
 
@@ -232,6 +247,15 @@ static inline void cpu_recheck(struct cpu *c)
 void cpu_send_event(struct cpu *c);
 /* True when WFI (or WFE) would have a reason not to sleep. */
 bool cpu_wakeup_pending(struct cpu *c);
+
+/* Instructions this CPU has executed, exact to the executing one. */
+static inline u64 cpu_retired(const struct cpu *c)
+{
+    const struct clock *k = c->env->clock;
+    return c->executed + (k && k->run == &c->slice ? clock_now(k) - c->slice_start : 0);
+}
+/* The executing instruction reads the system counter. */
+void cpu_polls_counter(struct cpu *c);
 
 /* ---- execution ------------------------------------------------------------------------------ */
 

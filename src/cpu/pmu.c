@@ -149,12 +149,6 @@ static unsigned next_counter(const struct cpu *c, unsigned i)
 #define EACH_COUNTER(c, i)                                                                                             \
     for (unsigned i = count_of(c) ? 0 : CYCLES; i <= CYCLES; i = i == CYCLES ? 32 : next_counter(c, i))
 
-static u64 retired(const struct cpu *c)
-{
-    const struct clock *k = c->env->clock;
-    return c->executed + (k && k->run == &c->slice ? clock_now(k) - c->slice_start : 0);
-}
-
 static void update_irq(struct cpu *c)
 {
     bool level = false;
@@ -185,7 +179,7 @@ static void add(struct cpu *c, unsigned i, u64 n)
 
 void pmu_sync(struct cpu *c)
 {
-    u64 now = retired(c), n = now - c->sys[PMU_LAST];
+    u64 now = cpu_retired(c), n = now - c->sys[PMU_LAST];
     if ((s64)n <= 0) /* the executing instruction was counted ahead: pmu_current() */
         return;
     c->sys[PMU_LAST] = now;
@@ -211,7 +205,7 @@ u64 pmu_limit(const struct cpu *c)
         if (left && left < limit)
             limit = left;
     }
-    s64 since = (s64)(retired(c) - c->sys[PMU_LAST]); /* -1: pmu_current() */
+    s64 since = (s64)(cpu_retired(c) - c->sys[PMU_LAST]); /* -1: pmu_current() */
     return limit == ~0ull ? limit : since < 0 || limit > (u64)since ? limit - (u64)since : 1;
 }
 
@@ -243,7 +237,7 @@ void pmu_refresh(struct cpu *c)
 static void pmu_current(struct cpu *c, bool retires)
 {
     pmu_sync(c);
-    if (retired(c) != c->sys[PMU_LAST])
+    if (cpu_retired(c) != c->sys[PMU_LAST])
         return;
     EACH_COUNTER(c, i)
     if (enabled(c, i) && ticks(c, i) && counts(c, i) &&

@@ -134,6 +134,11 @@ enum step sysreg_nv_write(struct cpu *c, unsigned offset, u64 val)
 /* Reads of these rows change nothing, and nothing has to be looked at afterwards. */
 static bool plain_read(const struct sysreg_row *row) { return !row->port; }
 
+static bool is_counter(unsigned sr)
+{
+    return sr == SR_CNTPCT_EL0 || sr == SR_CNTVCT_EL0 || sr == SR_CNTPCTSS_EL0 || sr == SR_CNTVCTSS_EL0;
+}
+
 enum step sysreg_mrs(struct cpu *c, const struct op *o)
 {
     unsigned id = (unsigned)o->imm, sr = id & 0xffff;
@@ -141,6 +146,8 @@ enum step sysreg_mrs(struct cpu *c, const struct op *o)
     switch (out.action) {
     case ACT_USE:
         c->x[o->rd] = sysreg_read_row(c, out.sr);
+        if (is_counter(out.sr))
+            cpu_polls_counter(c);
         return plain_read(&sysreg_rows[out.sr]) ? STEP_NEXT : STEP_SYNC;
     case ACT_VIRT: {
         struct port_txn x = sysreg_port_txn(c);

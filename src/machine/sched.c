@@ -94,7 +94,8 @@ static void run_slice(struct machine *m, struct cpu *c, u64 budget)
     c->executed += used;
     if (c->pmu_on)
         pmu_sync(c);
-    bool cut = (used == n || m->stop != STOP_NONE) && c->run == CPU_RUNNING && clock_next(&m->clock) > now;
+    bool ended = c->slice.end && m->stop == STOP_NONE;
+    bool cut = (used == n || m->stop != STOP_NONE) && !ended && c->run == CPU_RUNNING && clock_next(&m->clock) > now;
     m->left = cut ? m->left - used : 0;
 }
 
@@ -180,6 +181,34 @@ static void idle(struct machine *m, int signals)
     clock_skip(&m->clock, next);
 }
 
+/* The CPU polls the counter (struct poll): unless another CPU works, time goes on without it. Somebody may be about to
+ * answer to what the guest waits for, so the host waits too, as with pacing. */
+static void skip_polling(struct machine *m, struct cpu *c, int signals)
+{
+    u64 now = clock_now(&m->clock), want = now + c->poll.skip;
+    c->poll.skip = 0;
+    for (unsigned i = 0; i < m->ncpus; i++)
+        if (m->cpus[i] != c && m->cpus[i]->run == CPU_RUNNING)
+            return;
+    if (want > clock_next(&m->clock))
+        want = clock_next(&m->clock);
+    bool typist = m->console && console_alive(m->console);
+    bool wait = m->paced || (m->config->pace != PACE_OFF && (typist || networks_wait(m)));
+    if (wait && m->stop == STOP_NONE) {
+        enum { SLACK_NS = 1000000 };
+        u64 at = due(m, host_now());
+        if (at + SLACK_NS < want) {
+            host_wait(m, want - at, signals);
+            at = due(m, host_now());
+            if (at < want) { /* something came first */
+                want = at > now ? at : now;
+                look_at_host(m, signals);
+            }
+        }
+    }
+    clock_skip(&m->clock, want);
+}
+
 static int open_signals(sigset_t *before)
 {
     sigset_t set;
@@ -225,6 +254,8 @@ enum stop machine_run(struct machine *m, u64 budget)
         run_slice(m, c, budget);
         if (budget != ~0ull)
             budget -= clock_now(&m->clock) - before;
+        if (c->poll.skip)
+            skip_polling(m, c, signals);
         if (m->stop == STOP_RESET && !m->config->no_reboot) {
             m->stop = STOP_NONE;
             m->resets++;

@@ -232,7 +232,7 @@ START_TEST(test_reset)
     struct machine *fresh = make(v, &c2);
     struct text want = dump_all(fresh);
     snprintf(name, sizeof name, "GICv%u EL2 %d EL3 %d flash %d", v->gic, v->el2, v->el3, v->flash);
-    for (unsigned round = 0; round < 20; round++) {
+    for (unsigned round = 0; round < 8; round++) {
         struct machine *m = make(v, &c);
         seed = 1000 * (u64)_i + round + 1;
         for (unsigned again = 0; again < 3; again++) {
