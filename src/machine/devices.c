@@ -416,7 +416,7 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
     w->each = r->size;
     for (unsigned i = 0; i < r->count; i++) {
         struct virtio_mmio_config vc = {
-            .id = r->id, .log = &m->log, .modern = true, .dma = bus_dma(m->bus, 0), .device = behind[i]};
+            .id = r->id, .log = &m->log, .modern = !c->legacy_mmio, .dma = bus_dma(m->bus, 0), .device = behind[i]};
         struct virtio_mmio *v = virtio_mmio_new(&vc);
         v->irq = gic_spi_input(m->gic, (unsigned)r->spi + i);
         w->slot[i] = &v->dev;

@@ -406,6 +406,8 @@ const struct option_row option_rows[] = {
     {"ramfb", 0, OPTION_FLAG, NULL, "Rarely", "a frame buffer for firmware and kernels", F(ramfb)},
     {"clock", 0, OPTION_CALL, "virtual|host", "Rarely", "host: time keeps up with the host's, no run repeats", 0,
      set_clock},
+    {"legacy-mmio", 0, OPTION_FLAG, NULL, "Rarely", "virtio-mmio transports of version 1, as before virtio 1.0",
+     F(legacy_mmio)},
     {"semihosting", 0, OPTION_FLAG, NULL, "Rarely", "HLT #0xf000 prints and ends with the guest's own status, 0 to 99",
      F(semihosting)},
     {"semihosting-dir", 0, OPTION_STRING, "DIR", "Rarely", "and reads and writes the files of this directory",
