@@ -23,7 +23,6 @@
 #include "machine/console.h"
 #include "machine/demo.h"
 #include "machine/machine.h"
-#include "machine/psci.h"
 #include "machine/qemu.h"
 
 enum {
@@ -126,9 +125,12 @@ static void fill(struct attack *a, u64 pa, size_t n)
 
 /* ---- states --------------------------------------------------------------------------------- */
 
+static struct attack *current; /* the hooks' argument is the machine */
+
 static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
 {
-    struct attack *a = arg;
+    struct attack *a = current;
+    (void)arg;
     a->exceptions++;
     if (a->took || c != a->c || (a->guest && c->ps.el != 1))
         return;
@@ -136,12 +138,6 @@ static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
     a->async = x->vector & 0x180;
     a->pc = x->pc;
     machine_stop(a->m, STOP_MONITOR);
-}
-
-static bool firmware(void *arg, struct cpu *c, bool hvc)
-{
-    struct attack *a = arg;
-    return psci_call(a->m, c, hvc);
 }
 
 /* Translation on in half of the lives: block descriptors, one table for all regimes. */
@@ -324,9 +320,8 @@ static struct machine *machine(struct config *c, struct console *console, struct
     a->config = c;
     a->c = a->m->cpus[0];
     a->m->no_loops = true;
-    a->m->env.hook_arg = a;
+    current = a;
     a->m->env.on_exception = on_exception;
-    a->m->env.firmware_call = firmware;
     for (a->nranges = 0; a->nranges < ARRAY_LEN(a->ranges) && bus_range(a->m->bus, a->nranges, &a->ranges[a->nranges]);)
         a->nranges++;
     return a->m;
