@@ -76,6 +76,8 @@ void smmu_fill(struct smmu *s, const struct tag *t, u64 addr, const struct walk_
                         .global = t->stages & 1 && t->class != CLASS_EL2 && !out->ng};
 }
 
+static struct piece *nth(struct smmu *s, unsigned i) { return &s->piece[i / TLB_WAYS_S][i % TLB_WAYS_S]; }
+
 static bool overlaps(const struct smmu_inv *i, u64 block, unsigned log2)
 {
     block &= ~ones(log2);
@@ -84,7 +86,8 @@ static bool overlaps(const struct smmu_inv *i, u64 block, unsigned log2)
 
 void smmu_invalidate(struct smmu *s, const struct smmu_inv *i)
 {
-    for (struct piece *p = s->piece[0]; p < s->piece[0] + TLB_SETS_S * TLB_WAYS_S; p++) {
+    for (unsigned k = 0; k < TLB_SETS_S * TLB_WAYS_S; k++) {
+        struct piece *p = nth(s, k);
         if (p->page == ~0ull || p->tag.world != i->world || p->tag.class != i->class ||
             !(i->stages >> p->tag.stages & 1))
             continue;
@@ -102,7 +105,7 @@ void smmu_cache_clear(struct smmu *s)
     memset(s->ste, 0, sizeof s->ste);
     memset(s->cd, 0, sizeof s->cd);
     memset(s->piece, 0, sizeof s->piece);
-    for (struct piece *p = s->piece[0]; p < s->piece[0] + TLB_SETS_S * TLB_WAYS_S; p++)
-        p->page = ~0ull;
+    for (unsigned i = 0; i < TLB_SETS_S * TLB_WAYS_S; i++)
+        nth(s, i)->page = ~0ull;
     s->victim = 0;
 }
