@@ -97,11 +97,17 @@ static struct op with_base(const struct op *o, unsigned rn)
     d.rn = (u8)rn;
     return d;
 }
-EXEC(t32_ldr_l)
-{
-    struct op d = with_base(o, REG_PC);
-    return exec_a32_ldr_i(c, &d);
-}
+#define LITERAL(name)                                                                                                  \
+    EXEC(t32_##name##_l)                                                                                               \
+    {                                                                                                                  \
+        struct op d = with_base(o, REG_PC);                                                                            \
+        return exec_a32_##name##_i(c, &d);                                                                             \
+    }
+LITERAL(ldr)
+LITERAL(ldrb)
+LITERAL(ldrh)
+LITERAL(ldrsb)
+LITERAL(ldrsh)
 EXEC(t16_ldr_sp)
 {
     struct op d = with_base(o, 13);

@@ -61,7 +61,7 @@ struct model {
     u8 extra[24];
 };
 
-#define A32 "the real core without AArch32, which is shown absent until it lands"
+#define A32 "the real core; EL2 and EL3 are AArch64 only"
 static const struct model models[] = {
     {.name = "cortex-a53",
      .compatible = "arm,cortex-a53",
@@ -79,7 +79,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 80,
      .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
-               FEAT_PMUv3}},
+               FEAT_AA32EL0, FEAT_AA32EL1, FEAT_PMUv3}},
     {.name = "cortex-a57",
      .compatible = "arm,cortex-a57",
      .note = A32,
@@ -96,7 +96,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 80,
      .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
-               FEAT_PMUv3}},
+               FEAT_AA32EL0, FEAT_AA32EL1, FEAT_PMUv3}},
     {.name = "cortex-a72",
      .compatible = "arm,cortex-a72",
      .note = A32,
@@ -113,7 +113,7 @@ static const struct model models[] = {
      .ctx_cmps = 2,
      .version = 80,
      .extra = {FEAT_CRC32, FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256, FEAT_DoubleLock, FEAT_CORTEX_IMPDEF,
-               FEAT_PMUv3}},
+               FEAT_AA32EL0, FEAT_AA32EL1, FEAT_PMUv3}},
     {.name = "cortex-a76",
      .compatible = "arm,cortex-a76",
      .note = A32,
@@ -435,10 +435,38 @@ static void odd_fields(struct cpu *c)
     pauth_fields(c);
 }
 
+/* AArch32's registers: what Armv8.0 requires and cpu/aa32.h does; EL2 and EL3 are AArch64 only. */
+static void aa32_fields(struct cpu *c)
+{
+    u64 *s = c->sys;
+    s[ID_PFR0_EL1] = 0x131; /* Jazelle trivial, T32, A32 */
+    s[ID_PFR1_EL1] = 0x00010001 | (u64)cpu_has_el2(c) << 12 | (u64)cpu_has_el3(c) << 4;
+    put_field(&s[ID_PFR1_EL1], 28, bits(s[ID_AA64PFR0_EL1], 27, 24));
+    s[ID_DFR0_EL1] = 0x66 | (cpu_has(c, FEAT_PMUv3) ? 3u << 24 : 0xfu << 24);
+    s[ID_MMFR0_EL1] = 0x10201105;
+    s[ID_MMFR1_EL1] = 0x40000000;
+    s[ID_MMFR2_EL1] = 0x01260000;
+    s[ID_MMFR3_EL1] = 0x02102211;
+    s[ID_ISAR0_EL1] = 0x02101110;
+    s[ID_ISAR1_EL1] = 0x13112111;
+    s[ID_ISAR2_EL1] = 0x21232042;
+    s[ID_ISAR3_EL1] = 0x01112131;
+    s[ID_ISAR4_EL1] = 0x00011142;
+    s[ID_ISAR5_EL1] = 1 | (cpu_has(c, FEAT_PMULL) ? 2u : cpu_has(c, FEAT_AES)) << 4 | (u64)cpu_has(c, FEAT_SHA1) << 8 |
+                      (u64)cpu_has(c, FEAT_SHA256) << 12 | (u64)cpu_has(c, FEAT_CRC32) << 16;
+    if (cpu_has(c, FEAT_AdvSIMD)) {
+        s[MVFR0_EL1] = 0x10110222;
+        s[MVFR1_EL1] = 0x12111111;
+        s[MVFR2_EL1] = 0x00000043;
+    }
+}
+
 void model_id_registers(struct cpu *c)
 {
     for (unsigned i = 1; i < FEAT_COUNT; i++)
         if (features[i].idreg && cpu_has(c, i))
             raise_field(&c->sys[features[i].idreg], features[i].lsb, features[i].value);
     odd_fields(c);
+    if (cpu_has(c, FEAT_AA32EL0))
+        aa32_fields(c);
 }
