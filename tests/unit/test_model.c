@@ -33,14 +33,14 @@ START_TEST(test_a57)
     ck_assert_uint_eq(c->sys[CLIDR_EL1], 0x0a200023);
     ck_assert_uint_eq(c->sys[DCZID_EL0], 4);
     ck_assert_uint_eq(c->sys[ID_AA64MMFR0_EL1], 0x1124);
-    ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x01001111); /* 0x01002222 with AArch32 */
+    ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x01001122); /* the real core: 0x01002222 */
     ck_assert_uint_eq(c->sys[ID_AA64ISAR0_EL1], 0x11120);
     ck_assert_uint_eq(c->sys[ID_AA64DFR0_EL1], 0x10305106);
     ck_assert_uint_eq(c->sys[ID_AA64ISAR1_EL1] | c->sys[ID_AA64MMFR1_EL1] | c->sys[ID_AA64MMFR2_EL1], 0);
     cpu_free(c);
     struct model_request none = {.el2 = false};
     c = make("cortex-a57", &none);
-    ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x11);
+    ck_assert_uint_eq(c->sys[ID_AA64PFR0_EL1], 0x22);
     ck_assert_uint_eq(c->sys[ID_AA64MMFR0_EL1], 0x0124); /* no EL3: no Secure memory either */
     cpu_free(c);
 }
