@@ -66,6 +66,8 @@ enum {
     BOARD_SPIS = 256,        /* as the reference has: 288 interrupts with the private ones */
     BOARD_V2M_SPIS = 64,
     BOARD_VIRTIO_SLOTS = 32,
+    BOARD_GIC2_CPUS = 8, /* most CPUs */
+    BOARD_GIC3_CPUS = 64,
 };
 
 extern const struct board_row board_virt[];

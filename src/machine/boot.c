@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/bits.h"
 #include "core/bus.h"
@@ -101,7 +102,7 @@ static bool load_elf(struct boot *b, const struct image *im, const char *what, u
 bool boot_kernel(struct boot *b, const char *path, u64 *end, struct err *e)
 {
     struct image *im = boot_file(b);
-    if (!image_open_kernel(im, path, e))
+    if (!image_open_kernel(im, path, &b->progress, e))
         return false;
     b->kind = im->kind;
     if (im->kind == IMAGE_ELF64) {
@@ -231,6 +232,7 @@ static bool check_overlap(const struct boot *b, struct err *e)
 bool boot_plan(struct boot *b, const struct config *c, struct err *e)
 {
     *b = (struct boot){.info.config = c};
+    progress_init(&b->progress, c->quiet ? -1 : STDERR_FILENO);
     bool ok = true;
     if (c->flash[0].path) /* the firmware loads everything else; it finds the tree where RAM begins */
         b->firmware = true;
@@ -285,12 +287,23 @@ bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, const ch
     return boot_add(b, "device tree", NULL, b->dtb_addr, size, b->dtb, size, e) && check_overlap(b, e);
 }
 
-void boot_load(const struct boot *b, struct bus *bus)
+/* Piece by piece: touching the mapped file reads it. */
+static void place(struct boot *b, struct bus *bus, const struct segment *s)
+{
+    progress_begin(&b->progress, "loading", s->path ? s->path : s->what, s->len);
+    for (u64 at = 0, n; at < s->len; at += n) {
+        n = s->len - at < MIB ? s->len - at : MIB;
+        CHECK(bus_load(bus, PAS_NS, s->addr + at, s->data + at, n) == BUS_OK);
+        progress_step(&b->progress, at + n);
+    }
+}
+
+void boot_load(struct boot *b, struct bus *bus)
 {
     for (unsigned i = 0; i < b->nseg; i++) {
         const struct segment *s = &b->seg[i];
         static const u8 zero[4096];
-        CHECK(bus_load(bus, PAS_NS, s->addr, s->data, s->len) == BUS_OK);
+        place(b, bus, s);
         /* BSS of an ELF file is the loader's to clear; an Image clears its own */
         for (u64 at = s->len; b->elf && at < s->size; at += sizeof zero) {
             u64 n = s->size - at < sizeof zero ? s->size - at : sizeof zero;
@@ -299,10 +312,13 @@ void boot_load(const struct boot *b, struct bus *bus)
     }
     for (unsigned i = 0; i < b->nfiles; i++)
         image_idle(&b->files[i]);
+    progress_clear(&b->progress);
+    b->progress.fd = -1; /* from now on the terminal is the guest's */
 }
 
 void boot_free(struct boot *b)
 {
+    progress_clear(&b->progress);
     for (unsigned i = 0; i < b->nfiles; i++)
         if (b->files[i].data)
             image_free(&b->files[i]);

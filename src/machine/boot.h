@@ -29,6 +29,7 @@ struct boot {
     struct image_header header;
     enum image_kind kind;
     struct dtb_info info;
+    struct progress progress; /* of the first load; drawn nowhere afterwards */
 };
 
 /* Opens the files of the configuration and decides on addresses; the device tree is added by
@@ -38,7 +39,7 @@ bool boot_plan(struct boot *b, const struct config *c, struct err *e);
  * configuration says so, writes it to a file. */
 bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, const char *psci, struct err *e);
 /* Writes all segments to memory: at the start and at each reset. */
-void boot_load(const struct boot *b, struct bus *bus);
+void boot_load(struct boot *b, struct bus *bus);
 void boot_free(struct boot *b);
 
 /* ---- between the parts of the boot loader --------------------------------------------------- */

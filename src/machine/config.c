@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "machine/board.h"
 
 void config_defaults(struct config *c)
 {
@@ -42,13 +43,13 @@ const char *config_string(struct config *c, const char *s, size_t n)
 
 static bool check_machine(const struct config *c, struct err *e)
 {
-    unsigned most = c->gic == 2 ? 8 : 64;
+    unsigned most = c->gic == 2 ? BOARD_GIC2_CPUS : BOARD_GIC3_CPUS;
     char b[32];
     if (c->gic != 2 && c->gic != 3)
         return err_set(e, STATUS_USAGE, "there is no GIC version %u; the valid values are 2 and 3", c->gic);
     if (c->cpus < 1 || c->cpus > most)
         return err_set(e, STATUS_USAGE, "%u CPUs: a GICv%u machine has 1 to %u%s", c->cpus, c->gic, most,
-                       c->gic == 2 && c->cpus > 8 ? "; --gic 3 allows more" : "");
+                       c->gic == 2 && c->cpus > most ? "; --gic 3 allows up to 64" : "");
     if (c->mem < 16ull << 20 || c->mem > 255ull << 30)
         return err_set(e, STATUS_USAGE, "%s of RAM: give between 16M and 255G", err_size(c->mem, b));
     if (c->mem & 0xfff)

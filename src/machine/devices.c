@@ -181,10 +181,12 @@ bool machine_fill_flash(struct machine *m, struct err *e)
     static const u8 zero[4096];
     for (unsigned i = 0; r && i < r->count; i++) {
         struct blockdev *d = m->flash_files[i];
+        progress_begin(&m->boot.progress, "loading", m->config->flash[i].path, d ? d->size : 0);
         flash_attach(m->flash[i], m->bus, m->flash_page[i]);
         for (u64 at = 0; d && at < d->size; at += sizeof zero) {
             u8 page[sizeof zero];
             u64 n = d->size - at < sizeof page ? d->size - at : sizeof page;
+            progress_step(&m->boot.progress, at);
             if (!d->ops->read(d, at, page, n))
                 return err_set(e, STATUS_USAGE, "cannot read the flash contents from %s", m->config->flash[i].path);
             if (memcmp(page, zero, n) != 0) /* holes stay untouched host memory */

@@ -241,8 +241,10 @@ void image_idle(const struct image *im)
 
 /* ---- unpacking ------------------------------------------------------------------------------ */
 
+enum { UNPACK_STEP = 1 << 20 };
+
 /* Replaces im by the n bytes of gzip data at p, decompressed. */
-static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
+static bool gunzip(struct image *im, const u8 *p, size_t n, struct progress *show, struct err *e)
 {
     z_stream z = {.next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n};
     if (inflateInit2(&z, 15 + 32) != Z_OK)
@@ -250,6 +252,7 @@ static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
     size_t cap = n * 4 + 65536, size = 0;
     u8 *out = malloc(cap);
     int r;
+    progress_begin(show, "unpacking", im->path, n);
     do {
         if (size == cap) {
             cap *= 2;
@@ -257,11 +260,13 @@ static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
         }
         CHECK(out);
         z.next_out = out + size;
-        z.avail_out = (uInt)(cap - size > 1u << 30 ? 1u << 30 : cap - size);
+        z.avail_out = (uInt)(cap - size > UNPACK_STEP ? UNPACK_STEP : cap - size);
         uInt before = z.avail_out;
         r = inflate(&z, Z_NO_FLUSH);
         size += before - z.avail_out;
+        progress_step(show, z.total_in);
     } while (r == Z_OK && (z.avail_in || !z.avail_out));
+    progress_clear(show);
     char why[128];
     snprintf(why, sizeof why, "%s", z.msg ? z.msg : "the file ends too early");
     inflateEnd(&z);
@@ -278,7 +283,7 @@ static bool gunzip(struct image *im, const u8 *p, size_t n, struct err *e)
 }
 
 /* EFI zboot: 4 "zimg", 8 offset and 12 size of the payload, 24 name of the compression. */
-static bool unzboot(struct image *im, struct err *e)
+static bool unzboot(struct image *im, struct progress *show, struct err *e)
 {
     if (im->size < 64)
         return err_set(e, STATUS_USAGE, "the kernel %s is truncated: its header needs 64 bytes, the file has %zu",
@@ -294,7 +299,7 @@ static bool unzboot(struct image *im, struct err *e)
                        "the kernel %s is an EFI image compressed with %s, which is not built in; unpack it first or "
                        "give the uncompressed arch/arm64/boot/Image",
                        im->path, how);
-    return gunzip(im, im->data + off, size, e);
+    return gunzip(im, im->data + off, size, show, e);
 }
 
 /* A U-Boot legacy image (include/image.h of U-Boot): 64 bytes, big-endian, then the data.
@@ -317,7 +322,7 @@ struct image_uimage image_parse_uimage(const u8 *p, size_t n)
 }
 
 /* The kernel inside: an arm64 Image is placed by its own header, anything else where the uImage says. */
-static bool unuimage(struct image *im, struct err *e)
+static bool unuimage(struct image *im, struct progress *show, struct err *e)
 {
     struct image_uimage u = image_parse_uimage(im->data, im->size);
     if (!u.arm64 || !u.kernel)
@@ -328,7 +333,7 @@ static bool unuimage(struct image *im, struct err *e)
                        "the kernel %s is truncated: its uImage header needs %llu bytes, the file has %zu", im->path,
                        (unsigned long long)u.size + 64, im->size);
     if (u.gzip) {
-        if (!gunzip(im, im->data + 64, u.size, e))
+        if (!gunzip(im, im->data + 64, u.size, show, e))
             return false;
     } else if (u.plain) {
         u8 *inner = malloc(u.size + 1);
@@ -407,17 +412,17 @@ static bool refuse_kernel(const struct image *im, struct err *e)
     }
 }
 
-bool image_open_kernel(struct image *im, const char *path, struct err *e)
+bool image_open_kernel(struct image *im, const char *path, struct progress *show, struct err *e)
 {
     if (!image_open(im, path, "kernel", e))
         return false;
     bool ok = true;
     if (im->kind == IMAGE_GZIP)
-        ok = gunzip(im, im->data, im->size, e);
+        ok = gunzip(im, im->data, im->size, show, e);
     else if (im->kind == IMAGE_EFI_ZBOOT)
-        ok = unzboot(im, e);
+        ok = unzboot(im, show, e);
     else if (im->kind == IMAGE_UIMAGE)
-        ok = unuimage(im, e);
+        ok = unuimage(im, show, e);
     ok = ok && (im->kind == IMAGE_ARM64 ? check_arm64(im, e) : refuse_kernel(im, e));
     if (!ok)
         image_free(im);

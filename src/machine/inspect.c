@@ -92,7 +92,7 @@ bool inspect_file(const char *path, struct err *e)
     printf("%s: %s, %s\n", path, image_kind_name(im.kind), err_size(im.size, b));
     if (im.kind == IMAGE_GZIP || im.kind == IMAGE_EFI_ZBOOT) {
         image_free(&im);
-        if (!image_open_kernel(&im, path, e))
+        if (!image_open_kernel(&im, path, NULL, e))
             return false;
         printf("  unpacked: %s, %s\n", image_kind_name(im.kind), err_size(im.size, b));
     }

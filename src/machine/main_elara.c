@@ -42,7 +42,8 @@ static int list_devices(void)
         if (r->spi >= 0)
             printf("  SPI %d", r->spi);
         if (r->count > 1)
-            printf("  %s%u", r->type == BOARD_GICR ? "up to " : "x", r->count);
+            printf(r->type == BOARD_GICR ? "  up to %u, one a CPU" : "  x%u",
+                   r->type == BOARD_GICR ? BOARD_GIC3_CPUS : r->count);
         printf("%s%s\n",
                r->when & WHEN_GIC2   ? "  (GICv2)"
                : r->when & WHEN_GIC3 ? "  (GICv3)"
@@ -69,8 +70,9 @@ static int list(const char *what, bool markdown)
     if (what && strcmp(what, "devices") == 0)
         return list_devices();
     if (what && strcmp(what, "machines") == 0) {
-        printf("virt   GICv2 with v2m (up to 8 CPUs) or GICv3 with ITS (up to 64), PCIe, virtio; the addresses of "
-               "QEMU's virt\n");
+        printf("virt   GICv2 with v2m (up to %d CPUs) or GICv3 with ITS (up to %d), PCIe, virtio; the addresses of "
+               "QEMU's virt\n",
+               BOARD_GIC2_CPUS, BOARD_GIC3_CPUS);
         return 0;
     }
     if (what && reference_print(what))

@@ -17,7 +17,7 @@ static bool add_file(struct boot *b, const char *path, const char *kind, const c
     struct image *im = boot_file(b);
     char size[32];
     u64 at;
-    if (!(kernel ? image_open_kernel(im, path, e) : image_open_initrd(im, path, e)))
+    if (!(kernel ? image_open_kernel(im, path, &b->progress, e) : image_open_initrd(im, path, e)))
         return false;
     u64 room = im->size;
     if (kernel && im->kind == IMAGE_ELF64)
