@@ -32,7 +32,7 @@ def need(*tools, modules=("virtio_blk", "virtio_net", "nvme")):
         names = f.read()
     for m in modules:
         if b"/%s.ko\0" % m.encode() not in names:
-            print(f"skipped: no {m}.ko in the initrd of {guests} (remove .done-base there, run tools/fetch-guests)")
+            print(f"skipped: no {m}.ko in the initrd of {guests} (run tools/fetch-guests)")
             sys.exit(SKIP)
     for t in tools:
         if subprocess.run(["sh", "-c", "command -v " + t], stdout=subprocess.DEVNULL,
