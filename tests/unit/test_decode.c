@@ -12,6 +12,7 @@
 #include "cpu/a64.h"
 #include "cpu/feat.h"
 #include "cpu/sysreg.h"
+#include "explained.h"
 
 /* Stands in for sysreg.c: every encoding exists but CRn = 6; the index is the encoding itself. */
 unsigned sysreg_find(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2)
@@ -260,18 +261,6 @@ static u64 random64(u64 *s)
     return *s * 0x2545f4914f6cdd1d;
 }
 
-/* Words about which the two may differ, each with its reason. */
-static bool explained(u32 word, const char *ours, const char *theirs)
-{
-    if (word >> 22 == 0x354) /* system registers and hints: the stub above decides, not the table */
-        return true;
-    if (!strncmp(ours, "CPY", 3) || !strncmp(ours, "SET", 3)) /* overlapping registers: UNDEFINED when executed */
-        return true;
-    if (!strcmp(theirs, "drps")) /* Debug state only */
-        return true;
-    return !strncmp(theirs, "setg", 4); /* FEAT_MOPS with FEAT_MTE: not there */
-}
-
 /* llvm-mc prints a line of assembly for a word it knows and nothing for one it does not; the marker
  * after each word keeps the two in step. */
 static unsigned compare(const u32 *words, unsigned n)
@@ -297,7 +286,7 @@ static unsigned compare(const u32 *words, unsigned n)
             continue;
         }
         const char *ours = a64_rows[decode(dec, words[k]).row].name;
-        if (!strcmp(ours, "UNDEFINED") != !theirs[0] && !explained(words[k], ours, theirs)) {
+        if (!strcmp(ours, "UNDEFINED") != !theirs[0] && !explained(words[k], 'a')) {
             printf("%08x: %s, llvm-mc says %s\n", words[k], ours, theirs[0] ? theirs : "nothing");
             bad++;
         }
@@ -347,6 +336,7 @@ END_TEST
 
 int main(void)
 {
+    explained_load();
     Suite *s = suite_create("decode");
     TCase *t = tcase_create("decode");
     tcase_add_unchecked_fixture(t, setup, teardown);
