@@ -108,19 +108,19 @@ static void deactivate(struct gic *g, struct gic_cpu *c, const struct port_txn *
 
 /* ---- SGIs ----------------------------------------------------------------------------------- */
 
-/* Whether an SGI asked for with a register that means group may reach an interrupt configured as have (IHI0069
- * 12.1.10, use of control registers for SGI forwarding). */
+/* Whether an SGI asked for with a register that means group reaches an interrupt as to has it configured (IHI0069
+ * 12.1.10, use of control registers for SGI forwarding). With GICD_CTLR.DS set what GICR_NSACR could permit of
+ * Group 0 is permitted, also to the Secure ICC_SGI1R_EL1. A controller of one Security state has Non-secure requests
+ * only: there ICC_ASGI1R_EL1 means a Secure Group 1 that does not exist, and reaches Group 0 alone. */
 static bool sgi_passes(const struct gic *g, const struct gic_cpu *to, unsigned id, unsigned group, bool ns)
 {
     unsigned have = word_group(g, &to->priv, id);
-    if (gic_ds(g))
-        return (group == GRP_0) == (have == GRP_0);
-    if (!ns) /* a Secure Group 1 request also raises Secure Group 0 */
-        return have == group || (group == GRP_1S && have == GRP_0);
-    unsigned access = to->priv.nsacr[0] >> (2 * id) & 3;
-    if (have == GRP_1NS)
-        return group == GRP_1NS;
-    return access >= (have == GRP_0 ? 1 : 2);
+    unsigned access = gic_ds(g) ? 1 : to->priv.nsacr[0] >> (2 * id) & 3;
+    if (!ns && gic_ds(g) && group == GRP_1S) /* the Group 1 of the current state is the only one */
+        return true;
+    if (!ns || have == GRP_1NS)
+        return have == group;
+    return have == GRP_0 ? access >= 1 : access >= 2 && group != GRP_0;
 }
 
 static void send_sgi(struct gic *g, struct gic_cpu *from, unsigned group, bool ns, u64 v)
@@ -271,7 +271,7 @@ void gicv3_icc_write(void *arg, unsigned reg, const struct port_txn *t, u64 v)
 {
     struct gic_cpu *c = arg;
     struct gic *g = c->gic;
-    bool ns = g->security && !t->secure;
+    bool ns = !g->security || !t->secure;
     switch (reg) {
     case SR_ICC_EOIR0_EL1: end_of_interrupt(g, c, t, 0, v & 0xffffff); break;
     case SR_ICC_EOIR1_EL1: end_of_interrupt(g, c, t, 1, v & 0xffffff); break;

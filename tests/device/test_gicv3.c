@@ -398,8 +398,10 @@ END_TEST
 
 START_TEST(test_security_sgi)
 {
-    /* rows: request SGI1R, ASGI1R, SGI0R; columns: configured Group 0, Secure 1, Non-secure 1 */
-    static const bool secure_ok[3][3] = {{1, 1, 0}, {0, 0, 1}, {1, 0, 0}};
+    /* rows: request SGI1R, ASGI1R, SGI0R; columns: configured Group 0, Secure 1, Non-secure 1 (IHI0069 12.1.10);
+     * from Non-secure: the GICR_NSACR field that is enough, 3: none is */
+    static const bool secure_ok[3][3] = {{0, 1, 0}, {0, 0, 1}, {1, 0, 0}};
+    static const u32 enough[3][3] = {{1, 2, 0}, {1, 2, 3}, {1, 3, 3}};
     static const unsigned regs[3] = {SR_ICC_SGI1R_EL1, SR_ICC_ASGI1R_EL1, SR_ICC_SGI0R_EL1};
     struct rig r;
     rig_up(&r, 3, true, false);
@@ -410,11 +412,22 @@ START_TEST(test_security_sgi)
         for (int q = 0; q < 3; q++)
             for (u32 id = 0; id < 3; id++)
                 for (int s = 0; s < 2; s++) {
-                    bool ok = s ? secure_ok[q][id] : id == 2 ? q == 0 : access > id;
+                    bool ok = s ? secure_ok[q][id] : access >= enough[q][id];
                     sec_w(&r, s ? 3 : 1, s, regs[q], 1 | (u64)id << 24);
                     ck_assert_uint_eq(SRD(GIC_REDIST, 0x10200) >> id & 1, ok);
                     SWR(GIC_REDIST, 0x10280, 7);
                 }
+    }
+    rig_down(&r);
+
+    /* One Security state: Group 0 by any of the three, Group 1 by SGI1R only. */
+    rig_up(&r, 3, false, false);
+    wr(&r, GIC_REDIST, 0x10080, 2);
+    for (int q = 0; q < 3; q++) {
+        for (u32 id = 0; id < 2; id++)
+            icc_w(&r, 0, regs[q], 1 | (u64)id << 24);
+        ck_assert_uint_eq(rd(&r, GIC_REDIST, 0x10200), q == 0 ? 3 : 1);
+        wr(&r, GIC_REDIST, 0x10280, 3);
     }
     rig_down(&r);
 }

@@ -1,5 +1,6 @@
 /* GICv3 of one Security state: distributor, redistributor and ICC at EL1. The groups stay enabled at the CPU interface:
- * the reference lets a pending interrupt of a disabled group hide those of the other. */
+ * the reference lets a pending interrupt of a disabled group hide those of the other. Each SGI is asked for with the
+ * register of its group: the reference knows Group 0 by ICC_SGI1R_EL1 in Secure state only. */
 #include "gic_guest.h"
 
 static const u32 ids[] = {0, 1, 5, 20, 21, 23, 40, 41, 44, 47, 64, 65};
@@ -80,7 +81,13 @@ static void interface(u32 op, u32 id)
         break;
     case 9: MSR(ICC_DIR, say(" dir", id)); break;
     case 10: MSR(ICC_CTLR, say(" ctlr", rnd(4))); break;
-    case 11: MSR(ICC_SGI1R, 1 | (u64)say(" sgi", rnd(6)) << 24); break;
+    case 11:
+        v = say(" sgi", rnd(6));
+        if (r32(SGI_BASE + 0x80) >> v & 1)
+            MSR(ICC_SGI1R, 1 | (u64)v << 24);
+        else
+            MSR(ICC_SGI0R, 1 | (u64)v << 24);
+        break;
     default: w32(GICD, say(" gicd_ctlr", rnd(2) ? 3 : rnd(4))); break;
     }
     hex(MRS(ICC_PMR) << 16 | MRS(ICC_BPR0) << 8 | MRS(ICC_BPR1));
