@@ -9,6 +9,7 @@ enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 1280 };
 
 struct jit;
 struct jit_page;
+struct jit_watch;
 struct cpu;
 
 struct code_page {
@@ -39,6 +40,7 @@ struct code_cache {
     /* Set by the JIT. jit_written: slots first to last of a page with translations have changed. jit_drop: the page
      * goes. jit_free: the cache goes. */
     struct jit *jit;
+    struct jit_watch *jit_watch; /* set by who looks at the JIT (jit/jit.h), NULL: nobody */
     void (*jit_written)(struct jit *, struct code_page *, u32 first, u32 last);
     void (*jit_drop)(struct jit *, struct code_page *);
     void (*jit_free)(struct jit *);

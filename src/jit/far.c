@@ -45,7 +45,8 @@ void far_emit(struct translation *t, s32 off)
     shared_way(&t->as, j, t->flavour, index, off);
 }
 
-void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned flavour)
+void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, const u8 *target,
+              unsigned flavour)
 {
     const struct far_jump *f = &j->far[index];
     j->far_left[index] = FAR_COLD;
@@ -60,7 +61,7 @@ void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned f
     x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, xtag));
     away[0] = x64_jcc8(a, CC_NE);
     x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
-    x64_mi(a, false, X_CMP, RSI, (s32)offsetof(struct code_page, jit_serial), (s32)serial);
+    x64_mi(a, false, X_CMP, RSI, (s32)offsetof(struct code_page, jit_serial), (s32)p->jit_serial);
     away[1] = x64_jcc8(a, CC_NE);
     x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
@@ -73,4 +74,6 @@ void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned f
     x64_here8(a, away[1]);
     shared_way(a, j, flavour, index, f->off);
     x64_link(x64_jmp(&site), piece);
+    if (UNLIKELY(j->watch != NULL))
+        watch_made(j, c, JIT_FAR, p, piece, 0);
 }

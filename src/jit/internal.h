@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/exec.h"
 #include "cpu/exec_flags.h"
+#include "jit/jit.h"
 #include "jit/vector.h"
 #include "jit/x64.h"
 #include "mmu/fast.h"
@@ -125,6 +126,7 @@ struct jit {
     u32 link_count, link_room;
     bool has_aes, has_pclmul, has_sha;
     struct code_cache *code;
+    struct jit_watch *watch; /* NULL: nobody looks */
 };
 
 /* Where in EFLAGS the guest's flags are, right after the instruction that set them. */
@@ -178,6 +180,9 @@ static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 |
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in);
+/* watch.c: somebody looks (j->watch). code: writable, up to j->as.p. */
+void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code, u32 n);
+void watch_flushed(struct jit *j);
 /* version.c */
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
@@ -188,7 +193,9 @@ void version_drop(struct jit_page *jp);
 /* far.c */
 void far_emit_shared(struct jit *j, unsigned flavour);
 void far_emit(struct translation *t, s32 off);
-void far_link(struct jit *j, u32 index, u32 serial, const u8 *target, unsigned flavour);
+/* The jump goes to target, the translation of pc, which is in p. */
+void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, const u8 *target,
+              unsigned flavour);
 void t_call(struct translation *t);                   /* the exec function of the current instruction */
 struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */

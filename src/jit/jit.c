@@ -250,6 +250,8 @@ static void drop_page(struct jit *j, struct code_page *p)
     struct jit_page *jp = p->jit;
     p->jit = NULL;
     p->jit_serial = 0;
+    if (UNLIKELY(j->watch != NULL))
+        j->watch->dropped++;
     if (jp->next)
         jp->next->prev = jp->prev;
     if (jp->prev)
@@ -350,6 +352,9 @@ static struct jit *jit_new(struct code_cache *code)
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
         far_emit_shared(j, f);
     j->first = j->as.p;
+    j->watch = code->jit_watch;
+    if (j->watch)
+        watch_made(j, NULL, JIT_SHARED, NULL, j->rw, 0);
     void *fn = j->rx + (enter - j->rw);
     memcpy(&j->enter, &fn, sizeof fn);
     code->jit = j;
@@ -367,6 +372,8 @@ static void flush(struct jit *j)
     j->as.p = j->first;
     j->trimmed = 0;
     j->generation++;
+    if (j->watch)
+        watch_flushed(j);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -383,6 +390,8 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
         j->pages->prev = jp;
     j->pages = jp;
     p->jit_serial = ++j->serial;
+    if (UNLIKELY(j->watch != NULL))
+        j->watch->pages++;
     CHECK(j->serial);
     return p->jit = jp;
 }
@@ -430,7 +439,7 @@ static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
     struct code_page *p = c->ft->code[i];
     const u8 *code = find(j, c, p, flavour);
     if (generation == j->generation)
-        far_link(j, index, p->jit_serial, j->rw + (code - j->rx), flavour);
+        far_link(j, c, index, p, j->rw + (code - j->rx), flavour);
 }
 
 static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
@@ -448,13 +457,18 @@ static void jit_page(struct jit *j, struct cpu *c)
             return;
         }
         const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);
-        if (patch && generation == j->generation)
+        if (patch && generation == j->generation) {
             x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
+            if (UNLIKELY(j->watch != NULL))
+                j->watch->links++;
+        }
         patch = 0;
         j->shared.stop = 0;
         fp_enter(c);
         u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
         fp_leave(c);
+        if (UNLIKELY(j->watch != NULL))
+            j->watch->exits[(r & 0xff) % JIT_EXITS]++;
         switch (r & 0xff) {
         case EXIT_NEXT: /* straight on; what was executed has cleared BTYPE */
             c->pc += 4;

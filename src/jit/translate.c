@@ -312,5 +312,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
     j->as = t->as;
+    if (UNLIKELY(j->watch != NULL))
+        watch_made(j, c, in ? JIT_VERSION : JIT_BLOCK, p, t->start, t->n);
     return t->start;
 }

@@ -137,6 +137,9 @@ bool config_finish(struct config *c, struct err *e)
         c->semihosting = true;
     if (!check_machine(c, e))
         return false;
+    if ((c->jit_stats || c->perf_map || c->jit_dump) && strcmp(c->engine, "jit") != 0)
+        return err_set(e, STATUS_USAGE, "--jit-stats, --perf-map and --jit-dump look at --engine jit, not at %s",
+                       c->engine);
     if (c->xen && c->flash[0].path)
         return err_set(e, STATUS_USAGE, "both firmware and --xen were given; firmware finds Xen on a disk");
     if (!c->image && !c->xen && !c->nloads && !c->flash[0].path)

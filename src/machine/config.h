@@ -126,6 +126,8 @@ struct config {
 
     /* what is said */
     bool quiet, stats, dry_run;
+    bool jit_stats, perf_map; /* debug/jit_report.h */
+    const char *jit_dump;     /* file, NULL: none */
     const char *screenshot; /* file, written at the end */
     const char *trap_log; /* file, "-": stderr, NULL: none */
     bool qemu_status;     /* QEMU's exit statuses: 0 or 1 */

@@ -55,14 +55,6 @@ static unsigned timer_context(void *arg)
 
 static void event_stream(void *arg) { cpu_send_event(arg); }
 
-/* The map changed under the CPUs (flash left or entered its read mode). */
-static void remapped(void *arg)
-{
-    struct machine *m = arg;
-    for (unsigned i = 0; i < m->ncpus; i++)
-        context_flush(m->cpus[i]);
-}
-
 static void cpu_wire(void *sink, unsigned n, bool level) { cpu_set_input(sink, n, level); }
 
 static void connect_cpu(struct machine *m, unsigned i)
@@ -173,16 +165,10 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,
                               .on_exception = on_exception};
-    m->code = code_cache_new(m->bus);
-    m->code->page_became_code = mem_page_became_code;
-    m->code->flush = mem_drop_code;
-    m->code->arg = &m->env;
-    bus_on_remap(m->bus, remapped, m);
     for (unsigned i = 0; i < m->ncpus; i++) {
         cc->index = i;
         cc->mpidr = 1ull << 31 | board_affinity(c, i);
         m->cpus[i] = cpu_new(&m->env, cc);
-        m->cpus[i]->code = m->code;
         connect_cpu(m, i);
     }
 }
@@ -366,8 +352,6 @@ void machine_free(struct machine *m)
     free(m->timers);
     free(m->cpus);
     free(m->loops);
-    if (m->code)
-        code_cache_free(m->code);
     if (m->gic)
         gic_free(m->gic);
     bus_free(m->bus);

@@ -12,7 +12,6 @@ struct console;
 struct flash;
 struct fw_cfg;
 struct gic;
-struct code_cache;
 struct machine;
 struct network;
 struct pci_host;
@@ -58,7 +57,6 @@ struct machine {
     struct cpu_env env;
     struct cpu **cpus;
     unsigned ncpus;
-    struct code_cache *code;
     struct counter counter;
     struct timer **timers;
     struct gic *gic;

@@ -1,12 +1,14 @@
 /* From a configuration to an exit status: banner, run, statistics, diagnosis. */
 #include "machine/run.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "debug/jit_report.h"
 #include "machine/console.h"
 #include "machine/diagnose.h"
 #include "machine/lockstep.h"
@@ -170,7 +172,7 @@ static enum stop run_report(struct machine *m)
     return run_with_monitor(m);
 }
 
-static int run_machine(struct machine *m)
+static int run_machine(struct machine *m, const struct jit_report *jit)
 {
     const struct config *c = m->config;
     struct err e = {0};
@@ -187,7 +189,44 @@ static int run_machine(struct machine *m)
     int status = finish(m, run_report(m));
     if (c->stats)
         stats(m);
+    if (c->jit_stats)
+        jit_report_print(jit);
     if (c->screenshot && !machine_screenshot(m, c->screenshot, &e)) {
+        run_complain(c, &e);
+        status = status ? status : e.status;
+    }
+    return status;
+}
+
+/* *r: NULL when nobody wants one. */
+static bool open_report(struct machine *m, struct jit_report **r, struct err *e)
+{
+    const struct config *c = m->config;
+    char bad[128];
+    *r = NULL;
+    if (!c->jit_stats && !c->perf_map && !c->jit_dump)
+        return true;
+    *r = jit_report_new(m->env.code, c->perf_map, c->jit_dump, bad);
+    return *r || err_set(e, STATUS_USAGE, "%s: %s", bad, strerror(errno));
+}
+
+static int run_reported(struct machine **m)
+{
+    const struct config *c = (*m)->config;
+    struct jit_report *jit;
+    struct err e = {0};
+    char bad[128];
+    int status;
+    if (open_report(*m, &jit, &e)) {
+        status = run_machine(*m, jit);
+    } else {
+        run_complain(c, &e);
+        status = e.status;
+    }
+    machine_free(*m); /* before what its JIT reports to */
+    *m = NULL;
+    if (!jit_report_free(jit, bad)) {
+        err_set(&e, STATUS_USAGE, "%s: %s", bad, strerror(errno));
         run_complain(c, &e);
         status = status ? status : e.status;
     }
@@ -215,7 +254,7 @@ int run_config(struct config *c)
     } else if (c->dry_run) {
         memory_map(m);
     } else {
-        status = run_machine(m);
+        status = run_reported(&m);
     }
     machine_free(m);
     console_free(console);
