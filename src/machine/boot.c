@@ -257,12 +257,13 @@ static bool write_file(const char *path, const u8 *p, size_t n, struct err *e)
     return ok || err_set(e, STATUS_USAGE, "cannot write the device tree to %s: %s", path, strerror(errno));
 }
 
-bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, const char *psci, struct err *e)
+bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, bool vhe, const char *psci, struct err *e)
 {
     const struct config *c = b->info.config;
     size_t size;
     b->info.cpu_compatible = cpu_compatible;
     b->info.pmu = pmu;
+    b->info.vhe = vhe;
     b->info.psci = psci;
     if (c->dtb) {
         struct image im;

@@ -37,7 +37,7 @@ struct boot {
 bool boot_plan(struct boot *b, const struct config *c, struct err *e);
 /* Builds the tree (or patches the given one), places it, checks everything for overlap and, when the
  * configuration says so, writes it to a file. */
-bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, const char *psci, struct err *e);
+bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, bool vhe, const char *psci, struct err *e);
 /* Writes all segments to memory: at the start and at each reset. */
 void boot_load(struct boot *b, struct bus *bus);
 void boot_free(struct boot *b);

@@ -108,13 +108,16 @@ static void add_cpus(struct tree *t, const struct dtb_info *in)
     }
 }
 
-static void add_timer(struct tree *t, const struct config *c)
+static void add_timer(struct tree *t, const struct dtb_info *in)
 {
+    const struct config *c = in->config;
     u32 f = ppi_flags(c);
     SET_STRS(t, "/timer", "compatible", "arm,armv8-timer\0arm,armv7-timer");
     set_empty(t, "/timer", "always-on");
-    SET_CELLS(t, "/timer", "interrupts", GIC_PPI, PPI_EL1_PHYS_SEC - 16, f, GIC_PPI, PPI_EL1_PHYS - 16, f, GIC_PPI,
-              PPI_EL1_VIRT - 16, f, GIC_PPI, PPI_EL2_PHYS - 16, f);
+    const u32 cells[] = {GIC_PPI, PPI_EL1_PHYS_SEC - 16, f, GIC_PPI, PPI_EL1_PHYS - 16, f,
+                         GIC_PPI, PPI_EL1_VIRT - 16,     f, GIC_PPI, PPI_EL2_PHYS - 16, f,
+                         GIC_PPI, PPI_EL2_VIRT - 16,     f};
+    set_cells(t, "/timer", "interrupts", cells, ARRAY_LEN(cells) - (c->el2 && in->vhe ? 0 : 3));
 }
 
 static void add_gic(struct tree *t, const struct config *c)
@@ -438,7 +441,7 @@ bool dtb_build(const struct dtb_info *in, u8 **out, size_t *size, struct err *e)
     SET_CELLS(&t, "/apb-pclk", "clock-frequency", 24000000);
     set_str(&t, "/apb-pclk", "clock-output-names", "clk24mhz");
     set_str(&t, "/apb-pclk", "compatible", "fixed-clock");
-    add_timer(&t, c);
+    add_timer(&t, in);
     if (in->pmu) {
         set_str(&t, "/pmu", "compatible", "arm,armv8-pmuv3");
         SET_CELLS(&t, "/pmu", "interrupts", GIC_PPI, PPI_PMU - 16, ppi_flags(c));

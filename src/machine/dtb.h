@@ -13,7 +13,7 @@ struct dtb_module {
 struct dtb_info {
     const struct config *config;
     const char *cpu_compatible;               /* "arm,cortex-a57" */
-    bool pmu;                                 /* the CPUs have a PMU */
+    bool pmu, vhe;                            /* the CPUs have a PMU, an EL2 virtual timer */
     const char *psci;                         /* "smc", "hvc"; NULL: none */
     const char *bootargs;                     /* NULL: none */
     const char *xen_bootargs, *dom0_bootargs; /* NULL: none */

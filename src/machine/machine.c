@@ -303,8 +303,8 @@ static bool build(struct machine *m, struct err *e)
     make_cpus(m, &cc);
     if (!machine_fill_flash(m, e))
         return false;
-    bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3);
-    return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, m->psci, e);
+    bool pmu = cpu_has(m->cpus[0], FEAT_PMUv3), vhe = cpu_has(m->cpus[0], FEAT_VHE);
+    return boot_add_dtb(&m->boot, model_compatible(c->cpu), pmu, vhe, m->psci, e);
 }
 
 void machine_show_map(struct machine *m)

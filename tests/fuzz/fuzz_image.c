@@ -11,7 +11,7 @@ static void plan(struct config *c)
     c->cpus = 1;
     c->mem = 64 << 20;
     b = (struct boot){0};
-    if (boot_plan(&b, c, &e) && boot_add_dtb(&b, "arm,cortex-a57", false, "hvc", &e)) {
+    if (boot_plan(&b, c, &e) && boot_add_dtb(&b, "arm,cortex-a57", false, false, "hvc", &e)) {
         volatile u8 sum = 0;
         for (unsigned i = 0; i < b.nseg; i++) /* what boot_load() will copy */
             for (size_t k = 0; k < b.seg[i].len; k += 64)

@@ -36,6 +36,7 @@ enum {
     SLEEP_NS = 100000,
     GUEST_PA = 0x41200000,
     GUEST_SIZE = 0x200000,
+    GUEST_IMAGE = 0x10000, /* its program, tables and stack lie below */
     GUEST_CODE = 0x180000, /* in the guest's memory */
     GUEST_VMID = 2,
 };
@@ -153,15 +154,15 @@ static void tables(struct attack *a)
     bus_load(a->m->bus, PAS_NS, TABLES + 0x1000, level1, sizeof level1);
 }
 
-/* The watchdog: the CPU is as after a reset, at its EL, with or without translation. */
-static void revive(struct attack *a)
+/* The watchdog: the CPU is as after a reset, at its EL, with or without translation. Fresh: all of a guest's memory. */
+static void revive(struct attack *a, bool fresh)
 {
     struct cpu *c = a->c;
     if (a->guest) { /* what the hypervisor would do to reboot its guest */
         static const u16 cells[] = {SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, MAIR_EL1, VBAR_EL1, CPACR_EL1, MDSCR_EL1};
         for (unsigned i = 0; i < ARRAY_LEN(cells); i++)
             c->sys[cells[i]] = a->good[cells[i]];
-        bus_load(a->m->bus, PAS_NS, GUEST_PA, a->good_ram, GUEST_SIZE);
+        bus_load(a->m->bus, PAS_NS, GUEST_PA, a->good_ram, fresh ? GUEST_SIZE : GUEST_IMAGE);
         context_flush(c);
         context_touch(c);
         return;
@@ -275,7 +276,7 @@ static bool batch(struct attack *a)
             a->accesses += access[at];
         if (!fetched) {
             a->ruined++;
-            revive(a);
+            revive(a, false);
         }
     }
     return true;
@@ -285,7 +286,7 @@ static void life(struct attack *a)
 {
     fill(a, SCRATCH, SCRATCH_SIZE);
     pci_windows(a);
-    revive(a);
+    revive(a, true);
 }
 
 /* A program that stays in one place for this long hangs. */
@@ -300,7 +301,7 @@ static void bare(struct attack *a, u64 accesses)
                 machine_reset(a->m);
             life(a);
         } else if (i % 64 == 0) {
-            revive(a);
+            revive(a, true);
         }
         batch(a);
     }
@@ -393,6 +394,7 @@ static char *demonstration(const char *name, struct attack *a, u64 accesses, con
     CHECK(fd >= 0 && demo_config(&c, name, &e));
     c.limit = 200000000;
     machine(&c, console, a, engine);
+    a->m->console = NULL;            /* the UART writes to it; nobody types, and machine_run() comes back at once */
     while (a->accesses < accesses) { /* a life ends when the guest sleeps for ever or has powered itself off */
         if (a->lives++) {
             machine_reset(a->m);
@@ -411,10 +413,10 @@ static char *demonstration(const char *name, struct attack *a, u64 accesses, con
             if (i % 1000 == 0)
                 alarm(HANG_SECONDS);
             if (i % 64 == 63 && until_guest(a))
-                revive(a);
+                revive(a, true);
         }
         if (until_guest(a))
-            revive(a);
+            revive(a, true);
         c.limit = clock_now(&a->m->clock) + 130000000;
     }
     a->guest = true;

@@ -20,6 +20,13 @@ static u32 cell(const char *path, const char *prop, unsigned i)
     return fdt32_to_cpu(p[i]);
 }
 
+static unsigned cells(const char *path, const char *prop)
+{
+    int len = 0;
+    fdt_getprop(fdt, fdt_path_offset(fdt, path), prop, &len);
+    return (unsigned)len / 4;
+}
+
 static const char *text(const char *path, const char *prop)
 {
     int at = fdt_path_offset(fdt, path);
@@ -67,6 +74,7 @@ START_TEST(test_gic3)
     ck_assert_uint_eq(cell("/chosen", "linux,initrd-end", 1), 0x48000100);
     ck_assert_uint_eq(cell("/timer", "interrupts", 4), 14);
     ck_assert_uint_eq(cell("/timer", "interrupts", 5), 4);
+    ck_assert_uint_eq(cells("/timer", "interrupts"), 12); /* no FEAT_VHE: no EL2 virtual timer */
     ck_assert(!there("/pmu"));
     /* transports are probed in ascending order */
     ck_assert_int_lt(fdt_path_offset(fdt, "/virtio_mmio@a000000"), fdt_path_offset(fdt, "/virtio_mmio@a000200"));
@@ -94,6 +102,19 @@ START_TEST(test_gic2)
     ck_assert_int_eq(len, 32); /* no GICH and GICV */
     ck_assert_ptr_null(fdt_getprop(fdt, fdt_path_offset(fdt, "/intc@8000000"), "interrupts", NULL));
     ck_assert_str_eq(text("/psci", "method"), "hvc");
+}
+END_TEST
+
+START_TEST(test_vhe)
+{
+    struct dtb_info in = {.config = &c, .cpu_compatible = "arm,arm-v8", .vhe = true};
+    build(&in);
+    ck_assert_uint_eq(cells("/timer", "interrupts"), 15);
+    ck_assert_uint_eq(cell("/timer", "interrupts", 13), 12);
+    free(fdt);
+    c.el2 = false;
+    build(&in);
+    ck_assert_uint_eq(cells("/timer", "interrupts"), 12);
 }
 END_TEST
 
@@ -170,6 +191,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_gic3);
     tcase_add_test(t, test_gic2);
+    tcase_add_test(t, test_vhe);
     tcase_add_test(t, test_seed);
     tcase_add_test(t, test_xen);
     tcase_add_test(t, test_patch);

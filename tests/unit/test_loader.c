@@ -69,7 +69,8 @@ static void make_elf(u8 *p, size_t n, unsigned machine, u64 addr, u64 filesz, u6
 static bool plan(void)
 {
     e = (struct err){0};
-    return config_finish(&c, &e) && boot_plan(&b, &c, &e) && boot_add_dtb(&b, "arm,cortex-a57", false, "smc", &e);
+    return config_finish(&c, &e) && boot_plan(&b, &c, &e) &&
+           boot_add_dtb(&b, "arm,cortex-a57", false, false, "smc", &e);
 }
 
 static void setup(void)
