@@ -203,6 +203,9 @@ static inline bool cpu_el2_enabled(const struct cpu *c)
     return cpu_has_el2(c) && (!cpu_secure_below_el3(c) || (c->sys[SCR_EL3] >> 18 & 1));
 }
 
+/* What FPSR can hold: NZCV of AArch32, QC IDC IXC UFC OFC DZC IOC. */
+static inline u32 cpu_fpsr_mask(const struct cpu *c) { return cpu_has(c, FEAT_AA32EL0) ? 0xf800009f : 0x0800009f; }
+
 /* Bytes of the instruction that is being executed. */
 static inline unsigned cpu_insn_length(const struct cpu *c) { return UNLIKELY(c->ps.nrw) ? c->insn_len : 4; }
 

@@ -348,9 +348,7 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
     case HOOK_TCO: return set_tco(c, bit(val, P_TCO));
     case HOOK_ALLINT: return set_allint(c, bit(val, P_ALLINT));
     case HOOK_FPCR: c->fpcr = (u32)(val & fpcr_mask(c)); return STEP_SYNC;
-    case HOOK_FPSR: /* NZCV of AArch32, QC IDC IXC UFC OFC DZC IOC */
-        c->fpsr = (u32)(val & (cpu_has(c, FEAT_AA32EL0) ? 0xf800009f : 0x0800009f));
-        return STEP_NEXT;
+    case HOOK_FPSR: c->fpsr = (u32)val & cpu_fpsr_mask(c); return STEP_NEXT;
     case HOOK_SP_EL0: cpu_set_sp(c, 0, val); return STEP_NEXT;
     case HOOK_SP_EL1: cpu_set_sp(c, 1, val); return STEP_NEXT;
     case HOOK_SP_EL2: cpu_set_sp(c, 2, val); return STEP_NEXT;

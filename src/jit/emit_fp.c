@@ -212,7 +212,6 @@ static void em_fcsel(struct translation *t, const struct op *o)
  * to FPSR first. False: the row's own emitter goes on. */
 bool t_fp_register(struct translation *t, const struct op *o)
 {
-    enum { FPSR_BITS = 0x0800009f };
     struct x64 *a = &t->as;
     bool sr = o->imm == SR_FPSR, write = a64_execs[o->row] == exec_msr;
     if (!sr && o->imm != SR_FPCR)
@@ -223,7 +222,7 @@ bool t_fp_register(struct translation *t, const struct op *o)
         return false;
     if (write) {
         ld_x(t, false, RAX, o->rd);
-        x64_ri(a, false, X_AND, RAX, FPSR_BITS);
+        x64_ri(a, false, X_AND, RAX, (s32)cpu_fpsr_mask(t->c));
         x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(fpsr));
     } else {
         x64_rm(a, false, X_LOAD, RAX, R_CPU, sr ? CPU(fpsr) : CPU(fpcr));

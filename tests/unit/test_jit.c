@@ -59,12 +59,14 @@ struct result {
 static struct clock the_clock;
 static const struct engine *const engines[] = {&engine_interp, &engine_jit};
 
-static void begin(void)
+static void begin_cpu(const char *model)
 {
-    setup();
+    setup_cpu(model, false, false);
     the_clock = (struct clock){0};
     env.clock = &the_clock;
 }
+
+static void begin(void) { begin_cpu("max"); }
 
 static void end(struct result *r)
 {
@@ -242,6 +244,61 @@ START_TEST(aliases)
 }
 END_TEST
 
+/* A64 at EL1 drops to A32 at EL0, whose code crosses a page and calls back; the handler reads, changes and writes FPSR
+ * and PSTATE as a kernel does, and returns behind the SVC. Slices end anywhere. */
+START_TEST(aarch32)
+{
+    static const u32 start[] = {
+        0xd51b442c, /* msr fpsr, x12: 0 */
+        0xd5184021, /* msr elr_el1, x1 */
+        0xd5184002, /* msr spsr_el1, x2 */
+        0xd69f03e0, /* eret */
+    };
+    static const u32 user[] = {
+        0xe2800001, /* add r0, r0, #1 */
+        0xeef14a10, /* vmrs r4, fpscr */
+        0xe2855201, /* add r5, r5, #0x10000000 */
+        0xeee15a10, /* vmsr fpscr, r5: in the next page */
+        0xe7876000, /* str r6, [r7, r0] */
+        0xef000000, /* svc */
+        0xeafffff8, /* b to the first */
+    };
+    static const u32 handler[] = {
+        0xd53b4428, /* mrs x8, fpsr */
+        0xca0a0108, /* eor x8, x8, x10 */
+        0xd51b4428, /* msr fpsr, x8 */
+        0xd53b4429, /* mrs x9, fpsr */
+        0xaa09016b, /* orr x11, x11, x9 */
+        0xd69f03e0, /* eret */
+    };
+    for (unsigned most = 1; most < 40; most += most < 12 ? 1 : 9) {
+        struct result r[2];
+        for (unsigned e = 0; e < 2; e++) {
+            begin_cpu("cortex-a57");
+            u64 at = RAM + 0x100ff4;
+            for (u64 a = RAM + 0x100000; a < RAM + 0x103000; a += 0x1000) /* EL0 may do all: EL1 shall not execute it */
+                put64(TABLES + 0x2000 + (a - RAM) / 0x1000 * 8, a | 1ull << 53 | 1 << 10 | 3 << 8 | 1 << 6 | 3);
+            write_code(CODE, start, 4);
+            write_code(at, user, 7);
+            write_code(VBAR + 0x600, handler, 6);
+            for (unsigned i = 0; i < 31; i++)
+                c->x[i] = 0;
+            c->x[0] = ~0ull;
+            c->x[1] = at;
+            c->x[2] = 0x10; /* User mode, A32 */
+            c->x[7] = RAM + 0x102000;
+            c->x[10] = 0xf0000000;
+            c->pc = CODE;
+            run(engines[e], 600, most, 1);
+            ck_assert_uint_gt(c->exceptions, 40);
+            ck_assert_uint_eq(c->x[11], 0xf0000000);
+            end(&r[e]);
+        }
+        compare(&r[0], &r[1], "AArch32");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("jit");
@@ -252,6 +309,7 @@ int main(void)
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
     tcase_add_test(t, aliases);
+    tcase_add_test(t, aarch32);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     if (!jit_missing())
