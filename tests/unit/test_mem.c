@@ -250,6 +250,33 @@ START_TEST(test_device)
 }
 END_TEST
 
+/* WnR of a read-modify-write's fault: 0 when a read would have faulted as well; a store exclusive is a write. */
+START_TEST(test_atomic_wnr)
+{
+    struct mem_rmw m;
+    map(root0, 0x5000, RAM + 0x1000 + (AF | NORMAL | PAGE | AP_RO | AP_USER));
+    map(root0, 0x6000, RAM + 0x1000 + (AF | NORMAL | PAGE));
+    map(root0, 0x8000, RAM + 0x1000 + (NORMAL | PAGE | AP_USER));
+    for (unsigned el = 2; el-- > 0;) {
+        static const struct {
+            u64 va;
+            u32 kind, iss, from; /* from: the highest exception level at which it faults */
+        } t[] = {
+            {0x5008, MEM_ATOMIC, WNR | 0x0f, 1}, {0x5008, MEM_EXCL, WNR | 0x0f, 1}, {0x6008, MEM_ATOMIC, 0x0f, 0},
+            {0x6008, MEM_EXCL, WNR | 0x0f, 0},   {0x7008, MEM_ATOMIC, 0x07, 1},     {0x7008, MEM_EXCL, WNR | 0x07, 1},
+            {0x8008, MEM_ATOMIC, 0x0b, 1},       {0x8008, MEM_EXCL, WNR | 0x0b, 1},
+        };
+        for (unsigned k = 0; k < ARRAY_LEN(t); k++) {
+            cpu_set_el(c, el, el);
+            context_resolve(c);
+            ck_assert_uint_eq(mem_rmw(c, t[k].va, 4, t[k].kind, &m), el > t[k].from);
+            if (el <= t[k].from)
+                EXPECT_DABT(1, el ? EC_DABT_SAME : EC_DABT_LOW, t[k].iss, t[k].va);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_alignment)
 {
     map(root0, 0x5000, RAM + 0x1000 + (AF | NORMAL | PAGE));
@@ -629,6 +656,7 @@ int main(void)
     tcase_add_test(t, test_load_store);
     tcase_add_test(t, test_faults);
     tcase_add_test(t, test_device);
+    tcase_add_test(t, test_atomic_wnr);
     tcase_add_test(t, test_alignment);
     tcase_add_test(t, test_big_endian);
     tcase_add_test(t, test_unprivileged);
