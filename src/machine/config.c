@@ -80,6 +80,26 @@ static bool check_xen(const struct config *c, struct err *e)
     return true;
 }
 
+/* One console is on standard input and output: the virtio console, if it was put there, then the UART leads nowhere
+ * unless something is said. */
+static bool finish_consoles(struct config *c, struct err *e)
+{
+    if (!c->hvc)
+        return true;
+    bool here = strcmp(c->hvc, "stdio") == 0;
+    if (!c->serial)
+        c->serial = here ? "none" : "stdio";
+    return !here || strcmp(c->serial, "stdio") != 0 ||
+           err_set(e, STATUS_USAGE,
+                   "both the serial and the virtio console are on standard input and output; put one of them into a "
+                   "file:, pty or socket");
+}
+
+bool config_hvc_main(const struct config *c)
+{
+    return c->hvc && (strcmp(c->hvc, "stdio") == 0 || strcmp(c->serial, "none") == 0);
+}
+
 struct config_card *config_card(struct config *c, enum card_type type, unsigned index)
 {
     if (c->ncards == CONFIG_CARDS)
@@ -131,6 +151,8 @@ bool config_finish(struct config *c, struct err *e)
 {
     if (!check_xen(c, e) || (c->xen && !finish_xen(c, e)))
         return false;
+    if (!finish_consoles(c, e))
+        return false;
     if (!c->mem)
         c->mem = 512ull * MIB;
     if (!c->qemu_status && (c->semihosting_dir || c->semihosting_args))
@@ -148,6 +170,6 @@ bool config_finish(struct config *c, struct err *e)
     if (c->initrd && !c->image)
         return err_set(e, STATUS_USAGE, "the initrd %s needs a kernel: elara run IMAGE -i %s", c->initrd, c->initrd);
     if (c->image && !c->params && !c->qemu_status)
-        c->params = "console=ttyAMA0";
+        c->params = config_hvc_main(c) ? "console=hvc0" : "console=ttyAMA0";
     return true;
 }

@@ -34,7 +34,7 @@ struct config_share {
 };
 
 /* Where a virtio or NVMe device sits; in the order of the command line, which gives PCI device numbers. */
-enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P, CARD_E1000E };
+enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P, CARD_E1000E, CARD_CONSOLE };
 struct config_card {
     u8 type;            /* enum card_type */
     bool pci;           /* a PCI function, else a virtio-mmio transport */
@@ -85,6 +85,7 @@ struct config {
     bool ramfb;
     bool legacy_mmio;   /* virtio-mmio transports are version 1 */
     const char *serial; /* where the serial console is (console_open()), NULL: stdio */
+    const char *hvc;    /* where the virtio console is, NULL: there is none */
 
     /* what runs */
     const char *image, *initrd, *params;
@@ -140,6 +141,8 @@ void config_defaults(struct config *c);
 void config_free(struct config *c);
 /* A copy of the n characters at s that lives as long as the config. */
 const char *config_string(struct config *c, const char *s, size_t n);
+/* Is the virtio console the main one: with the Ctrl-A keys, watched for --until and panics? */
+bool config_hvc_main(const struct config *c);
 /* Adds a card; NULL: too many. */
 struct config_card *config_card(struct config *c, enum card_type type, unsigned index);
 /* Chooses what was left open and refuses what can be refused before files are opened: ranges and

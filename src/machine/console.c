@@ -1,4 +1,5 @@
-/* The serial console: bytes between the PL011 and the host's standard streams, a pty, a socket or a file.
+/* The serial console: bytes between the PL011 (or a virtio console) and the host's standard streams, a pty, a socket or
+ * a file.
  *
  * Input is read only between slices, output is written then too, so that what the guest computes never
  * depends on host time within a slice. On a terminal: raw mode, Ctrl-A commands. The terminal is
@@ -23,7 +24,6 @@
 #include <unistd.h>
 
 #include "core/check.h"
-#include "devices/pl011.h"
 #include "machine/net.h"
 
 enum { ESCAPE = 1 /* Ctrl-A */, IN_SIZE = 4096, OUT_SIZE = 16384, MAX_WATCHES = 4 };
@@ -43,7 +43,7 @@ struct console {
     bool tty, escapes, escaped, eof, gone, raw, fresh_line;
     bool own_in, own_out, stdio, hold;
     enum console_event asked;
-    struct pl011 *uart;
+    struct console_sink sink;
     struct termios saved;
     int held; /* the other end of our pty, -1: none */
     pid_t guardian;
@@ -245,7 +245,7 @@ void console_free(struct console *c)
     free(c);
 }
 
-void console_attach(struct console *c, struct pl011 *uart) { c->uart = uart; }
+void console_attach(struct console *c, struct console_sink sink) { c->sink = sink; }
 
 void console_watch(struct console *c, const char *text, void (*matched)(void *arg), void *arg)
 {
@@ -333,7 +333,10 @@ static bool filter(struct console *c, u8 byte)
     case 'H':
     case '?': help(c); return false;
     case 'b':
-    case 'B': pl011_break(c->uart); return false;
+    case 'B':
+        if (c->sink.send_break)
+            c->sink.send_break(c->sink.arg);
+        return false;
     default: return byte == ESCAPE;
     }
 }
@@ -388,14 +391,8 @@ enum console_event console_poll(struct console *c)
         next_peer(c);
     if (!c->hold)
         read_input(c);
-    if (c->uart && c->in_pos < c->in_len) {
-        unsigned n = pl011_room(c->uart);
-        if (n > c->in_len - c->in_pos)
-            n = c->in_len - c->in_pos;
-        if (n)
-            pl011_input(c->uart, c->input + c->in_pos, n);
-        c->in_pos += n;
-    }
+    if (c->sink.take && c->in_pos < c->in_len)
+        c->in_pos += c->sink.take(c->sink.arg, c->input + c->in_pos, c->in_len - c->in_pos);
     if (c->out_len)
         console_flush(c);
     enum console_event asked = c->asked;
@@ -437,5 +434,6 @@ bool console_line(struct console *c, const char *prompt, char *buf, size_t n)
 int console_fd(const struct console *c) { return c->eof ? -1 : c->in >= 0 ? c->in : c->listener; }
 bool console_is_stdio(const struct console *c) { return c->stdio; }
 bool console_alive(const struct console *c) { return !c->eof; }
+bool console_pending(const struct console *c) { return c->in_pos < c->in_len; }
 bool console_is_tty(const struct console *c) { return c->tty; }
 bool console_at_line_start(const struct console *c) { return c->fresh_line; }

@@ -3,7 +3,13 @@
 #include "machine/err.h"
 
 struct console;
-struct pl011;
+
+/* The device behind a console. */
+struct console_sink {
+    unsigned (*take)(void *arg, const u8 *bytes, unsigned n); /* input: how many bytes it took */
+    void (*send_break)(void *arg);                            /* NULL: it has none */
+    void *arg;
+};
 
 /* What the user asked for with a Ctrl-A command, or what happened to the streams. */
 enum console_event { CONSOLE_NOTHING, CONSOLE_QUIT, CONSOLE_MONITOR, CONSOLE_OUTPUT_GONE };
@@ -18,19 +24,21 @@ struct console *console_open(const char *spec, bool escapes, struct err *e);
 void console_start(struct console *c);
 /* Flushes, restores the terminal. */
 void console_free(struct console *c);
-void console_attach(struct console *c, struct pl011 *uart);
+void console_attach(struct console *c, struct console_sink sink);
 /* Calls matched at the byte of the output that completes text. A few texts can be watched. */
 void console_watch(struct console *c, const char *text, void (*matched)(void *arg), void *arg);
 
-/* The UART's transmit callback (arg: the console). */
+/* The device's transmit callback (arg: the console). */
 void console_put(void *arg, u8 byte);
-/* Moves input to the UART, writes output out; between slices only. */
+/* Moves input to the device, writes output out; between slices only. */
 enum console_event console_poll(struct console *c);
 void console_flush(struct console *c);
 /* The descriptor to wait for when input is wanted, -1: none. */
 int console_fd(const struct console *c);
 /* Can input still arrive? */
 bool console_alive(const struct console *c);
+/* Is there input that the device did not take yet? */
+bool console_pending(const struct console *c);
 bool console_is_tty(const struct console *c);
 /* Is it on the standard streams, which our own messages share? */
 bool console_is_stdio(const struct console *c);

@@ -16,6 +16,7 @@
 #include "devices/ramfb.h"
 #include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_pci.h"
@@ -44,17 +45,56 @@ void machine_make_rtc(struct machine *m, const struct board_row *r)
 /* Rows of the Secure world are seen there only. */
 static u8 spaces(const struct board_row *r) { return r->when & WHEN_EL3 ? 1 << PAS_S : NS_AND_S; }
 
+/* ---- consoles ------------------------------------------------------------------------------- */
+
+static void uart_put(void *arg, u8 byte)
+{
+    struct machine *m = arg;
+    if (m->uart_end)
+        console_put(m->uart_end, byte);
+}
+
+static void hvc_put(void *arg, u8 byte)
+{
+    struct machine *m = arg;
+    if (m->hvc_end)
+        console_put(m->hvc_end, byte);
+}
+
+static unsigned uart_take(void *arg, const u8 *bytes, unsigned n)
+{
+    unsigned room = pl011_room(arg);
+    n = n < room ? n : room;
+    if (n)
+        pl011_input(arg, bytes, n);
+    return n;
+}
+
+static void uart_break(void *arg) { pl011_break(arg); }
+static unsigned hvc_take(void *arg, const u8 *bytes, unsigned n) { return virtio_console_input(arg, bytes, n); }
+
+void machine_attach_consoles(struct machine *m)
+{
+    if (m->uart_end)
+        console_attach(m->uart_end, (struct console_sink){uart_take, uart_break, m->uart});
+    if (m->hvc_end && m->hvc)
+        console_attach(m->hvc_end, (struct console_sink){hvc_take, NULL, m->hvc});
+}
+
+void machine_second_console(struct machine *m, struct console *c)
+{
+    *(m->uart_end ? &m->hvc_end : &m->uart_end) = c;
+    machine_attach_consoles(m);
+}
+
 void machine_make_uart(struct machine *m, const struct board_row *r)
 {
-    bool main_console = !m->uart && m->console;
     struct pl011_config pc = {
-        .id = r->id, .log = &m->log, .clock = &m->clock, .put = main_console ? console_put : NULL, .arg = m->console};
+        .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->uart ? NULL : uart_put, .arg = m};
     struct pl011 *d = pl011_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     bus_map_device(m->bus, spaces(r), r->base, r->size, &d->dev);
     machine_add_device(m, &d->dev);
-    if (main_console)
-        console_attach(m->console, d);
     if (!m->uart)
         m->uart = d;
 }
@@ -386,10 +426,17 @@ static struct virtio *make_share(struct machine *m, const struct config_card *k,
     return virtio_9p_new(&pc);
 }
 
+static struct virtio *make_console(struct machine *m, const char *id, u64 features)
+{
+    struct virtio_console_config vc = {
+        .id = id, .log = &m->log, .clock = &m->clock, .put = hvc_put, .arg = m, .features = features};
+    return m->hvc = virtio_console_new(&vc);
+}
+
 static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share", "nic"};
+    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share", "nic", "hvc"};
     char *id = m->card_names[i];
     u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
     snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
@@ -398,6 +445,7 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_NIC: return make_nic(m, k, id, features, e);
     case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
     case CARD_9P: return make_share(m, k, id, features, e);
+    case CARD_CONSOLE: return make_console(m, id, features);
     case CARD_NVME:
     case CARD_E1000E: break; /* PCI only, no virtio devices */
     }

@@ -322,6 +322,7 @@ struct machine *machine_new(const struct config *c, struct console *console, str
     CHECK(m);
     m->config = c;
     m->console = console;
+    *(config_hvc_main(c) ? &m->hvc_end : &m->uart_end) = console;
     m->quantum = QUANTUM;
     machine_init_button(m);
     m->log = (struct log){.sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN};
@@ -329,6 +330,7 @@ struct machine *machine_new(const struct config *c, struct console *console, str
         machine_free(m);
         return NULL;
     }
+    machine_attach_consoles(m);
     machine_reset(m);
     return m;
 }

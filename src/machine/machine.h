@@ -20,6 +20,7 @@ struct pl061;
 struct semihost;
 struct share;
 struct traplog;
+struct virtio;
 struct blockdev;
 
 /* Why the machine stopped running. */
@@ -83,7 +84,9 @@ struct machine {
     u64 trng;         /* state of the firmware's random numbers */
     const char *psci; /* conduit: "smc", "hvc", NULL: none */
     const struct engine *engine;
-    struct console *console;
+    struct console *console; /* the main one, NULL: none */
+    struct console *uart_end, *hvc_end; /* what leads to the UART and to the virtio console, NULL: nothing */
+    struct virtio *hvc;
     struct traplog *traplog;
 
     /* scheduler */
@@ -110,6 +113,8 @@ struct machine {
  * instruction. console may be NULL. */
 struct machine *machine_new(const struct config *c, struct console *console, struct err *e);
 void machine_free(struct machine *m);
+/* The console that is not the main one, for whichever of UART and virtio console has none yet. */
+void machine_second_console(struct machine *m, struct console *c);
 /* Cold reset of CPUs and devices, then the boot loader again. RAM keeps its other contents. */
 void machine_reset(struct machine *m);
 /* Visits all guest-visible state, RAM included. */
@@ -139,6 +144,7 @@ enum stop machine_run(struct machine *m, u64 budget);
 /* ---- between the parts of the machine's construction ----------------------------------------- */
 
 void machine_add_device(struct machine *m, struct device *d);
+void machine_attach_consoles(struct machine *m);
 void machine_make_rtc(struct machine *m, const struct board_row *r);
 void machine_make_uart(struct machine *m, const struct board_row *r);
 void machine_make_gpio(struct machine *m, const struct board_row *r);

@@ -83,7 +83,7 @@ static bool new_mmio_card(struct config *c, enum card_type type, unsigned index,
     unsigned slot = c->ncards;
     struct config_card *k = slot < BOARD_VIRTIO_SLOTS ? config_card(c, type, index) : NULL;
     if (!k)
-        return err_set(e, STATUS_USAGE, "at most %d disks and network cards", BOARD_VIRTIO_SLOTS);
+        return err_set(e, STATUS_USAGE, "at most %d disks and cards", BOARD_VIRTIO_SLOTS);
     k->slot = slot;
     return true;
 }
@@ -328,6 +328,14 @@ static bool set_trap_log(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+static bool set_console(struct config *c, const char *val, struct err *e)
+{
+    if (c->hvc)
+        return err_set(e, STATUS_USAGE, "at most one --console");
+    c->hvc = val;
+    return new_mmio_card(c, CARD_CONSOLE, 0, e);
+}
+
 /* "on", or what the ID registers say: oas=BITS, stages=1|2|both. */
 static bool set_smmu(struct config *c, const char *val, struct err *e)
 {
@@ -396,6 +404,8 @@ const struct option_row option_rows[] = {
     {"quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet)},
     {"screenshot", 0, OPTION_STRING, "FILE", "Rarely", "write the ramfb screen at the end: .png or .ppm",
      F(screenshot)},
+    {"console", 0, OPTION_CALL, "WHERE", "Rarely", "a virtio console too (hvc0); WHERE as for --serial", 0,
+     set_console},
     {"on-term", 0, OPTION_CALL, "quit|button", "Rarely", "SIGTERM ends, or presses the power button [quit]", 0,
      set_term},
     {"on-panic", 0, OPTION_CALL, "exit|ignore", "Rarely", "when the guest's kernel panics [exit, status 100]", 0,

@@ -252,36 +252,6 @@ static bool opt_net(struct qemu_parse *p, const char *v)
 {
     return strcmp(v, "none") == 0 || USAGE(p, "-net %s is not supported yet", v);
 }
-/* "unix:PATH,server=on,wait=off" and its kin in our spelling (console_open()). */
-static bool opt_serial(struct qemu_parse *p, const char *v)
-{
-    char out[300];
-    bool server = false, wait = true, socket = strncmp(v, "unix:", 5) == 0 || strncmp(v, "tcp:", 4) == 0;
-    if (strcmp(v, "stdio") == 0 || strcmp(v, "mon:stdio") == 0)
-        v = "stdio";
-    else if (strcmp(v, "null") == 0 || strcmp(v, "none") == 0)
-        v = "none";
-    else if (!socket && strcmp(v, "pty") != 0 && strncmp(v, "file:", 5) != 0)
-        return USAGE(p, "-serial %s is not supported; stdio, mon:stdio, null, none, pty, file:, unix: and tcp: are", v);
-    const char *s = v, *where = options_item(p->c, &s);
-    for (const char *item; (item = options_item(p->c, &s));) {
-        char key[40];
-        const char *val = qemu_split(item, key, sizeof key);
-        bool ok = true;
-        if (strcmp(key, "server") == 0)
-            ok = qemu_on_off(p, key, val, &server);
-        else if (strcmp(key, "wait") == 0)
-            ok = qemu_on_off(p, key, val, &wait);
-        else if (strcmp(key, "nowait") == 0)
-            wait = false;
-        else
-            ok = USAGE(p, "-serial property \"%s\" is not known", key);
-        if (!ok)
-            return false;
-    }
-    int n = snprintf(out, sizeof out, "%s%s", where, !socket ? "" : !server ? ",connect" : wait ? "" : ",nowait");
-    return (p->c->serial = config_string(p->c, out, (size_t)n)) != NULL;
-}
 static bool opt_semihosting(struct qemu_parse *p, const char *v)
 {
     (void)v;
@@ -352,7 +322,8 @@ static const struct {
     {"fsdev", true, qemu_opt_fsdev},
     {"net", true, opt_net},
     {"accel", true, opt_accel},
-    {"serial", true, opt_serial},
+    {"serial", true, qemu_opt_serial},
+    {"chardev", true, qemu_opt_chardev},
     {"monitor", true, opt_none},
     {"display", true, opt_none},
     {"vga", true, opt_none},
@@ -401,12 +372,18 @@ bool qemu_parse(struct config *c, int argc, char **argv, struct err *e)
         if (!options[k].fn(&p, options[k].arg ? argv[i] : NULL))
             return false;
     }
+    if (!qemu_serial_end(&p))
+        return false;
     for (unsigned i = 0; i < p.ndevices; i++)
         if (!qemu_device(&p, p.devices[i]))
             return false;
     for (unsigned i = 0; i < p.ndrives; i++)
         if (!p.drives[i].used)
             return err_set(e, STATUS_USAGE, "-drive id=%s is used by no -device", p.drives[i].id ? p.drives[i].id : "");
+    for (unsigned i = 0; i < c->ncards && !c->hvc; i++)
+        if (c->cards[i].type == CARD_CONSOLE)
+            return err_set(e, STATUS_USAGE,
+                           "the virtio-serial device has no port: give -device virtconsole,chardev=ID");
     return true;
 }
 
@@ -424,6 +401,8 @@ void qemu_show_native(const struct config *c)
     word("-i", c->initrd);
     word("-p", c->params);
     word("--dtb", c->dtb);
+    word("--serial", c->serial);
+    word("--console", c->hvc);
     printf(" --cpu %s -c %u -m %lluM --gic %u --el %d", c->cpu, c->cpus, (unsigned long long)(c->mem >> 20), c->gic,
            c->el3   ? 3
            : c->el2 ? 2

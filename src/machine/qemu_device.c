@@ -199,6 +199,8 @@ static const struct {
     {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
     {"e1000e", "netdev", CARD_E1000E, true, bind_net},
     {"nvme", "drive", CARD_NVME, true, bind_drive},
+    {"virtio-serial-device", NULL, CARD_CONSOLE, false, NULL},
+    {"virtio-serial-pci", NULL, CARD_CONSOLE, true, NULL},
     {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
     {"virtio-9p-pci", "fsdev", CARD_9P, true, bind_fsdev},
 };
@@ -206,6 +208,9 @@ static const struct {
 static bool device_card(struct qemu_parse *p, unsigned n, const char *s)
 {
     const char *name = cards[n].name;
+    for (unsigned i = 0; cards[n].type == CARD_CONSOLE && i < p->c->ncards; i++)
+        if (p->c->cards[i].type == CARD_CONSOLE)
+            return USAGE(p, "-device %s: a second virtio-serial device is not supported", name);
     struct config_card *k = config_card(p->c, cards[n].type, 0);
     if (!k || (!cards[n].pci && !p->next_slot))
         return USAGE(p, "too many virtio devices");
@@ -318,9 +323,11 @@ bool qemu_device(struct qemu_parse *p, const char *val)
     for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
         if (strcmp(name, cards[i].name) == 0)
             return device_card(p, i, s);
-    const char *names[ARRAY_LEN(cards) + 3] = {"loader", "guest-loader", "ramfb"};
+    if (strcmp(name, "virtconsole") == 0)
+        return qemu_device_virtconsole(p, s);
+    const char *names[ARRAY_LEN(cards) + 4] = {"loader", "guest-loader", "ramfb", "virtconsole"};
     for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
-        names[i + 3] = cards[i].name;
+        names[i + 4] = cards[i].name;
     USAGE(p, "-device %s is not supported", name);
     return qemu_near_misses(p, "", name, names, ARRAY_LEN(names));
 }

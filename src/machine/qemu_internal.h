@@ -11,6 +11,11 @@ struct qemu_drive {
     u8 format; /* enum disk_format */
 };
 
+struct qemu_chardev {
+    const char *id, *where; /* as console_open() wants it */
+    bool used;
+};
+
 /* The translation under way. */
 struct qemu_parse {
     struct config *c;
@@ -22,6 +27,9 @@ struct qemu_parse {
     unsigned ndevices;
     const char *net_ids[CONFIG_NICS];
     const char *fs_ids[CONFIG_SHARES];
+    struct qemu_chardev chardevs[8];
+    unsigned nchardevs;
+    const char *serial_id; /* of -serial chardev:ID, NULL: none */
     const char *mount_tag; /* of the device that is read now */
 };
 
@@ -39,3 +47,8 @@ bool qemu_opt_drive(struct qemu_parse *p, const char *val);
 bool qemu_opt_netdev(struct qemu_parse *p, const char *val);
 bool qemu_opt_fsdev(struct qemu_parse *p, const char *val);
 bool qemu_device(struct qemu_parse *p, const char *val);
+/* qemu_chardev.c: -serial and -chardev as they come, then what -serial chardev:ID means. */
+bool qemu_opt_serial(struct qemu_parse *p, const char *v);
+bool qemu_opt_chardev(struct qemu_parse *p, const char *val);
+bool qemu_serial_end(struct qemu_parse *p);
+bool qemu_device_virtconsole(struct qemu_parse *p, const char *s);

@@ -233,6 +233,15 @@ static int run_reported(struct machine **m)
     return status;
 }
 
+/* The main console and, when there is a virtio console besides the UART, the other. */
+static bool open_consoles(const struct config *c, struct console **first, struct console **second, struct err *e)
+{
+    const char *serial = c->serial ? c->serial : "stdio";
+    bool hvc = config_hvc_main(c), escapes = c->qemu_status || c->debug;
+    return (*first = console_open(hvc ? c->hvc : serial, escapes, e)) &&
+           (!c->hvc || (*second = console_open(hvc ? serial : c->hvc, false, e)));
+}
+
 int run_config(struct config *c)
 {
     struct err e = {0};
@@ -243,10 +252,10 @@ int run_config(struct config *c)
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(c->engine, "lockstep") == 0)
         return lockstep_run(c);
-    struct console *console = NULL;
+    struct console *console = NULL, *second = NULL;
     struct machine *m = NULL;
     int status = 0;
-    if (c->dry_run || (console = console_open(c->serial ? c->serial : "stdio", c->qemu_status || c->debug, &e)))
+    if (c->dry_run || open_consoles(c, &console, &second, &e))
         m = machine_new(c, console, &e);
     if (!m) {
         run_complain(c, &e);
@@ -254,9 +263,12 @@ int run_config(struct config *c)
     } else if (c->dry_run) {
         memory_map(m);
     } else {
+        if (second)
+            machine_second_console(m, second);
         status = run_reported(&m);
     }
     machine_free(m);
     console_free(console);
+    console_free(second);
     return status;
 }

@@ -14,6 +14,7 @@
 #include "core/check.h"
 #include "cpu/pmu.h"
 #include "devices/pl011.h"
+#include "devices/virtio.h"
 #include "machine/console.h"
 #include "machine/machine.h"
 #include "machine/net.h"
@@ -35,11 +36,14 @@ void machine_stop(struct machine *m, enum stop why)
         slice_end(m->clock.run);
 }
 
+static struct console *console_of(const struct machine *m, unsigned i) { return i ? m->hvc_end : m->uart_end; }
+
 /* What the host wants: input, quitting, signals. */
 static void look_at_host(struct machine *m, int signals)
 {
-    if (m->console)
-        switch (console_poll(m->console)) {
+    struct console *c;
+    for (unsigned i = 0; i < 2; i++)
+        switch ((c = console_of(m, i)) ? console_poll(c) : CONSOLE_NOTHING) {
         case CONSOLE_QUIT: machine_stop(m, STOP_QUIT); break;
         case CONSOLE_MONITOR: machine_stop(m, STOP_MONITOR); break;
         case CONSOLE_OUTPUT_GONE: machine_stop(m, STOP_OUTPUT); break;
@@ -104,9 +108,12 @@ static void host_wait(struct machine *m, u64 ns, int signals)
 {
     struct pollfd p[64] = {{.fd = signals, .events = POLLIN}};
     unsigned n = 1;
-    if (m->console) {
-        console_flush(m->console);
-        p[n++] = (struct pollfd){.fd = console_fd(m->console), .events = POLLIN};
+    for (unsigned i = 0; i < 2; i++) {
+        struct console *c = console_of(m, i);
+        if (!c)
+            continue;
+        console_flush(c);
+        p[n++] = (struct pollfd){.fd = console_fd(c), .events = POLLIN};
     }
     for (unsigned i = 0; i < m->nnets; i++)
         n += network_fds(m->nets[i], p + n, (unsigned)ARRAY_LEN(p) - n);
@@ -149,6 +156,20 @@ static void hold_back(struct machine *m, u64 host, int signals)
     }
 }
 
+/* Would the guest notice input? */
+static bool input_may_come(const struct machine *m)
+{
+    enum { RECEIVE = 1 << 4 | 1 << 6 }; /* interrupts of the UART's receiver and its time-out */
+    return (m->uart_end && console_alive(m->uart_end) && (m->uart->imsc & RECEIVE)) ||
+           (m->hvc_end && console_alive(m->hvc_end) && virtio_running(m->hvc));
+}
+
+/* Input that waits for the guest to make room: that is not seen by waiting for the host. */
+static bool input_pending(const struct machine *m)
+{
+    return (m->uart_end && console_pending(m->uart_end)) || (m->hvc_end && console_pending(m->hvc_end));
+}
+
 /* Every CPU sleeps: time jumps to the next event; with pacing, or when a network may still answer, the
  * host waits meanwhile. */
 static void idle(struct machine *m, int signals)
@@ -156,14 +177,12 @@ static void idle(struct machine *m, int signals)
     u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
     bool net = networks_wait(m);
     if (next == ~0ull) {
-        enum { RECEIVE = 1 << 4 | 1 << 6 }; /* interrupts of the UART's receiver and its time-out */
-        bool input = m->console && console_alive(m->console) && (m->uart->imsc & RECEIVE);
-        bool hope = m->wait_when_stuck || net || input;
+        bool hope = m->wait_when_stuck || net || input_may_come(m);
         if (!hope) {
             machine_stop(m, STOP_STUCK);
             return;
         }
-        host_wait(m, ~0ull, signals);
+        host_wait(m, input_pending(m) ? HOST_LOOK_NS : ~0ull, signals);
         look_at_host(m, signals);
         return;
     }
@@ -262,8 +281,9 @@ enum stop machine_run(struct machine *m, u64 budget)
             machine_reset(m);
         }
     }
-    if (m->console)
-        console_flush(m->console);
+    for (unsigned i = 0; i < 2; i++)
+        if (console_of(m, i))
+            console_flush(console_of(m, i));
     if (signals >= 0) {
         close(signals);
         sigprocmask(SIG_SETMASK, &mask, NULL);
