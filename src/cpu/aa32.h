@@ -56,6 +56,7 @@ enum aa32_imm {
     IMM_T32,      /* T32ExpandImm_C */
     IMM_DECSHIFT, /* DecodeImmShift: i = imm5, x = type; RRX: x = 4 */
     IMM_TB,       /* i = S:imm10:J1:J2:imm11, times 2 */
+    IMM_TBX,      /* the same of BLX: its last bit is 0 */
     IMM_TBC,      /* i = S:imm6:J1:J2:imm11 of a conditional branch */
     IMM_SEXT1,    /* sign-extended, times 2 */
     IMM_BLX,      /* i = imm24:H, times 2 */

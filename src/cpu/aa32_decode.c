@@ -172,6 +172,10 @@ static bool immediate(struct op *o, unsigned rule, u64 i, unsigned width, u32 wo
     }
     case IMM_T32: o->imm = t32_imm(i); return true;
     case IMM_DECSHIFT: shift_imm(o, i); return true;
+    case IMM_TBX:
+        if (i & 1)
+            return false;
+        /* fall through */
     case IMM_TB: { /* I1 = NOT(J1 EOR S) */
         unsigned s = i >> 23 & 1, j1 = i >> 12 & 1, j2 = i >> 11 & 1;
         u64 v = (u64)s << 23 | (u64)(j1 == s) << 22 | (u64)(j2 == s) << 21 | (i >> 13 & 0x3ff) << 11 | (i & 0x7ff);

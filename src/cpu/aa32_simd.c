@@ -12,8 +12,10 @@
 #include "cpu/fp.h"
 
 enum simd_kind {
-    K_ROW, /* not of this file */
-    K_SAME,
+    K_ROW,    /* not of this file */
+    K_SAME,   /* 8 to 32 bits */
+    K_SAME64, /* 64 too */
+    K_PAIR,   /* D registers alone */
     K_SAME_SWAP,
     K_LOGIC,
     K_LOGIC_D,
@@ -125,7 +127,15 @@ static bool make_same(struct making *k, unsigned kind, u32 a, u32 b)
     unsigned size = k->w >> 20 & 3, w = q ? W_Q : W_D;
     u32 qbit = (u32)q << 30;
     switch (kind) {
+    case K_PAIR:
+        if (q)
+            return false;
+        /* fall through */
     case K_SAME:
+        if (size == 3)
+            return false;
+        /* fall through */
+    case K_SAME64:
         if (size == 3)
             qbit = 1u << 30; /* A64 has no 1D form of these; the upper half of the scratch registers is zero */
         return operands(k, w, w, w) && one(k, a | qbit | size << 22);
