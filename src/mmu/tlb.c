@@ -24,6 +24,7 @@ struct tlb {
     u8 next[TLB_SETS], big_next[TLB_BIG_SETS]; /* way to replace next */
     u64 space[TLB_SPACES];                     /* packed struct tlb_space, 0: unused */
     u32 gen[TLB_SPACES];
+    u32 filled[TLB_SPACES]; /* generation at the last fill: another one than gen says that the space is empty */
     u32 agen[TLB_ASIDS];
     /* counts of 4 KiB pieces of blocks up to 64 KiB, 2 MiB, 1 GiB; of 2 MiB pieces of blocks up to 1 GiB */
     u16 filter64k[TLB_FILTER], filter2m[TLB_FILTER], filter1g[TLB_FILTER], big1g[TLB_FILTER];
@@ -87,6 +88,7 @@ void tlb_clear(struct tlb *t)
     memset(t->big_next, 0, sizeof t->big_next);
     memset(t->space, 0, sizeof t->space);
     memset(t->gen, 0, sizeof t->gen);
+    memset(t->filled, 0, sizeof t->filled);
     t->spaces = t->victim = 0;
     t->epoch++;
     empty(t);
@@ -233,6 +235,7 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
     n.flags =
         (u8)((global ? TLB_GLOBAL : 0) | (out->gp ? TLB_GP : 0) | (out->tagged ? TLB_TAGGED : 0) |
              (b->rom ? TLB_ROM : 0) | (attr_is_device(out->attr) || attr_is_device(out->s1_attr) ? TLB_DEVICE : 0));
+    t->filled[space] = t->gen[space];
     struct tlb_entry *e;
     /* the 4 KiB array is looked at first, so nothing there may outlive what is entered now */
     unsigned s = set_of(space, va);
@@ -358,7 +361,7 @@ void tlb_inv_va(struct tlb *t, const struct tlb_scope *s, u64 va, u64 size, bool
 {
     va &= ~0xfffull;
     for (unsigned i = 0; i < t->spaces; i++) {
-        if (!in_scope(t->space[i], s))
+        if (!in_scope(t->space[i], s) || t->filled[i] != t->gen[i])
             continue;
         struct inv v = {i, va, va + (size - 1), any_asid, asid};
         if (size > 256 * 4096u) {
@@ -384,6 +387,7 @@ void tlb_state(struct tlb *t, struct snap *s)
     SNAP(s, t, big_next);
     SNAP(s, t, space);
     SNAP(s, t, gen);
+    SNAP(s, t, filled);
     SNAP(s, t, agen);
     SNAP(s, t, filter64k);
     SNAP(s, t, filter2m);
