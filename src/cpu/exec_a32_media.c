@@ -127,7 +127,7 @@ EXEC(a32_usada8)
 
 static u32 sat_signed(struct cpu *c, s64 v, unsigned n)
 {
-    s64 max = (1ll << (n - 1)) - 1;
+    s64 max = (s64)ones(n - 1);
     if (v > max || v < -max - 1) {
         c->ps.q = true;
         v = v > max ? max : -max - 1;
@@ -136,7 +136,7 @@ static u32 sat_signed(struct cpu *c, s64 v, unsigned n)
 }
 static u32 sat_unsigned(struct cpu *c, s64 v, unsigned n)
 {
-    s64 max = (1ll << n) - 1;
+    s64 max = (s64)ones(n);
     if (v > max || v < 0) {
         c->ps.q = true;
         v = v > max ? max : 0;

@@ -229,7 +229,7 @@ EXEC(a32_vcvt_fixed)
 
 EXEC(a32_vmov_s) /* y: to the general register */
 {
-    u32 *s = s_reg(c, (o->imm >> 16 & 15) << 1 | (o->imm >> 7 & 1));
+    u32 *s = s_reg(c, (unsigned)((o->imm >> 16 & 15) << 1 | (o->imm >> 7 & 1)));
     FP_CHECK(c, false);
     if (o->y)
         c->x[o->rd] = *s;
@@ -294,7 +294,7 @@ EXEC(a32_vdup)
 
 EXEC(a32_vmov_ss)
 {
-    unsigned m = (o->imm & 15) << 1 | (o->imm >> 5 & 1);
+    unsigned m = (unsigned)((o->imm & 15) << 1 | (o->imm >> 5 & 1));
     FP_CHECK(c, false);
     if (m == 31)
         return exc_undefined(c);

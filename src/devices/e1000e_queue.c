@@ -201,7 +201,7 @@ static void transmit_queue(struct e1000e *n, unsigned q)
         if (d[11] & CMD_RS) {
             d[12] |= STATUS_DD;
             (void)dma_write(&n->fn.dma, at + 12, d + 12, 1);
-            causes |= CAUSE_TXDW | CAUSE_TXQ0 << q;
+            causes |= CAUSE_TXDW | (u32)CAUSE_TXQ0 << q;
         }
         *g.head = (*g.head + 1) % g.size;
     }

@@ -14,7 +14,7 @@ enum verdict { GO, ABORT, RAZ_WI };
 static bool table_read(void *arg, struct pa pa, u64 *val)
 {
     struct request *q = arg;
-    struct txn t = {.space = pa_space(pa), .cpu = TXN_DMA, .privileged = true};
+    struct txn t = {.space = (u8)pa_space(pa), .cpu = TXN_DMA, .privileged = true};
     q->fetch = pa_addr(pa);
     return bus_read(q->s->cfg.bus, &t, pa_addr(pa), val, 8) == BUS_OK;
 }
@@ -22,7 +22,7 @@ static bool table_read(void *arg, struct pa pa, u64 *val)
 static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
 {
     struct request *q = arg;
-    struct txn t = {.space = pa_space(pa), .cpu = TXN_DMA, .privileged = true};
+    struct txn t = {.space = (u8)pa_space(pa), .cpu = TXN_DMA, .privileged = true};
     if (!table_read(arg, pa, seen))
         return false;
     return *seen != old || bus_write(q->s->cfg.bus, &t, pa_addr(pa), &want, 8) == BUS_OK;
