@@ -28,7 +28,7 @@ static u64 descriptor(struct input *in)
 static void structures(struct rig *r, struct input *in)
 {
     u8 config = 4 | (in8(in) & 3), tg = in8(in), more = in8(in);
-    u64 ste[8] = {1 | config << 1 | CDS | (u64)(more & 3) << 59 | (u64)(more >> 2 & 3) << 4, more >> 4 & 3,
+    u64 ste[8] = {1u | (u64)config << 1 | CDS | (u64)(more & 3) << 59 | (u64)(more >> 2 & 3) << 4, more >> 4 & 3,
                   (u64)(more >> 6) | 24ull << 32 | 1ull << 38 | (u64)(tg & 3) << 46 | 5ull << 48 | 1ull << 51 |
                       1ull << 58,
                   TABLES + 0x2000};
