@@ -55,7 +55,8 @@ static bool op(struct rig *r, unsigned op, struct input *in)
     case 7: command(g, 1, in); return true;
     case 8: {
         unsigned q = in8(in) & 1;
-        memcpy(e, in->p, in_bytes(in, 64, &p));
+        size_t n = in_bytes(in, sizeof e, &p);
+        memcpy(e, p, n);
         submit(g, q, e);
         return true;
     }

@@ -31,6 +31,8 @@ static bool qemu(const char *line)
     for (char *p = strtok(buf, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
     e = (struct err){0};
+    config_free(&c);
+    config_defaults(&c);
     return qemu_parse(&c, argc, argv, &e);
 }
 
