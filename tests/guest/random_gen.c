@@ -579,7 +579,8 @@ static void figures(struct gen *g)
             rows += class_of[i] == c && g->row_seen[i];
             of += class_of[i] == c && there;
         }
-        qsort(g->words[c], g->word_count[c], sizeof(u32), by_value);
+        if (g->word_count[c])
+            qsort(g->words[c], g->word_count[c], sizeof(u32), by_value);
         for (unsigned i = 0; i < g->word_count[c]; i++)
             distinct += i == 0 || g->words[c][i] != g->words[c][i - 1];
         printf("%-24s %4u of %4u %11u %16llu\n", class_name[c], rows, of, distinct, (unsigned long long)g->executed[c]);
