@@ -71,10 +71,10 @@ struct vcpu {
 #define R(name) u64 name;
     EL1_REGISTERS(R)
 #undef R
-    u64 hcr;                                   /* HCR_EL2 while it runs: what is trapped, and HCR_EL2.VI */
-    u64 vttbr;                                 /* its stage-2 tables and VMID */
-    u64 cntvoff;                               /* its counter began to count here */
-    u64 ich_lr0, ich_lr1, ich_vmcr, ich_ap1r0; /* its virtual CPU interface */
+    u64 hcr;                                              /* HCR_EL2 while it runs: what is trapped, and HCR_EL2.VI */
+    u64 vttbr;                                            /* its stage-2 tables and VMID */
+    u64 cntvoff;                                          /* its counter began to count here */
+    u64 ich_lr0, ich_lr1, ich_vmcr, ich_ap0r0, ich_ap1r0; /* its virtual CPU interface */
     bool timer_active; /* its timer's physical interrupt is acknowledged and not yet deactivated */
 
     const char *name;

@@ -28,6 +28,7 @@ bool secure;
  *   TWI            WFI: another guest may use the time
  *   TSC            SMC: the firmware is ours to talk to
  *   TID3           reads of ID registers: we say what the guest's CPU can do
+ *   TERR           the error records are the machine's
  *   RW             EL1 is AArch64
  *   SWIO FB BSU    cache and TLB maintenance keeps its effect if a guest moves between CPUs */
 enum {
@@ -42,7 +43,8 @@ enum {
     HCR_TID3 = 1 << 18,
     HCR_TSC = 1 << 19,
 };
-#define HCR_RW bit(31)
+#define HCR_RW   bit(31)
+#define HCR_TERR bit(36)
 
 enum {
     PSTATE_EL1H_MASKED = 0x3c5,   /* EL1 with its own stack pointer, interrupts masked */
@@ -50,6 +52,10 @@ enum {
     SLICES_PER_SECOND = 1000,
     CPTR_TFP = 1 << 10, /* floating point traps */
     CPTR_RES1 = 0x33ff,
+    /* MDCR_EL2: breakpoints and event counters exist once, and a guest's would go on in the next one. What is neither
+     * trapped nor exchanged is a way for one guest to reach another. */
+    MDCR_HPMN = 0x1f, /* how many counters EL1 has: as it was */
+    MDCR_TRAPS = 1 << 11 | 1 << 10 | 1 << 9 | 1 << 6 | 1 << 5, /* TDRA TDOSA TDA TPM TPMCR */
 };
 
 /* ---- creation ---------------------------------------------------------------------------------- */
@@ -84,7 +90,8 @@ static struct vcpu *create(unsigned index, const struct program *p)
         *to++ = *from++;
     v->vttbr = tables_guest(index, v->ram, v->ram_size);
     v->hcr =
-        HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_RW;
+        HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_RW |
+        HCR_TERR;
     v->pc = p->entry;
     v->pstate = PSTATE_EL1H_MASKED;
     v->sctlr_el1 = SCTLR_EL1_RESET;
@@ -108,6 +115,7 @@ struct vcpu *boot(u64 demo)
     tables_own();
     gic_init();
     write_reg(cptr_el2, CPTR_RES1 | CPTR_TFP);
+    write_reg(mdcr_el2, (read_reg(mdcr_el2) & MDCR_HPMN) | MDCR_TRAPS);
     write_reg(vpidr_el2, read_reg(midr_el1)); /* what the guest reads as its CPU's type and number */
     write_reg(vmpidr_el2, bit(31));
     write_reg(cnthctl_el2, 1); /* guests may read the physical counter; its timer is not for them */
@@ -152,9 +160,9 @@ void load(struct vcpu *v)
 
 /* ---- who runs ---------------------------------------------------------------------------------- */
 
-static bool runnable(const struct vcpu *v)
+static bool runnable(const struct vcpu *v, u64 now)
 {
-    return !v->off && (!v->waiting || virq_pending(v) || timer_deadline(v) <= timer_now());
+    return !v->off && (!v->waiting || virq_pending(v) || timer_deadline(v) <= now);
 }
 
 /* Goodbye: how often each guest needed us, and why. */
@@ -170,28 +178,30 @@ static void end(void)
 }
 
 /* Round robin. The hypervisor's timer is armed for the end of the slice, or for the moment when a sleeping guest's
- * own timer fires: its virtual timer cannot tell us, because the registers hold the running guest's. */
+ * own timer fires: its virtual timer cannot tell us, because the registers hold the running guest's. One look at the
+ * counter decides both who runs and what comes next: a deadline between two looks would be forgotten for a slice. */
 struct vcpu *schedule(struct vcpu *v)
 {
     save(v);
     for (;;) {
         bool alive = false;
-        u64 next = timer_now() + read_reg(cntfrq_el0) / SLICES_PER_SECOND, wake = ~0ull;
+        u64 now = timer_now(), next = now + read_reg(cntfrq_el0) / SLICES_PER_SECOND, wake = ~0ull;
         for (unsigned i = 0; i < GUESTS; i++) {
             alive |= !vcpus[i].off;
-            if (!vcpus[i].off && vcpus[i].waiting && timer_deadline(&vcpus[i]) < wake)
-                wake = timer_deadline(&vcpus[i]);
+            u64 deadline = timer_deadline(&vcpus[i]);
+            if (!vcpus[i].off && vcpus[i].waiting && deadline > now && deadline < wake)
+                wake = deadline;
         }
         if (!alive)
             end();
         for (unsigned i = 1; i <= GUESTS; i++) {
             struct vcpu *n = &vcpus[(unsigned)(v - vcpus + i) % GUESTS];
-            if (!runnable(n))
+            if (!runnable(n, now))
                 continue;
             n->waiting = false;
             load(n);
-            timer_arm(wake > timer_now() && wake < next ? wake : next);
-            if (n->nested && nested_deadline() > timer_now())
+            timer_arm(wake < next ? wake : next);
+            if (n->nested && nested_deadline() > now)
                 timer_arm_before(nested_deadline());
             return n;
         }

@@ -16,7 +16,8 @@
 #define HCR_NV2 bit(45)
 #define HCR_VI  bit(7)
 
-enum { VTTBR_EL2 = 0x020, CNTVOFF_EL2 = 0x060, HCR_EL2 = 0x078, ICH_LR0 = 0x400, ICH_AP1R0 = 0x4a0, ICH_VMCR = 0x4c8 };
+enum { VTTBR_EL2 = 0x020, CNTVOFF_EL2 = 0x060, HCR_EL2 = 0x078 };
+enum { ICH_LR0 = 0x400, ICH_AP0R0 = 0x480, ICH_AP1R0 = 0x4a0, ICH_VMCR = 0x4c8 };
 /* The inner guest's registers: where they are in the page. */
 // clang-format off
 #define PAGE_REGISTERS(R) \
@@ -24,7 +25,8 @@ enum { VTTBR_EL2 = 0x020, CNTVOFF_EL2 = 0x060, HCR_EL2 = 0x078, ICH_LR0 = 0x400,
     R(tcr_el1, 0x120) R(mair_el1, 0x140) R(amair_el1, 0x148) R(vbar_el1, 0x250) R(elr_el1, 0x230) \
     R(spsr_el1, 0x160) R(esr_el1, 0x138) R(far_el1, 0x220) R(afsr0_el1, 0x128) R(afsr1_el1, 0x130) \
     R(contextidr_el1, 0x108) R(sp_el1, 0x240) R(cntv_cval_el0, 0x168) R(cntv_ctl_el0, 0x170) \
-    R(ich_lr0, ICH_LR0) R(ich_ap1r0, ICH_AP1R0) R(ich_vmcr, ICH_VMCR)
+    R(ich_lr0, ICH_LR0) R(ich_ap0r0, ICH_AP0R0) R(ich_ap1r0, ICH_AP1R0) \
+    R(ich_vmcr, ICH_VMCR)
 // clang-format on
 
 enum { SHADOWS = 2, VMID_SHADOW = 8, BLOCK_SIZE = 1 << 21 };
@@ -215,6 +217,10 @@ static bool system_register(struct vcpu *v, u64 esr)
             return false;
         *(field(esr, 19, 17) == 1 ? &timer_ctl : &timer_cval) = value;
         timer_arm_before(nested_deadline());
+        return true;
+    case REG(3, 4, 1, 1, 1): /* MDCR_EL2: its guest is trapped by ours anyway */
+        if (read && target != 31)
+            v->x[target] = 0;
         return true;
     case REG(3, 4, 6, 0, 4): /* HPFAR_EL2 */
         if (target != 31)

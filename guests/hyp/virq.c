@@ -106,6 +106,7 @@ void virq_save(struct vcpu *v)
     v->ich_lr0 = read_reg(ich_lr0_el2);
     v->ich_lr1 = read_reg(ich_lr1_el2); /* nested.c */
     v->ich_vmcr = read_reg(ich_vmcr_el2);
+    v->ich_ap0r0 = read_reg(ich_ap0r0_el2); /* a guest can write it, though it uses group 1 alone */
     v->ich_ap1r0 = read_reg(ich_ap1r0_el2);
     v->timer_active = *mmio32(GICR + GICR_ISACTIVER0) & bit(PPI_VIRTUAL_TIMER);
     write_reg(ich_hcr_el2, 0);
@@ -118,6 +119,7 @@ void virq_load(struct vcpu *v)
     write_reg(ich_lr0_el2, v->ich_lr0);
     write_reg(ich_lr1_el2, v->ich_lr1);
     write_reg(ich_vmcr_el2, v->ich_vmcr);
+    write_reg(ich_ap0r0_el2, v->ich_ap0r0);
     write_reg(ich_ap1r0_el2, v->ich_ap1r0);
     write_reg(ich_hcr_el2, v->by_list_register ? ICH_HCR_EN : 0);
 }
