@@ -396,6 +396,8 @@ struct pci_fn *e1000e_new(const struct e1000e_config *cfg, struct nic **nic)
     pci_add_bar(&n->fn, BAR_IO, PCI_BAR_IO, 32);
     pci_add_bar(&n->fn, BAR_MSIX, PCI_BAR_MEM32, 0x4000);
     pci_add_msix(&n->fn, BAR_MSIX, 0, MSIX_PBA, VECTORS);
+    pci_add_msi(&n->fn, 1, false);
+    pci_add_express(&n->fn, PCI_ENDPOINT, false);
     snprintf(n->event_name, sizeof n->event_name, "%s-transmit", cfg->id);
     n->transmit = (struct event){.fire = transmit, .arg = n, .name = n->event_name};
     reset(&n->fn);

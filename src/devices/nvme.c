@@ -383,6 +383,7 @@ struct pci_fn *nvme_new(const struct nvme_config *cfg)
     pci_init(&n->fn, &ops, cfg->id, cfg->log, &ids, true);
     pci_add_bar(&n->fn, 0, PCI_BAR_MEM64, 0x4000);
     pci_add_msix(&n->fn, 0, MSIX_TABLE, MSIX_PBA, NVME_QUEUES);
+    pci_add_express(&n->fn, PCI_ENDPOINT, true);
     snprintf(n->event_name, sizeof n->event_name, "%s-done", cfg->id);
     n->done = (struct event){.fire = done, .arg = n, .name = n->event_name};
     reset(&n->fn);

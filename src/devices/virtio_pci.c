@@ -443,6 +443,7 @@ struct pci_fn *virtio_pci_new(const struct virtio_pci_config *cfg)
     add_cap(p, CFG_DEVICE, AT_DEVICE, p->v->class->config_size ? p->v->class->config_size : 4);
     add_cap(p, CFG_ISR, AT_ISR, 4);
     add_cap(p, CFG_COMMON, AT_COMMON, C_SIZE);
+    pci_add_express(&p->fn, PCI_ENDPOINT, true);
     virtio_attach(p->v, p->v->features & VIRTIO_F_ACCESS_PLATFORM ? &p->fn.dma : &p->fn.direct, interrupt, p);
     reset(&p->fn);
     return &p->fn;

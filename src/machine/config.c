@@ -157,7 +157,7 @@ bool config_finish(struct config *c, struct err *e)
         c->mem = 512ull * MIB;
     if (!c->qemu_status && (c->semihosting_dir || c->semihosting_args))
         c->semihosting = true;
-    if (!check_machine(c, e))
+    if (!check_machine(c, e) || !config_find_buses(c, e))
         return false;
     if ((c->jit_stats || c->perf_map || c->jit_dump) && strcmp(c->engine, "jit") != 0)
         return err_set(e, STATUS_USAGE, "--jit-stats, --perf-map and --jit-dump look at --engine jit, not at %s",

@@ -34,7 +34,19 @@ struct config_share {
 };
 
 /* Where a virtio or NVMe device sits; in the order of the command line, which gives PCI device numbers. */
-enum card_type { CARD_DISK, CARD_NIC, CARD_RNG, CARD_NVME, CARD_9P, CARD_E1000E, CARD_CONSOLE };
+enum card_type {
+    CARD_DISK,
+    CARD_NIC,
+    CARD_RNG,
+    CARD_NVME,
+    CARD_9P,
+    CARD_E1000E,
+    CARD_CONSOLE,
+    CARD_ROOT_PORT,
+    CARD_UPSTREAM,
+    CARD_DOWNSTREAM,
+    CARD_TESTDEV,
+};
 struct config_card {
     u8 type;            /* enum card_type */
     bool pci;           /* a PCI function, else a virtio-mmio transport */
@@ -42,7 +54,13 @@ struct config_card {
     bool modern;        /* PCI: no legacy interface */
     unsigned index;     /* into disks or nics */
     const char *serial; /* of a disk, NULL: none given */
-    unsigned slot;      /* transport, or PCI device number (0: the first free one) */
+    unsigned slot;      /* transport, or PCI device number */
+    unsigned function;  /* of that device */
+    bool placed;        /* PCI: at slot and function; else at the first device number that is free */
+    const char *id;     /* that others name it by, NULL: none */
+    const char *bus;    /* the port it is behind, NULL: the root bus */
+    unsigned behind;    /* that port's card + 1, 0: the root bus; set by config_finish() */
+    unsigned physical;  /* a port's slot number */
 };
 
 /* A file put at a fixed address. */
@@ -145,6 +163,21 @@ const char *config_string(struct config *c, const char *s, size_t n);
 bool config_hvc_main(const struct config *c);
 /* Adds a card; NULL: too many. */
 struct config_card *config_card(struct config *c, enum card_type type, unsigned index);
+/* Makes it a PCI function of this type, at the first free place. */
+void config_onto_pci(struct config_card *k, enum card_type type);
+/* "DEVICE" or "DEVICE.FUNCTION", the device in this base. */
+bool config_place(struct config_card *k, const char *s, int base);
+/* What --device takes. */
+enum { CONFIG_DEVICE_TYPES = 5 };
+extern const struct config_device_type {
+    const char *name;
+    u8 type; /* enum card_type */
+    const char *summary;
+} config_device_types[CONFIG_DEVICE_TYPES];
+/* Is it a port of PCI Express, which others can be behind? */
+bool config_is_port(const struct config_card *k);
+/* Finds the ports that cards are behind; refuses trees that cannot be. */
+bool config_find_buses(struct config *c, struct err *e);
 /* Chooses what was left open and refuses what can be refused before files are opened: ranges and
  * combinations. */
 bool config_finish(struct config *c, struct err *e);

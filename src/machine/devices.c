@@ -436,7 +436,8 @@ static struct virtio *make_console(struct machine *m, const char *id, u64 featur
 static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    static const char *const names[] = {"disk", "nic", "rng", "nvme", "share", "nic", "hvc"};
+    static const char *const names[] = {"disk", "nic",  "rng",  "nvme", "share", "nic",
+                                        "hvc",  "port", "port", "port", "test"};
     char *id = m->card_names[i];
     u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
     snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
@@ -447,6 +448,10 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_9P: return make_share(m, k, id, features, e);
     case CARD_CONSOLE: return make_console(m, id, features);
     case CARD_NVME:
+    case CARD_ROOT_PORT:
+    case CARD_UPSTREAM:
+    case CARD_DOWNSTREAM:
+    case CARD_TESTDEV:
     case CARD_E1000E: break; /* PCI only, no virtio devices */
     }
     return NULL;
@@ -484,6 +489,40 @@ static struct pci_fn *make_virtio_pci(struct machine *m, unsigned i, struct err 
     struct virtio_pci_config vc = {
         .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !m->config->cards[i].modern};
     return v ? virtio_pci_new(&vc) : NULL;
+}
+
+static struct pci_fn *make_port(struct machine *m, unsigned i)
+{
+    const struct config_card *k = &m->config->cards[i];
+    snprintf(m->card_names[i], sizeof m->card_names[i], "port%u", i);
+    struct pci_bridge_config bc = {.id = m->card_names[i],
+                                   .log = &m->log,
+                                   .type = k->type == CARD_ROOT_PORT  ? PCI_ROOT_PORT
+                                           : k->type == CARD_UPSTREAM ? PCI_UPSTREAM
+                                                                      : PCI_DOWNSTREAM,
+                                   .port = (u8)i,
+                                   .slot = (u16)(k->physical ? k->physical : i + 1)};
+    return pci_bridge_new(&bc);
+}
+
+static struct pci_fn *make_function(struct machine *m, unsigned i, struct err *e)
+{
+    switch ((enum card_type)m->config->cards[i].type) {
+    case CARD_NVME: return make_nvme(m, i, e);
+    case CARD_E1000E: return make_e1000e(m, i, e);
+    case CARD_ROOT_PORT:
+    case CARD_UPSTREAM:
+    case CARD_DOWNSTREAM: return make_port(m, i);
+    case CARD_TESTDEV:
+        snprintf(m->card_names[i], sizeof m->card_names[i], "test%u", i);
+        return pci_testdev_new(m->card_names[i], &m->log);
+    case CARD_DISK:
+    case CARD_NIC:
+    case CARD_RNG:
+    case CARD_9P:
+    case CARD_CONSOLE: break;
+    }
+    return make_virtio_pci(m, i, e);
 }
 
 /* It comes before the host bridge, whose DMA it translates. */
@@ -525,17 +564,19 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
         m->pci->intx[i] = gic_spi_input(m->gic, (unsigned)r->spi + i);
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &m->pci->ecam);
     machine_add_device(m, &m->pci->ecam);
+    struct pci_fn *made[CONFIG_CARDS] = {0};
     for (unsigned i = 0; i < c->ncards; i++) {
-        if (!c->cards[i].pci)
+        const struct config_card *k = &c->cards[i];
+        if (!k->pci)
             continue;
-        struct pci_fn *f = c->cards[i].type == CARD_NVME     ? make_nvme(m, i, e)
-                           : c->cards[i].type == CARD_E1000E ? make_e1000e(m, i, e)
-                                                             : make_virtio_pci(m, i, e);
-        if (!f)
+        struct pci_fn *port = k->behind ? made[k->behind - 1] : NULL;
+        if (!(made[i] = make_function(m, i, e)))
             return false;
-        if (!pci_plug(m->pci, f, c->cards[i].slot))
-            return err_set(e, STATUS_USAGE, "PCI device number %u for %s is taken or out of range (1 to %d)",
-                           c->cards[i].slot, m->card_names[i], PCI_SLOTS - 1);
+        if (!pci_plug_at(m->pci, port, made[i], k->placed ? k->slot << 3 | k->function : (unsigned)PCI_ANY)) {
+            pci_unplugged(made[i]);
+            return err_set(e, STATUS_USAGE, "%s: no place at PCI device number %u.%u of %s", m->card_names[i], k->slot,
+                           k->function, k->behind ? k->bus : "the root bus");
+        }
     }
     return true;
 }

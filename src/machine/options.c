@@ -95,6 +95,9 @@ static bool set_net(struct config *c, const char *val, struct err *e)
         return err_set(e, STATUS_USAGE, "at most %d --net", CONFIG_NICS);
     struct config_nic *n = &c->nics[c->nnics];
     *n = (struct config_nic){0};
+    if (!new_mmio_card(c, CARD_NIC, c->nnics++, e))
+        return false;
+    struct config_card *k = &c->cards[c->ncards - 1];
     for (const char *item, *v; (item = options_item(c, &val));) {
         if (strcmp(item, "none") == 0)
             n->user = false;
@@ -104,7 +107,12 @@ static bool set_net(struct config *c, const char *val, struct err *e)
             n->restricted = true;
         else if ((v = options_value(item, "fwd")) && n->nforwards < CONFIG_FORWARDS)
             n->forwards[n->nforwards++] = v;
-        else if ((v = options_value(item, "pcap")))
+        else if (strcmp(item, "e1000e") == 0)
+            config_onto_pci(k, CARD_E1000E);
+        else if ((v = options_value(item, "bus"))) {
+            config_onto_pci(k, k->type);
+            k->bus = v;
+        } else if ((v = options_value(item, "pcap")))
             n->pcap = v;
         else if ((v = options_value(item, "tap")))
             n->tap = v;
@@ -116,11 +124,11 @@ static bool set_net(struct config *c, const char *val, struct err *e)
         } else {
             return err_set(e, STATUS_USAGE,
                            "--net has no item \"%s\"; they are user, none, tap=NAME, listen=ADDRESS, "
-                           "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE",
+                           "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE, e1000e, bus=PORT",
                            item);
         }
     }
-    return new_mmio_card(c, CARD_NIC, c->nnics++, e);
+    return true;
 }
 
 static bool set_share(struct config *c, const char *val, struct err *e)
@@ -151,8 +159,11 @@ static bool disk_item(struct config_disk *d, struct config_card *k, const char *
     else if (strcmp(item, "ro") == 0)
         d->read_only = true;
     else if (strcmp(item, "nvme") == 0)
-        *k = (struct config_card){.type = CARD_NVME, .pci = true, .index = k->index, .serial = k->serial};
-    else if ((v = options_value(item, "overlay")))
+        config_onto_pci(k, CARD_NVME);
+    else if ((v = options_value(item, "bus"))) {
+        config_onto_pci(k, k->type);
+        k->bus = v;
+    } else if ((v = options_value(item, "overlay")))
         d->overlay = v;
     else if ((v = options_value(item, "serial")))
         k->serial = v;
@@ -176,10 +187,12 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
         if (!d->path)
             d->path = item;
         else if (!disk_item(d, k, item))
-            return err_set(e, STATUS_USAGE,
-                           "-d %s: \"%s\" is not one of rw (write changes to the file), overlay=FILE (keep them in a "
-                           "qcow2 file), ro (the guest sees a write-protected disk), nvme, serial=TEXT, log=FILE",
-                           d->path, item);
+            return err_set(
+                e, STATUS_USAGE,
+                "-d %s: \"%s\" is not one of rw (write changes to the file), overlay=FILE (keep them in a "
+                "qcow2 file), ro (the guest sees a write-protected disk), nvme, bus=PORT (PCI, behind that port), "
+                "serial=TEXT, log=FILE",
+                d->path, item);
     }
     if (d->rw + d->read_only + (d->overlay != NULL) > 1)
         return err_set(e, STATUS_USAGE, "-d %s: rw, ro and overlay exclude each other", d->path);
@@ -357,15 +370,55 @@ static bool set_smmu(struct config *c, const char *val, struct err *e)
     return true;
 }
 
+/* "root-port,id=rp1", "rng,bus=rp1", ...: a function of PCI. */
+static bool set_device(struct config *c, const char *val, struct err *e)
+{
+    const char *names[CONFIG_DEVICE_TYPES], *name = options_item(c, &val);
+    unsigned type = 0;
+    for (unsigned i = 0; i < CONFIG_DEVICE_TYPES; i++)
+        names[i] = config_device_types[i].name;
+    while (name && type < CONFIG_DEVICE_TYPES && strcmp(name, names[type]) != 0)
+        type++;
+    if (!name || type == CONFIG_DEVICE_TYPES) {
+        const char *near = name ? err_nearest(name, names, CONFIG_DEVICE_TYPES) : NULL;
+        err_set(e, STATUS_USAGE, "--device %s: there is no such device", name ? name : "");
+        if (near)
+            err_more(e, "; did you mean %s?", near);
+        err_more(e, "\n  there are");
+        for (unsigned i = 0; i < CONFIG_DEVICE_TYPES; i++)
+            err_more(e, " %s", names[i]);
+        return false;
+    }
+    struct config_card *k = config_card(c, config_device_types[type].type, c->ncards);
+    if (!k)
+        return err_set(e, STATUS_USAGE, "at most %d disks and cards", CONFIG_CARDS);
+    config_onto_pci(k, k->type);
+    for (const char *item, *v; (item = options_item(c, &val));) {
+        if ((v = options_value(item, "id")))
+            k->id = v;
+        else if ((v = options_value(item, "bus")))
+            k->bus = v;
+        else if (!(v = options_value(item, "slot")) || !config_place(k, v, 10))
+            return err_set(e, STATUS_USAGE,
+                           "--device %s: \"%s\" is not one of id=NAME, bus=PORT and slot=NUMBER (1 to 31, or "
+                           "NUMBER.FUNCTION)",
+                           name, item);
+    }
+    return true;
+}
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 #define F(f) offsetof(struct config, f), NULL
 const struct option_row option_rows[] = {
     {"initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd)},
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
-    {"disk", 'd', OPTION_CALL, "FILE[,rw|,..]", "What runs", "disk; changes discarded without rw or overlay=F; nvme", 0,
-     set_disk},
-    {"net", 0, OPTION_CALL, "user|tap=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=FILE", 0, set_net},
+    {"disk", 'd', OPTION_CALL, "FILE[,rw|,..]", "What runs",
+     "disk; changes discarded without rw or overlay=F; nvme bus=", 0, set_disk},
+    {"net", 0, OPTION_CALL, "user|tap=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=F e1000e bus=", 0,
+     set_net},
+    {"device", 0, OPTION_CALL, "TYPE[,id=,bus=]", "What runs", "PCI device or port; slot=N; elara list devices", 0,
+     set_device},
     {"share", 0, OPTION_CALL, "DIR[,tag=T][,ro]", "What runs", "host directory: mount -t 9p -o trans=virtio T", 0,
      set_share},
     {"load", 0, OPTION_CALL, "FILE[@ADDR]", "What runs", "put a file at an address (ELF: where it says)", 0, set_load},

@@ -125,10 +125,22 @@ static bool device_guest_loader(struct qemu_parse *p, const char *s)
 /* Properties that all virtio devices share. */
 static bool card_property(struct qemu_parse *p, struct config_card *k, const char *name, const char *key, const char *v)
 {
-    u64 slot;
-    char hex[32];
-    if (strcmp(key, "id") == 0 || strcmp(key, "bus") == 0)
+    u64 n;
+    bool on;
+    if (strcmp(key, "id") == 0)
+        return (k->id = v) != NULL;
+    if (strcmp(key, "bus") == 0) {
+        k->bus = k->pci ? v : NULL;
         return true;
+    }
+    if (k->pci && strcmp(key, "multifunction") == 0) /* a matter of where the others are */
+        return qemu_on_off(p, key, v, &on);
+    if (config_is_port(k) && (strcmp(key, "chassis") == 0 || strcmp(key, "port") == 0 || strcmp(key, "slot") == 0)) {
+        if (!err_parse_size(v, &n) || n > 255)
+            return USAGE(p, "-device %s: %s=%s is no number up to 255", name, key, v);
+        k->physical = key[0] == 's' ? (unsigned)n : k->physical;
+        return true;
+    }
     if (strcmp(key, "serial") == 0 && (k->type == CARD_DISK || k->type == CARD_NVME))
         return (k->serial = v) != NULL;
     if (strcmp(key, "mount_tag") == 0 && k->type == CARD_9P)
@@ -141,11 +153,7 @@ static bool card_property(struct qemu_parse *p, struct config_card *k, const cha
         return true; /* there are no option ROMs */
     if (!k->pci || strcmp(key, "addr") != 0)
         return USAGE(p, "-device %s: property \"%s\" is not supported yet", name, key);
-    snprintf(hex, sizeof hex, "0x%s", v + (strncmp(v, "0x", 2) == 0 ? 2 : 0));
-    if (!err_parse_size(hex, &slot) || slot < 1 || slot > 31)
-        return USAGE(p, "-device %s: addr=%s is no device number", name, v);
-    k->slot = (unsigned)slot;
-    return true;
+    return config_place(k, v, 16) || USAGE(p, "-device %s: addr=%s is no device number", name, v);
 }
 
 static bool bind_drive(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
@@ -199,6 +207,10 @@ static const struct {
     {"virtio-rng-pci", NULL, CARD_RNG, true, NULL},
     {"e1000e", "netdev", CARD_E1000E, true, bind_net},
     {"nvme", "drive", CARD_NVME, true, bind_drive},
+    {"pcie-root-port", NULL, CARD_ROOT_PORT, true, NULL},
+    {"x3130-upstream", NULL, CARD_UPSTREAM, true, NULL},
+    {"xio3130-downstream", NULL, CARD_DOWNSTREAM, true, NULL},
+    {"pci-testdev", NULL, CARD_TESTDEV, true, NULL},
     {"virtio-serial-device", NULL, CARD_CONSOLE, false, NULL},
     {"virtio-serial-pci", NULL, CARD_CONSOLE, true, NULL},
     {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
@@ -211,11 +223,12 @@ static bool device_card(struct qemu_parse *p, unsigned n, const char *s)
     for (unsigned i = 0; cards[n].type == CARD_CONSOLE && i < p->c->ncards; i++)
         if (p->c->cards[i].type == CARD_CONSOLE)
             return USAGE(p, "-device %s: a second virtio-serial device is not supported", name);
-    struct config_card *k = config_card(p->c, cards[n].type, 0);
+    struct config_card *k = config_card(p->c, cards[n].type, cards[n].backend ? 0 : p->c->ncards);
     if (!k || (!cards[n].pci && !p->next_slot))
         return USAGE(p, "too many virtio devices");
     bool bound = !cards[n].backend;
-    k->pci = cards[n].pci;
+    if (cards[n].pci)
+        config_onto_pci(k, cards[n].type);
     p->mount_tag = NULL;
     for (const char *item; (item = options_item(p->c, &s));) {
         char key[40];

@@ -62,6 +62,19 @@ static void add_cards(struct config *c)
         }
     struct config_card *k = config_card(c, CARD_NVME, 2);
     k->pci = true;
+    static const struct {
+        u8 type;
+        const char *id, *bus;
+    } tree[] = {{CARD_ROOT_PORT, "root", NULL},
+                {CARD_UPSTREAM, "up", "root"},
+                {CARD_DOWNSTREAM, "down", "up"},
+                {CARD_RNG, "behind", "down"},
+                {CARD_TESTDEV, "test", NULL}};
+    for (unsigned i = 0; i < ARRAY_LEN(tree); i++) {
+        config_onto_pci(k = config_card(c, tree[i].type, i + 1), tree[i].type);
+        k->id = tree[i].id;
+        k->bus = tree[i].bus;
+    }
 }
 
 static struct machine *make(const struct variant *v, struct config *c)
