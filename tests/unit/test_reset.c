@@ -131,13 +131,20 @@ static void poke_ranges(struct machine *m, unsigned times)
 static void enable_pci(struct machine *m)
 {
     const struct txn t = {.space = PAS_NS, .privileged = true};
-    for (unsigned slot = 0; slot < 16; slot++) {
-        u64 base = 0x4010000000ull + ((u64)slot << 15);
-        u32 command = 7, bar = 0x10000000 + slot * 0x100000;
-        bus_write(m->bus, &t, base + 4, &command, 2);
-        for (unsigned i = 0; i < 6; i++, bar += 0x10000)
-            bus_write(m->bus, &t, base + 0x10 + 4 * i, &bar, 4);
-    }
+    for (u32 bus = 0, last = 0; bus <= last; bus++)
+        for (u32 slot = 0; slot < 32; slot++) {
+            u64 base = 0x4010000000ull + ((u64)bus << 20) + ((u64)slot << 15);
+            u32 command = 7, bar = 0x10000000 + (bus * 32 + slot) * 0x100000, header = 0;
+            bus_read(m->bus, &t, base + 0xe, &header, 1);
+            if (header == 1) { /* a port: the next bus is behind it, and all others there may be */
+                u32 numbers = bus | ++last << 8 | 0xff0000;
+                bus_write(m->bus, &t, base + 0x18, &numbers, 4);
+            }
+            for (unsigned i = 0; i < 6 && header == 0; i++, bar += 0x10000)
+                bus_write(m->bus, &t, base + 0x10 + 4 * i, &bar, 4);
+            if (header < 2)
+                bus_write(m->bus, &t, base + 4, &command, 2);
+        }
 }
 
 static void poke_cpu(struct machine *m, struct cpu *c)
