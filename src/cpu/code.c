@@ -11,6 +11,7 @@
 #include "core/check.h"
 
 enum { PATIENCE = 32 };
+_Static_assert(A64_ROW_FETCH == 0, "zeroed slots are not decoded");
 
 static void reset_slots(struct code_page *p, u32 first, u32 last)
 {
@@ -56,7 +57,18 @@ struct code_cache *code_cache_new(struct bus *bus)
     return cc;
 }
 
-static void drop_oldest(struct code_cache *cc)
+static void append(struct code_cache *cc, struct code_page *p)
+{
+    p->next = NULL;
+    p->prev = cc->newest;
+    if (cc->newest)
+        cc->newest->next = p;
+    else
+        cc->oldest = p;
+    cc->newest = p;
+}
+
+static struct code_page *take_oldest(struct code_cache *cc)
 {
     struct code_page *p = cc->oldest;
     cc->oldest = p->next;
@@ -64,12 +76,37 @@ static void drop_oldest(struct code_cache *cc)
         p->next->prev = NULL;
     else
         cc->newest = NULL;
+    return p;
+}
+
+static void drop_oldest(struct code_cache *cc)
+{
+    struct code_page *p = take_oldest(cc);
     cc->by_page[p->page] = NULL;
     bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
     cc->count--;
     if (p->jit)
         cc->jit_drop(cc->jit, p);
-    free(p);
+    p->next = cc->unused;
+    cc->unused = p;
+}
+
+/* Makes room: of the oldest pages those that were not fetched from since the last time, but some in any case. The
+ * latches and fetch entries go as well, so whatever is in use will be noted as used. */
+static void evict(struct code_cache *cc)
+{
+    if (cc->flush)
+        cc->flush(cc->arg);
+    for (unsigned seen = 0, dropped = 0; dropped < CODE_PAGES_MAX / 8; seen++) {
+        if (cc->oldest->used && seen < CODE_PAGES_MAX) {
+            struct code_page *p = take_oldest(cc);
+            p->used = false;
+            append(cc, p);
+        } else {
+            drop_oldest(cc);
+            dropped++;
+        }
+    }
 }
 
 void code_cache_flush(struct code_cache *cc)
@@ -88,38 +125,47 @@ void code_cache_free(struct code_cache *cc)
         drop_oldest(cc);
     if (cc->jit)
         cc->jit_free(cc->jit);
+    while (cc->unused) {
+        struct code_page *p = cc->unused;
+        cc->unused = p->next;
+        free(p);
+    }
     free(cc->by_page);
     free(cc);
+}
+
+/* A page with nothing decoded. Fresh memory is zero, and remains untouched where nothing is decoded. */
+static struct code_page *take_page(struct code_cache *cc)
+{
+    struct code_page *p = cc->unused;
+    if (p) {
+        cc->unused = p->next;
+        memset(p->op, 0, sizeof p->op);
+    } else {
+        p = calloc(1, sizeof *p);
+        CHECK(p);
+    }
+    return p;
 }
 
 struct code_page *code_page_get(struct code_cache *cc, u32 page)
 {
     struct code_page *p = cc->by_page[page];
-    if (p)
+    if (p) {
+        p->used = true;
         return p;
-    if (cc->count == CODE_PAGES_MAX) {
-        /* Latches are dropped for many pages at once: an eviction is rare, not free. */
-        if (cc->flush)
-            cc->flush(cc->arg);
-        for (unsigned k = 0; k < CODE_PAGES_MAX / 4; k++)
-            drop_oldest(cc);
     }
-    p = malloc(sizeof *p);
-    CHECK(p);
+    if (cc->count == CODE_PAGES_MAX)
+        evict(cc);
+    p = take_page(cc);
     p->page = page;
     p->decoded = false;
+    p->used = true;
     p->jit = NULL;
     p->writes = 0;
     p->patience = PATIENCE;
     p->bytes = bus_page_ptr(cc->bus, page);
-    reset_slots(p, 0, CODE_SLOTS);
-    p->next = NULL;
-    p->prev = cc->newest;
-    if (cc->newest)
-        cc->newest->next = p;
-    else
-        cc->oldest = p;
-    cc->newest = p;
+    append(cc, p);
     cc->by_page[page] = p;
     cc->count++;
     return p;

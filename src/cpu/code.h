@@ -5,7 +5,7 @@
 #include "core/bus.h"
 #include "cpu/a64.h"
 
-enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 1280 };
+enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 4096 };
 
 struct jit;
 struct jit_page;
@@ -20,14 +20,15 @@ struct code_page {
     bool decoded;                  /* some slot was decoded since the page was last marked WHY_CODE */
     const u8 *bytes;               /* the page's contents */
     u32 writes, patience;          /* writes since something was decoded; how many make it a page of data again */
-    struct code_page *next, *prev; /* by age of creation, oldest first */
+    bool used;                     /* fetched from since it was last looked at for eviction */
+    struct code_page *next, *prev; /* oldest first: by age of creation, or of surviving an eviction */
 };
 
 struct code_cache {
     struct bus *bus;
     struct code_page **by_page; /* [bus_page_count()] */
     u32 count;
-    struct code_page *oldest, *newest;
+    struct code_page *oldest, *newest, *unused;
     struct ram_listener listener;
 
     /* Set by the owner of the fast tables.  page_became_code: withdraw the write tags of a RAM page
@@ -40,6 +41,7 @@ struct code_cache {
     /* Set by the JIT. jit_written: slots first to last of a page with translations have changed. jit_drop: the page
      * goes. jit_free: the cache goes. */
     struct jit *jit;
+    bool jit_eager; /* set before the first instruction runs: it does not interpret blocks before it translates them */
     struct jit_watch *jit_watch; /* set by who looks at the JIT (jit/jit.h), NULL: nobody */
     void (*jit_written)(struct jit *, struct code_page *, u32 first, u32 last);
     void (*jit_drop)(struct jit *, struct code_page *);

@@ -64,6 +64,7 @@ static void share_code(struct cpu *c)
         e->code->page_became_code = mem_page_became_code;
         e->code->flush = mem_drop_code;
         e->code->arg = e;
+        e->code->jit_eager = e->jit_eager;
         bus_on_remap(e->bus, remapped, e);
     }
     e->code_users++;

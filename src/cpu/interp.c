@@ -101,12 +101,10 @@ static enum step execute_target(struct cpu *c, const struct op *o)
     return s;
 }
 
-void interp_page(struct cpu *c)
+/* From pc within the latched page until something has to be looked at (false) or, of a single block, to its jump within
+ * the page. */
+static inline bool run_page(struct cpu *c, bool block)
 {
-    if (UNLIKELY(c->ps.nrw)) {
-        aa32_page(c);
-        return;
-    }
     const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
     enum step s;
     if (UNLIKELY(c->ps.btype)) {
@@ -122,17 +120,29 @@ void interp_page(struct cpu *c)
             o++;
         } else if (s == STEP_JUMP) {
             if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0 || c->ps.btype)
-                return;
+                return false;
+            if (block)
+                return c->slice.left > 0;
             o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
         } else {
             c->pc += 4;
             c->irq_check = true;
-            return;
+            return false;
         }
         if (UNLIKELY(c->slice.left <= 0))
-            return;
+            return false;
     }
 }
+
+void interp_page(struct cpu *c)
+{
+    if (UNLIKELY(c->ps.nrw))
+        aa32_page(c);
+    else
+        run_page(c, false);
+}
+
+bool interp_block(struct cpu *c) { return run_page(c, true); }
 
 /* An exception takes the place of the instruction at pc. */
 static bool instead(struct cpu *c)

@@ -1,7 +1,7 @@
 /* --jit-stats, --perf-map and --jit-dump: what the JIT does.
  *
  * perf takes symbols of code without a file from /tmp/perf-PID.map, when it reports: of addresses that were used again,
- * after the arena was emptied, it can know only the last symbol, so the map begins anew then.
+ * after a part of the arena was evicted, it knows only one symbol.
  *
  * The listing shows x86-64 at offsets in the arena, so that it is the same in each run; a jump whose target
  * is not translated yet goes to a piece of the block that asks for it. What is below the first block is shared by all
@@ -26,7 +26,6 @@ struct jit_report {
     FILE *map, *dump;
     char map_name[64];
     const char *dump_name;
-    struct jit_piece shared;
     csh x86;
 };
 
@@ -77,25 +76,10 @@ static void put_listing(struct jit_report *r, const struct jit_piece *p)
 static void made(struct jit_watch *w, const struct jit_piece *p)
 {
     struct jit_report *r = (struct jit_report *)w;
-    if (p->kind == JIT_SHARED)
-        r->shared = *p;
     if (r->map)
         put_symbol(r, p);
     if (r->dump && p->kind != JIT_SHARED)
         put_listing(r, p);
-}
-
-static void flushed(struct jit_watch *w)
-{
-    struct jit_report *r = (struct jit_report *)w;
-    if (r->dump)
-        fprintf(r->dump, "the arena was full: all blocks are gone\n\n");
-    if (!r->map)
-        return;
-    fflush(r->map);
-    if (ftruncate(fileno(r->map), 0) == 0)
-        rewind(r->map);
-    put_symbol(r, &r->shared);
 }
 
 /* The directory is everybody's: links there are not followed. */
@@ -110,7 +94,6 @@ struct jit_report *jit_report_new(struct code_cache *code, bool perf_map, const 
     struct jit_report *r = calloc(1, sizeof *r);
     CHECK(r);
     r->watch.made = made;
-    r->watch.flushed = flushed;
     r->dump_name = dump;
     snprintf(r->map_name, sizeof r->map_name, "/tmp/perf-%d.map", (int)getpid());
     if (perf_map && !(r->map = open_map(r->map_name))) {
@@ -140,11 +123,11 @@ void jit_report_print(const struct jit_report *r)
     fprintf(stderr, "elara: jit instructions translated %llu, bytes %llu (%.1f an instruction)\n",
             (unsigned long long)w->instructions, (unsigned long long)w->bytes,
             w->instructions ? (double)w->bytes / (double)w->instructions : 0);
-    fprintf(stderr, "elara: jit pages %llu, dropped %llu, flushes of the arena %llu\nelara: jit exits",
-            (unsigned long long)w->pages, (unsigned long long)w->dropped, (unsigned long long)w->flushes);
+    fprintf(stderr, "elara: jit pages %llu, dropped %llu, parts of the arena evicted %llu\nelara: jit exits",
+            (unsigned long long)w->pages, (unsigned long long)w->dropped, (unsigned long long)w->evicted);
     for (unsigned i = 0; i < JIT_EXITS; i++)
         fprintf(stderr, "%s %s %llu", i ? "," : "", jit_exit_names[i], (unsigned long long)w->exits[i]);
-    fputc('\n', stderr);
+    fprintf(stderr, "; cold blocks interpreted %llu\n", (unsigned long long)w->cold);
 }
 
 static bool finish(FILE *f, const char *name, char bad[128])

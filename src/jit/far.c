@@ -34,12 +34,12 @@ static void shared_way(struct x64 *a, const struct jit *j, unsigned flavour, u32
 void far_emit(struct translation *t, s32 off)
 {
     struct jit *j = t->j;
-    if (j->far_count == FAR_MAX) {
+    if (j->far_count == FAR_PART) {
         x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, off);
         t_jump_reg(t);
         return;
     }
-    u32 index = j->far_count++;
+    u32 index = j->part * FAR_PART + j->far_count++;
     j->far_left[index] = FAR_COLD;
     j->far[index] = (struct far_jump){(u32)(t->as.p - j->rw), off};
     shared_way(&t->as, j, t->flavour, index, off);
@@ -50,8 +50,10 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
 {
     const struct far_jump *f = &j->far[index];
     j->far_left[index] = FAR_COLD;
-    if ((size_t)(j->rw + j->size - j->as.p) < BLOCK_BYTES)
+    struct jit_page *from = c->fetch_code->jit; /* the page that the jump is in goes with the piece's part as well */
+    if (!from)
         return;
+    from->parts |= 1u << j->part;
     struct x64 *a = &j->as, site = {j->rw + f->site};
     u8 *piece = a->p, *away[2];
     x64_rm(a, true, X_LEA, RDX, R_PAGE, f->off & ~0xfff);

@@ -35,8 +35,14 @@ enum {
 /* Why generated code returned; the first three are the steps of exec functions. */
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
 
+/* A block is interpreted so many times before it is translated: three quarters of all blocks never come so far. */
+enum { COLD = 16 };
+
+/* The arena is a ring of parts: when one is full, the next one's pages lose their translations. */
+enum { PARTS = 16, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };
+
 /* Direct jumps to other pages: after so many executions they are linked (far.c). */
-enum { FAR_MAX = 1 << 16, FAR_COLD = 40 };
+enum { FAR_PART = 1 << 13, FAR_MAX = PARTS * FAR_PART, FAR_COLD = 40 };
 struct far_jump {
     u32 site; /* offset in the arena */
     s32 off;  /* target from the page's start */
@@ -74,10 +80,18 @@ struct link_state {
     u32 patch;
     struct vstate vs;
 };
-enum { LINK_STATE = 1u << 31 }; /* in what EXIT_LINK brings: an index of j->link_states, not the place to patch */
+/* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
+enum { LINK_STATE = 1u << 31, LINK_PART = 24, LINK_INDEX = (1 << LINK_PART) - 1 };
+struct link_states {
+    struct link_state *state;
+    u32 count, room;
+};
 
 struct jit_page {
-    u32 *entry[FLAVOURS]; /* [CODE_SLOTS] offset of the block in the arena, or of its flavour's miss stub */
+    /* [CODE_SLOTS] offset of the block in the arena. Not translated: of its flavour's miss stub or, by as many bytes as
+     * it will be interpreted before it is, in front of that */
+    u32 *entry[FLAVOURS];
+    u32 parts; /* mask of those that its code is in */
     u64 covered[CODE_SLOTS / 64];
     struct code_page *page;
     struct version *versions;
@@ -108,13 +122,14 @@ struct jit {
     struct jit_shared shared;
     u32 far_left[FAR_MAX]; /* executions until a far jump is linked; generated code counts */
     struct far_jump far[FAR_MAX];
-    u32 far_count;
-    u32 serial; /* of pages with translations, never used again */
+    u32 far_count; /* in the current part */
+    u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx;
-    size_t size, trimmed; /* trimmed: written before that, the writable view let go of it */
+    u8 *trimmed; /* before that the writable view of the current part has let go of what was written */
     struct x64 as;
-    u8 *first;      /* where blocks begin */
-    u64 generation; /* of the arena's contents */
+    u8 *first; /* where blocks begin */
+    unsigned part;
+    u8 *part_end;
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8];
@@ -122,10 +137,11 @@ struct jit {
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
-    struct link_state *link_states;
-    u32 link_count, link_room;
+    u32 *free_entries;        /* arrays of CODE_SLOTS, chained by their first eight bytes */
+    struct link_states link_states[PARTS];
     bool has_aes, has_pclmul, has_sha;
     struct code_cache *code;
+    u32 cold;                /* how often a block is interpreted */
     struct jit_watch *watch; /* NULL: nobody looks */
 };
 
@@ -177,12 +193,14 @@ struct translation {
 static inline unsigned t_off(const struct translation *t) { return 4 * (t->first + t->k); }
 static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 | (t->n - t->k); }
 
+static inline bool entry_cold(const struct jit *j, u32 entry) { return j->rw + entry < j->first; }
+
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in);
 /* watch.c: somebody looks (j->watch). code: writable, up to j->as.p. */
-void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code, u32 n);
-void watch_flushed(struct jit *j);
+void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,
+                u32 n);
 /* version.c */
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);

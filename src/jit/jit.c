@@ -5,9 +5,9 @@
  * pc is in the state only at calls and exits.
  *
  * Invariants: while generated code runs, c->fetch_page is R_PAGE and c->fetch_code its page: whoever drops the latch
- * is a call, after which generated code is left and the interpreter goes straight on, as it would have done. No code
- * is freed but by flushing the whole arena in the loop below. Blocks of a page are dropped together, and jumps are
- * patched only within a page; the way to another page goes through the fast table's executable tags. */
+ * is a call, after which generated code is left and the interpreter goes straight on, as it would have done. Space
+ * is given to other code only in the loop below, a part of the arena at a time. Blocks of a page are dropped together,
+ * and jumps are patched only within a page; the way to another page goes through the fast table's executable tags. */
 #include "jit/jit.h"
 
 #include <cpuid.h>
@@ -19,8 +19,6 @@
 #include "cpu/context.h"
 #include "cpu/fp.h"
 #include "jit/internal.h"
-
-enum { ARENA = 20 << 20 };
 
 const char *jit_missing(void)
 {
@@ -173,6 +171,8 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_link(x64_jmp(a), j->exit);
     x64_here(a, miss[0]);
     x64_here(a, miss[1]);
+    for (unsigned i = 0; i < COLD; i++)
+        x64_8(a, 0x90); /* entries of blocks that are still cold lead here */
     j->miss[flavour] = (u32)(a->p - j->rw);
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_mov_imm(a, RAX, EXIT_MISS);
@@ -236,13 +236,23 @@ static bool fp_plain(const struct cpu *c)
 
 static void map_arena(struct jit *j)
 {
-    j->size = ARENA;
     int fd = memfd_create("elara-jit", MFD_CLOEXEC);
-    CHECK(fd >= 0 && ftruncate(fd, (off_t)j->size) == 0);
-    j->rw = mmap(NULL, j->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    j->rx = mmap(NULL, j->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    CHECK(fd >= 0 && ftruncate(fd, ARENA) == 0);
+    j->rw = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    j->rx = mmap(NULL, ARENA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     CHECK(j->rw != MAP_FAILED && j->rx != MAP_FAILED);
     close(fd);
+}
+
+static u32 *take_entries(struct jit *j)
+{
+    u32 *e = j->free_entries;
+    if (!e)
+        e = malloc(CODE_SLOTS * sizeof *e);
+    else
+        memcpy(&j->free_entries, e, sizeof j->free_entries);
+    CHECK(e);
+    return e;
 }
 
 static void drop_page(struct jit *j, struct code_page *p)
@@ -259,7 +269,10 @@ static void drop_page(struct jit *j, struct code_page *p)
     else
         j->pages = jp->next;
     for (unsigned f = 0; f < FLAVOURS; f++)
-        free(jp->entry[f]);
+        if (jp->entry[f]) {
+            memcpy(jp->entry[f], &j->free_entries, sizeof j->free_entries);
+            j->free_entries = jp->entry[f];
+        }
     version_drop(jp);
     free(jp);
 }
@@ -278,10 +291,13 @@ static void jit_free(struct jit *j)
 {
     while (j->pages)
         drop_page(j, j->pages->page);
-    munmap(j->rw, j->size);
-    munmap(j->rx, j->size);
+    munmap(j->rw, ARENA);
+    munmap(j->rx, ARENA);
+    while (j->free_entries)
+        free(take_entries(j));
+    for (unsigned i = 0; i < PARTS; i++)
+        free(j->link_states[i].state);
     free(j->emitters);
-    free(j->link_states);
     free(j);
 }
 
@@ -306,6 +322,7 @@ static struct jit *jit_new(struct code_cache *code)
     struct jit *j = calloc(1, sizeof *j);
     CHECK(j);
     j->code = code;
+    j->cold = code->jit_eager ? 0 : COLD;
     j->shared.execs = a64_execs;
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
@@ -352,6 +369,8 @@ static struct jit *jit_new(struct code_cache *code)
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
         far_emit_shared(j, f);
     j->first = j->as.p;
+    j->part_end = j->rw + PART_BYTES;
+    j->trimmed = j->rw;
     j->watch = code->jit_watch;
     if (j->watch)
         watch_made(j, NULL, JIT_SHARED, NULL, j->rw, 0);
@@ -364,16 +383,23 @@ static struct jit *jit_new(struct code_cache *code)
     return j;
 }
 
-/* Forgets all translations. */
-static void flush(struct jit *j)
+/* Begins the next part: what has code there loses all its translations. Called where no jump waits to be linked. */
+static void next_part(struct jit *j)
 {
-    while (j->pages)
-        drop_page(j, j->pages->page);
-    j->as.p = j->first;
-    j->trimmed = 0;
-    j->generation++;
+    madvise(j->rw + j->part * (size_t)PART_BYTES, PART_BYTES, MADV_DONTNEED);
+    j->part = (j->part + 1) % PARTS;
+    j->as.p = j->part ? j->rw + j->part * (size_t)PART_BYTES : j->first;
+    j->part_end = j->rw + (j->part + 1) * (size_t)PART_BYTES;
+    j->trimmed = j->as.p;
+    j->far_count = 0;
+    j->link_states[j->part].count = 0;
+    for (struct jit_page *jp = j->pages, *next; jp; jp = next) {
+        next = jp->next;
+        if (jp->parts >> j->part & 1)
+            drop_page(j, jp->page);
+    }
     if (j->watch)
-        watch_flushed(j);
+        j->watch->evicted++;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -401,28 +427,26 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
 static void trim(struct jit *j)
 {
     enum { STEP = 1 << 20 };
-    size_t used = (size_t)(j->as.p - j->rw);
-    if (used - j->trimmed < STEP)
+    if (j->as.p - j->trimmed < STEP)
         return;
-    madvise(j->rw, used & ~(size_t)(PAGE_SIZE - 1), MADV_DONTNEED);
-    j->trimmed = used;
+    madvise(j->trimmed, STEP, MADV_DONTNEED);
+    j->trimmed += STEP;
 }
 
-/* The block at pc, which is in p. */
+/* The block at pc, which is in p; NULL: it is the interpreter's once more. */
 static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour)
 {
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1);
-    if ((size_t)(j->rw + j->size - j->as.p) < BLOCK_BYTES)
-        flush(j);
     struct jit_page *jp = page_of(j, p);
     u32 *entry = jp->entry[flavour];
     if (UNLIKELY(!entry)) {
-        jp->entry[flavour] = entry = malloc(CODE_SLOTS * sizeof *entry);
-        CHECK(entry);
+        jp->entry[flavour] = entry = take_entries(j);
         for (unsigned i = 0; i < CODE_SLOTS; i++)
-            entry[i] = j->miss[flavour];
+            entry[i] = j->miss[flavour] - j->cold;
     }
-    if (entry[slot] == j->miss[flavour]) {
+    if (entry_cold(j, entry[slot])) {
+        if (entry[slot]++ != j->miss[flavour])
+            return NULL;
         entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL) - j->rw);
         trim(j);
     }
@@ -435,11 +459,19 @@ static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
     unsigned i = (unsigned)(c->pc >> 12) & (FAST_FETCH - 1);
     if (c->ft->xtag[i] != (c->pc & ~0xfffull))
         return;
-    u64 generation = j->generation;
     struct code_page *p = c->ft->code[i];
     const u8 *code = find(j, c, p, flavour);
-    if (generation == j->generation)
+    if (code)
         far_link(j, c, index, p, j->rw + (code - j->rx), flavour);
+}
+
+/* A jump within the page leads to the block at pc, whose translation is code. */
+static void link_near(struct jit *j, struct cpu *c, u32 link, const u8 *code, unsigned flavour)
+{
+    u32 version, patch = version_link(j, c, link, flavour, &version);
+    x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
+    if (UNLIKELY(j->watch != NULL))
+        j->watch->links++;
 }
 
 static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
@@ -449,20 +481,26 @@ static void jit_page(struct jit *j, struct cpu *c)
 {
     unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !fp_plain(c) ? FLAVOUR_FP_CALL : 0);
     u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
-    u64 patch = 0, generation = 0;
-    u32 version = 0;
+    u32 link = 0;
     for (;;) {
         if (UNLIKELY(!in_page(c))) {
             interp_page(c);
             return;
         }
+        if (UNLIKELY(j->part_end - j->as.p < 4 * BLOCK_BYTES) && !link)
+            next_part(j);
         const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);
-        if (patch && generation == j->generation) {
-            x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
+        if (!code) {
+            link = 0;
             if (UNLIKELY(j->watch != NULL))
-                j->watch->links++;
+                j->watch->cold++;
+            if (c->slice.left <= 0 || !interp_block(c))
+                return;
+            continue;
         }
-        patch = 0;
+        if (link)
+            link_near(j, c, link, code, flavour);
+        link = 0;
         j->shared.stop = 0;
         fp_enter(c);
         u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
@@ -489,10 +527,7 @@ static void jit_page(struct jit *j, struct cpu *c)
             if (c->slice.left > 0)
                 interp_page(c);
             return;
-        case EXIT_LINK:
-            patch = version_link(j, c, (u32)(r >> 32), flavour, &version);
-            generation = j->generation;
-            break;
+        case EXIT_LINK: link = (u32)(r >> 32); break;
         case EXIT_PAGE: c->pc = context_branch_addr(c, c->pc); return;
         case EXIT_MISS: break;
         case EXIT_FAR:

@@ -39,12 +39,12 @@ extern const char *const jit_exit_names[JIT_EXITS];
 /* Set in struct code_cache before the first instruction runs: counts, and is told of new pieces. Nothing is counted
  * in generated code, and generated code is the same with and without it. */
 struct jit_watch {
-    u64 pieces[JIT_FAR + 1], bytes; /* made (bytes: without JIT_SHARED); emptying the arena forgets none of it */
+    u64 pieces[JIT_FAR + 1], bytes; /* made (bytes: without JIT_SHARED); eviction forgets none of it */
     u64 instructions;               /* of the guest, translated; those of versions again */
-    u64 pages, dropped;   /* that got translations; that lost them, because they were written or the arena was full */
+    u64 pages, dropped;   /* that got translations; that lost them, because they were written or evicted */
     u64 links;            /* jumps within a page that were patched to go straight */
-    u64 flushes;          /* the arena was full */
+    u64 evicted;          /* parts of the arena that were given to new code */
+    u64 cold;             /* blocks interpreted because they were not translated yet */
     u64 exits[JIT_EXITS]; /* returns from generated code to the loop */
     void (*made)(struct jit_watch *, const struct jit_piece *); /* may be NULL */
-    void (*flushed)(struct jit_watch *);                        /* all pieces but JIT_SHARED are gone; may be NULL */
 };

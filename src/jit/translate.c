@@ -126,7 +126,7 @@ void t_jump_direct(struct translation *t, s64 off)
         if (!v)
             link = version_note_link(t->j, link, &t->vs);
     }
-    if (entry != t->j->miss[t->flavour]) {
+    if (!entry_cold(t->j, entry)) {
         x64_link(d, t->j->rw + entry);
     } else {
         x64_here(a, d);
@@ -272,6 +272,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->c = c;
     t->page = p;
     t->jp = p->jit;
+    t->jp->parts |= 1u << j->part;
     t->flavour = flavour % FLAVOUR_BTYPE; /* of what follows */
     t->btype = btype;
     t->first = slot;

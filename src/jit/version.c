@@ -26,13 +26,15 @@ const struct version *version_find(const struct jit_page *jp, unsigned flavour, 
 
 u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs)
 {
-    if (j->link_count == j->link_room) {
-        j->link_room = j->link_room ? 2 * j->link_room : 256;
-        j->link_states = realloc(j->link_states, j->link_room * sizeof *j->link_states);
-        CHECK(j->link_states);
+    struct link_states *l = &j->link_states[j->part];
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 256;
+        CHECK(l->room <= LINK_INDEX);
+        l->state = realloc(l->state, l->room * sizeof *l->state);
+        CHECK(l->state);
     }
-    j->link_states[j->link_count] = (struct link_state){patch, *vs};
-    return LINK_STATE | j->link_count++;
+    l->state[l->count] = (struct link_state){patch, *vs};
+    return LINK_STATE | j->part << LINK_PART | l->count++;
 }
 
 /* Does the block begin with something that could use them? */
@@ -55,7 +57,7 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
         return link;
     struct code_page *p = c->fetch_code;
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1), count = 0;
-    const struct link_state from = j->link_states[link & ~LINK_STATE];
+    const struct link_state from = j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
     if (!p->jit)
         return from.patch;
     const struct version *found = version_find(p->jit, flavour, slot, &from.vs);
@@ -65,7 +67,7 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
     }
     for (const struct version *v = p->jit->versions; v; v = v->next)
         count += v->slot == slot && v->flavour == flavour;
-    if (count >= VERSIONS_MAX || (size_t)(j->rw + j->size - j->as.p) < 2 * BLOCK_BYTES || !has_vectors(j, c, p, slot))
+    if (count >= VERSIONS_MAX || !has_vectors(j, c, p, slot))
         return from.patch;
     struct version *v = malloc(sizeof *v);
     CHECK(v);

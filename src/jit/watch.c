@@ -26,10 +26,3 @@ void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const st
     if (w->made)
         w->made(w, &piece);
 }
-
-void watch_flushed(struct jit *j)
-{
-    j->watch->flushes++;
-    if (j->watch->flushed)
-        j->watch->flushed(j->watch);
-}

@@ -127,6 +127,7 @@ struct config {
     /* how it runs */
     const char *engine;
     bool slow_memory; /* fast tables off */
+    bool jit_eager;   /* no block is interpreted before it is translated */
     enum pace pace;
     bool host_clock; /* virtual time keeps up with the host's: no run repeats */
     bool no_reboot;

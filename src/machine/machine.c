@@ -160,6 +160,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .count = m->ncpus,
                               .entropy = c->seed,
                               .slow_memory = c->slow_memory,
+                              .jit_eager = c->jit_eager,
                               .hook_arg = m,
                               .warm_reset = warm_reset,
                               .firmware_call = m->psci ? psci_call : NULL,

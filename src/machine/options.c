@@ -485,6 +485,8 @@ const struct option_row option_rows[] = {
     {"parallel", 0, OPTION_CALL, "[=on]", "Testing", "a host thread for each CPU (does not work yet)", 0, set_parallel},
     {"slow-memory", 0, OPTION_FLAG, NULL, "Testing", "every access by the slow path (the result is the same)",
      F(slow_memory)},
+    {"jit-eager", 0, OPTION_FLAG, NULL, "Testing",
+     "blocks are translated at once, not interpreted first (the result is the same)", F(jit_eager)},
 };
 const unsigned option_row_count = ARRAY_LEN(option_rows);
 

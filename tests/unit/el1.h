@@ -37,7 +37,7 @@ static inline void put64(u64 a, u64 v) { memcpy(ram(a), &v, 8); }
 
 static inline void setup_cpu(const char *model, bool el2, bool el3)
 {
-    env = (struct cpu_env){.log = &quiet, .count = 1};
+    env = (struct cpu_env){.log = &quiet, .count = 1, .jit_eager = true};
     env.bus = bus_new(&quiet);
     bus_map_ram(env.bus, 1 << PAS_NS, RAM, 0x200000, "ram");
     bus_seal(env.bus);

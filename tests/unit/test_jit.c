@@ -132,6 +132,7 @@ static void random_round(unsigned round, bool integer)
             snprintf(names + n, sizeof names - n, " %s:%08x", a64_rows[row].name, words[i]);
         }
         write_code(CODE, words, WORDS);
+        c->code->jit_eager = round % 2;
         /* exceptions come back behind the instruction */
         static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030,
                                       0xd69f03e0}; /* mrs x16, elr; add 4; msr; eret */
