@@ -33,10 +33,10 @@ union vreg {
 
 /* PSTATE but NZCV, which has its own word. */
 struct pstate {
-    u8 el;    /* 0..3 */
-    u8 sp;    /* SPSel: 0 SP_EL0, 1 SP_ELx */
-    u8 daif;  /* D 8, A 4, I 2, F 1 */
-    u8 btype; /* 0..3 */
+    u8 el;       /* 0..3 */
+    u8 sp;       /* SPSel: 0 SP_EL0, 1 SP_ELx */
+    u8 daif;     /* D 8, A 4, I 2, F 1 */
+    u8 btype;    /* 0..3 */
     bool il, ss, pan, uao, dit, tco, ssbs, allint;
     /* AArch32 (cpu/aa32.h); nrw = 0: all are 0 */
     bool nrw, t, e, q;
@@ -52,9 +52,9 @@ enum cpu_input { CPU_IRQ, CPU_FIQ, CPU_VIRQ, CPU_VFIQ, CPU_SERROR, CPU_INPUTS };
 /* Exclusive monitor: keyed by RAM page, so aliases agree (architecture.md section 5). */
 struct monitor {
     bool valid;
-    u8 size;  /* bytes: 1..16 */
-    u32 page; /* RAM page number */
-    u32 off;  /* of the 64-byte granule's first byte */
+    u8 size;    /* bytes: 1..16 */
+    u32 page;   /* RAM page number */
+    u32 off;    /* of the 64-byte granule's first byte */
 };
 
 /* Breakpoints and watchpoints that MDSCR_EL1.MDE and their E bit enable, whatever else they ask for. Pages that they
@@ -73,7 +73,7 @@ enum { POLL_STREAK = 32, POLL_DISTANCE = 512, POLL_SHIFT = 5 };
 struct poll {
     u64 pc, last;   /* of the last read, and instructions executed then */
     u64 exceptions; /* taken until then: one in between is work, not waiting */
-    u64 since;      /* virtual time of the first */
+    u64 since;    /* virtual time of the first */
     u64 streak;
     u64 skip; /* ns the scheduler may skip now; 0 between slices */
 };
@@ -83,13 +83,13 @@ struct cpu_env {
     struct bus *bus;
     struct clock *clock;
     struct log *log;
-    struct cpu **cpus; /* all PEs, for broadcasts */
+    struct cpu **cpus;     /* all PEs, for broadcasts */
     unsigned count;
     struct code_cache *code; /* shared by all PEs: made with the first, freed with the last */
     unsigned code_users;
-    bool slow_memory; /* fast tables stay empty: for tests, the result is the same */
-    bool jit_eager;   /* the JIT interprets nothing first: for tests, the result is the same */
-    u64 entropy;      /* seed for RNDR and friends */
+    bool slow_memory;      /* fast tables stay empty: for tests, the result is the same */
+    bool jit_eager;        /* the JIT interprets nothing first: for tests, the result is the same */
+    u64 entropy;           /* seed for RNDR and friends */
     void *hook_arg;
     /* An exception was taken (state is already that of the target EL). NULL: nobody listens. */
     void (*on_exception)(void *arg, struct cpu *, const struct exc_info *);
@@ -105,45 +105,45 @@ struct cpu_env {
 /* What distinguishes one PE: its model and its place in the machine. */
 struct cpu_config {
     struct features feat;
-    u64 id[CELL_COUNT]; /* values of the identification registers and other cells with a
-                           model-dependent reset value, by cell (cpu/model.c) */
+    u64 id[CELL_COUNT];     /* values of the identification registers and other cells with a
+                               model-dependent reset value, by cell (cpu/model.c) */
     unsigned index;
     u64 mpidr;
-    u64 rvbar;  /* reset address */
-    u64 cntfrq; /* Hz */
+    u64 rvbar;              /* reset address */
+    u64 cntfrq;             /* Hz */
 };
 
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
     u64 x[34];
     u64 pc;
-    u32 nzcv; /* NZCV in bits 31:28, other bits 0 */
+    u32 nzcv;            /* NZCV in bits 31:28, other bits 0 */
     u32 fpsr, fpcr;
-    struct slice slice; /* what is left to execute before the scheduler has to be asked */
+    struct slice slice;  /* what is left to execute before the scheduler has to be asked */
 
     /* Guest memory, fast path (mmu/fast.h): current contexts */
-    struct fast *ft;        /* loads, stores, fetches as PSTATE.EL */
-    struct fast *ft_unpriv; /* LDTR/STTR */
-    struct fast *ft_el2;    /* VNCR_EL2 accesses */
-    u64 fetch_page;         /* VA of the latched fetch page, ~0: none */
+    struct fast *ft;          /* loads, stores, fetches as PSTATE.EL */
+    struct fast *ft_unpriv;   /* LDTR/STTR */
+    struct fast *ft_el2;      /* VNCR_EL2 accesses */
+    u64 fetch_page;           /* VA of the latched fetch page, ~0: none */
     struct code_page *fetch_code;
-    bool fetch_guarded; /* the latched page has the GP attribute (BTI) */
+    bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
 
     struct pstate ps;
-    u32 pauth_tag;     /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
-    bool ctx_dirty;    /* a register that selects contexts changed: resolve before relying on ft* */
-    bool big_endian;   /* data accesses at the current EL (kept by context.c) */
-    bool strict_align; /* SCTLR_ELx.A at the current EL (kept by context.c) */
-    u8 fp_trap;        /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
-                          exc_fp_access() to find out how */
+    u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
+    bool ctx_dirty;      /* a register that selects contexts changed: resolve before relying on ft* */
+    bool big_endian;     /* data accesses at the current EL (kept by context.c) */
+    bool strict_align;   /* SCTLR_ELx.A at the current EL (kept by context.c) */
+    u8 fp_trap;          /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
+                            exc_fp_access() to find out how */
 
     struct monitor monitor;
     bool event_register; /* SEV/WFE */
     u8 run;              /* enum cpu_run */
     bool input[CPU_INPUTS];
-    u8 stepped;     /* software step: what was stepped, see cpu/debug.h */
-    bool irq_check; /* interrupts may be pending: look before the next instruction */
-    u64 wake_at;    /* WFIT/WFET deadline in virtual ns, ~0: none */
+    u8 stepped;          /* software step: what was stepped, see cpu/debug.h */
+    bool irq_check;      /* interrupts may be pending: look before the next instruction */
+    u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
 
     union vreg v[36]; /* 32 and above: scratch of AArch32 */
 
@@ -151,9 +151,9 @@ struct cpu {
     u64 sys[CELL_COUNT]; /* system register cells, cell.def */
     u64 hcr;             /* effective HCR_EL2: 0-like when EL2 is disabled in this Security state */
 
-    u64 executed;   /* instructions this CPU executed, at the end of the last slice */
-    u64 exceptions; /* exceptions taken */
-    u64 started;    /* executed at the time of PSCI CPU_ON, while that is pending; ~0: never */
+    u64 executed;        /* instructions this CPU executed, at the end of the last slice */
+    u64 exceptions;      /* exceptions taken */
+    u64 started;         /* executed at the time of PSCI CPU_ON, while that is pending; ~0: never */
 
     /* Not guest-visible */
     unsigned index;
@@ -163,23 +163,23 @@ struct cpu {
     struct cpu_env *env;
     struct features feat;
     struct decoder *decoder;
-    struct aa32 *aa32; /* AArch32 decoder, made with the first use */
-    bool psr_restored; /* AArch32: the current instruction was an exception return */
-    u8 insn_len;       /* AArch32: bytes of the current instruction */
+    struct aa32 *aa32;   /* AArch32 decoder, made with the first use */
+    bool psr_restored;   /* AArch32: the current instruction was an exception return */
+    u8 insn_len;         /* AArch32: bytes of the current instruction */
     struct code_cache *code;
     struct pauth_memo pauth_memo[2][PAUTH_MEMOS]; /* of AddPAC(), of Auth() */
     struct tlb *tlb;
     struct fast_pool *fast_pool;
-    struct context *context;                                      /* cpu/context.c's own */
+    struct context *context; /* cpu/context.c's own */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
-    struct debug_armed armed;           /* breakpoints and watchpoints that may match (kept by debug.c) */
+    struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */
     struct irq fault_irq, recovery_irq; /* of the error record, for the machine to connect */
     struct event pseudo_fault;          /* the error record's countdown */
-    struct irq pmu_irq;                 /* PMUIRQ, for the machine to connect */
-    bool pmu_on;                        /* some counter is enabled (kept by pmu.c) */
-    bool pmu_exact;                     /* one that needs every instruction looked at (kept by pmu.c) */
-    u64 slice_start;                    /* virtual time at which the running slice began */
+    struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
+    bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
+    bool pmu_exact;      /* one that needs every instruction looked at (kept by pmu.c) */
+    u64 slice_start;     /* virtual time at which the running slice began */
     struct poll poll;
     struct event wake; /* WFIT/WFET */
 };
@@ -191,8 +191,14 @@ static inline bool cpu_has_el2(const struct cpu *c) { return cpu_has(c, FEAT_EL2
 static inline bool cpu_has_el3(const struct cpu *c) { return cpu_has(c, FEAT_EL3); }
 
 /* IsSecureBelowEL3 / IsSecure / EL2Enabled of the pseudocode. Without EL3 everything is Non-secure. */
-static inline bool cpu_secure_below_el3(const struct cpu *c) { return cpu_has_el3(c) && !(c->sys[SCR_EL3] & 1); }
-static inline bool cpu_secure(const struct cpu *c) { return c->ps.el == 3 || cpu_secure_below_el3(c); }
+static inline bool cpu_secure_below_el3(const struct cpu *c)
+{
+    return cpu_has_el3(c) && !(c->sys[SCR_EL3] & 1);
+}
+static inline bool cpu_secure(const struct cpu *c)
+{
+    return c->ps.el == 3 || cpu_secure_below_el3(c);
+}
 static inline bool cpu_el2_enabled(const struct cpu *c)
 {
     return cpu_has_el2(c) && (!cpu_secure_below_el3(c) || (c->sys[SCR_EL3] >> 18 & 1));
@@ -210,8 +216,8 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg);
 void cpu_free(struct cpu *c);
 /* Cold reset: every register as the architecture says; the CPU is CPU_OFF until started. */
 void cpu_reset(struct cpu *c);
-/* Warm reset, which software asks for, and power-on of a PE while the machine runs: interrupt inputs and the error
- * record stay as they are. The CPU is CPU_OFF until started. */
+/* Warm reset, which software asks for, and power-on of a PE while the machine runs: interrupt inputs and the error record
+ * stay as they are. The CPU is CPU_OFF until started. */
 void cpu_warm_reset(struct cpu *c);
 /* Visits everything guest-visible. */
 void cpu_state(struct cpu *c, struct snap *s);
