@@ -68,6 +68,11 @@ void clock_schedule(struct clock *c, struct event *e, u64 when)
     e->when = when;
     e->seq = c->seq++;
     sift_up(c, c->count++, e);
+    if (UNLIKELY(c->host != NULL)) {
+        if (when < c->watched)
+            c->sooner(c->sooner_arg);
+        return;
+    }
 
     /* Shorten the running slice so that it ends at the deadline, at the earliest after the
      * instruction that is executing now. */

@@ -3,7 +3,8 @@
  * Virtual time is one u64 in nanoseconds: instructions executed by all CPUs together (one
  * instruction = 1 ns unless configured) plus skipped idle.  While a CPU runs, time advances with each
  * instruction: the running CPU's struct slice holds how many are left, so clock_now() is exact to the
- * instruction.  Host time never enters here. */
+ * instruction.  Host time never enters here, but in parallel mode (docs/parallel.md), where the machine gives the
+ * function that virtual time follows. */
 #pragma once
 #include "core/types.h"
 
@@ -54,11 +55,18 @@ struct clock {
     u64 seq;
     struct event **heap;
     u32 count, cap;
+    u64 (*host)(void);          /* parallel mode: host time in ns, NULL: time is instructions */
+    u64 origin;                 /* host time of virtual time 0 */
+    u64 watched;                /* parallel mode: sooner() hears of events before this time */
+    void (*sooner)(void *arg);
+    void *sooner_arg;
 };
 
 /* ns since power-on, exact to the executing instruction. */
 static inline u64 clock_now(const struct clock *c)
 {
+    if (UNLIKELY(c->host != NULL))
+        return c->host() - c->origin;
     return c->run ? c->end - (u64)(c->run->left + c->run->stash) : c->end;
 }
 /* Deadline of the first event, or UINT64_MAX. */

@@ -4,6 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static void lock(struct log *l, bool on)
+{
+    if (l->lock)
+        l->lock(l->arg, on);
+}
+
 __attribute__((format(printf, 3, 0))) static void say(struct log *l, const char *prefix, const char *fmt, va_list ap)
 {
     char line[512];
@@ -16,29 +22,35 @@ __attribute__((format(printf, 3, 0))) static void say(struct log *l, const char 
 void log_info(struct log *l, const char *fmt, ...)
 {
     va_list ap;
+    lock(l, true);
     va_start(ap, fmt);
     say(l, "", fmt, ap);
     va_end(ap);
+    lock(l, false);
 }
 
 void log_guest(struct log *l, const char *fmt, ...)
 {
-    l->guest_errors++;
-    if (l->limit && l->guest_errors > l->limit)
-        return;
     va_list ap;
-    va_start(ap, fmt);
-    say(l, "guest error: ", fmt, ap);
-    va_end(ap);
+    lock(l, true);
+    l->guest_errors++;
+    if (!l->limit || l->guest_errors <= l->limit) {
+        va_start(ap, fmt);
+        say(l, "guest error: ", fmt, ap);
+        va_end(ap);
+    }
+    lock(l, false);
 }
 
 void unimpl(struct log *l, const char *fmt, ...)
 {
-    l->unimpls++;
-    if (l->limit && l->unimpls > l->limit)
-        return;
     va_list ap;
-    va_start(ap, fmt);
-    say(l, "unimplemented: ", fmt, ap);
-    va_end(ap);
+    lock(l, true);
+    l->unimpls++;
+    if (!l->limit || l->unimpls <= l->limit) {
+        va_start(ap, fmt);
+        say(l, "unimplemented: ", fmt, ap);
+        va_end(ap);
+    }
+    lock(l, false);
 }

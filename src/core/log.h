@@ -12,6 +12,7 @@ struct log {
     u64 guest_errors; /* lines given to log_guest() */
     u64 unimpls;      /* calls of unimpl() */
     u32 limit;        /* guest-error lines shown, the rest are counted only (0: no limit) */
+    void (*lock)(void *arg, bool on); /* around all of it when several threads log, NULL: one does */
 };
 
 /* An informational line. */

@@ -240,10 +240,12 @@ static enum step access_row(struct cpu *c, unsigned sr, const struct access *a, 
     case ACT_VIRT:
         if (!p->read)
             return exc_undefined(c);
+        cpu_lock(c);
         if (a->write)
             p->write(p->arg, out.sr, &x, *val);
         else
             *val = p->read(p->arg, out.sr, &x);
+        cpu_unlock(c);
         return STEP_SYNC;
     case ACT_RAZWI: *val = 0; return STEP_NEXT;
     default: return refuse(c, out.action, a);

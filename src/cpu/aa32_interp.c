@@ -217,5 +217,5 @@ void aa32_page(struct cpu *c)
         }
         if (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 || !c->ps.nrw || ((c->pc & 3) && !c->ps.t))
             return;
-    } while (LIKELY(c->slice.left > 0));
+    } while (LIKELY(c->slice.left > 0 && !cpu_wanted(c)));
 }

@@ -19,6 +19,14 @@ static void reset_slots(struct code_page *p, u32 first, u32 last)
         p->op[k].row = A64_ROW_FETCH;
 }
 
+static void became_data(struct code_cache *cc, const struct code_page *p)
+{
+    if (!cc->parallel)
+        bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
+    else if (cc->page_is_data)
+        cc->page_is_data(cc->arg, p->page);
+}
+
 /* A page that is written again and again while nothing new on it is executed has become data: its stores take the
  * fast path again until it is executed the next time. Each time it takes longer, for pages that are both. */
 static void forget(struct code_cache *cc, struct code_page *p)
@@ -29,12 +37,20 @@ static void forget(struct code_cache *cc, struct code_page *p)
     p->decoded = false;
     p->writes = 0;
     p->patience *= 2;
-    bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
+    became_data(cc, p);
+    if (cc->parallel && cc->flush) /* a page that can be fetched from without a look here is one of code */
+        cc->flush(cc->arg);
 }
 
-static void written(void *arg, u32 page, u32 off, u32 len)
+void code_forget_all(struct code_cache *cc)
 {
-    struct code_cache *cc = arg;
+    for (struct code_page *p = cc->oldest; p; p = p->next)
+        if (p->decoded)
+            forget(cc, p);
+}
+
+void code_written(struct code_cache *cc, u32 page, u32 off, u32 len)
+{
     struct code_page *p = cc->by_page[page];
     if (!p || !len)
         return;
@@ -45,13 +61,23 @@ static void written(void *arg, u32 page, u32 off, u32 len)
         forget(cc, p);
 }
 
-struct code_cache *code_cache_new(struct bus *bus)
+static void written(void *arg, u32 page, u32 off, u32 len) { code_written(arg, page, off, len); }
+
+struct code_cache *code_cache_new_parallel(struct bus *bus)
 {
     struct code_cache *cc = calloc(1, sizeof *cc);
     CHECK(cc);
     cc->bus = bus;
     cc->by_page = calloc(bus_page_count(bus) + 1, sizeof *cc->by_page);
     CHECK(cc->by_page);
+    cc->parallel = true;
+    return cc;
+}
+
+struct code_cache *code_cache_new(struct bus *bus)
+{
+    struct code_cache *cc = code_cache_new_parallel(bus);
+    cc->parallel = false;
     cc->listener = (struct ram_listener){.written = written, .arg = cc};
     bus_listen(bus, &cc->listener);
     return cc;
@@ -83,7 +109,7 @@ static void drop_oldest(struct code_cache *cc)
 {
     struct code_page *p = take_oldest(cc);
     cc->by_page[p->page] = NULL;
-    bus_page_why(cc->bus)[p->page] &= (u8)~WHY_CODE;
+    became_data(cc, p);
     cc->count--;
     if (p->jit)
         cc->jit_drop(cc->jit, p);
@@ -174,7 +200,8 @@ struct code_page *code_page_get(struct code_cache *cc, u32 page)
 void code_page_mark(struct code_cache *cc, struct code_page *p)
 {
     p->decoded = true;
-    bus_page_why(cc->bus)[p->page] |= WHY_CODE;
+    if (!cc->parallel)
+        bus_page_why(cc->bus)[p->page] |= WHY_CODE;
     if (cc->page_became_code)
         cc->page_became_code(cc->arg, p->page);
 }
@@ -183,7 +210,7 @@ const struct op *code_decode(struct code_cache *cc, const struct decoder *d, str
 {
     struct op *slot = &p->op[i];
     if (slot->row == A64_ROW_FETCH) {
-        if (!p->decoded)
+        while (!p->decoded) /* in parallel mode the mark waits, and what other CPUs wrote may undo it */
             code_page_mark(cc, p);
         u32 word;
         memcpy(&word, p->bytes + 4 * i, 4);

@@ -1,6 +1,6 @@
 /* The decoded-page cache: RAM pages that hold code, one struct op per word, decoded when first
  * executed.  Keyed by RAM page number, so aliases of a page share it.  Shared by all CPUs of a machine
- * that have the same features. */
+ * that have the same features, but in parallel mode, where each CPU has its own (cpu/par.h). */
 #pragma once
 #include "core/bus.h"
 #include "cpu/a64.h"
@@ -31,10 +31,13 @@ struct code_cache {
     struct code_page *oldest, *newest, *unused;
     struct ram_listener listener;
 
+    bool parallel; /* one CPU's own: page_became_code and page_is_data keep WHY_CODE, which others' caches set too */
+
     /* Set by the owner of the fast tables.  page_became_code: withdraw the write tags of a RAM page
-     * (WHY_CODE is set in bus_page_why()). flush: code pages are about to be freed, drop every fetch
-     * latch and fetch entry of all CPUs. */
+     * (WHY_CODE is set in bus_page_why()). page_is_data: the opposite, parallel mode only. flush: code pages are about
+     * to be freed, drop every fetch latch and fetch entry of all CPUs. */
     void (*page_became_code)(void *arg, u32 page);
+    void (*page_is_data)(void *arg, u32 page);
     void (*flush)(void *arg);
     void *arg;
 
@@ -49,6 +52,12 @@ struct code_cache {
 };
 
 struct code_cache *code_cache_new(struct bus *bus); /* after bus_seal() */
+/* A CPU's own: code_written() is called by who knows which caches have a page. */
+struct code_cache *code_cache_new_parallel(struct bus *bus);
+/* [off, off + len) of a RAM page was written. */
+void code_written(struct code_cache *cc, u32 page, u32 off, u32 len);
+/* All of RAM may have been written. */
+void code_forget_all(struct code_cache *cc);
 void code_cache_free(struct code_cache *cc);
 /* The decoded page of a RAM page, made when there is none. May call flush. */
 struct code_page *code_page_get(struct code_cache *cc, u32 page);

@@ -18,6 +18,7 @@
 #include "cpu/fields.h"
 #include "cpu/mem.h"
 #include "cpu/mem_tag.h"
+#include "cpu/par.h"
 #include "mmu/fast.h"
 #include "mmu/tlb.h"
 
@@ -41,17 +42,27 @@ static void monitor_written(void *arg, u32 page, u32 off, u32 len)
 {
     struct cpu *c = arg;
     const struct monitor *m = &c->monitor;
+    if (c->par) /* values are compared (mem_excl_store()) */
+        return;
     if (m->valid && m->page == page && off < m->off + 64 && m->off < off + len) {
         c->monitor.valid = false;
         cpu_send_event(c);
     }
 }
 
+static void deliver_flush(struct cpu *c, const u64 *arg)
+{
+    (void)arg;
+    context_flush(c);
+}
+
 static void remapped(void *arg)
 {
     const struct cpu_env *e = arg;
     for (unsigned i = 0; i < e->count; i++)
-        if (e->cpus[i])
+        if (e->cpus[i] && par_elsewhere(e->cpus[i]))
+            par_post(par_current(e->par), e->cpus[i], &(struct mail){.deliver = deliver_flush});
+        else if (e->cpus[i])
             context_flush(e->cpus[i]);
 }
 
@@ -59,13 +70,17 @@ static void remapped(void *arg)
 static void share_code(struct cpu *c)
 {
     struct cpu_env *e = c->env;
+    bus_on_remap(e->bus, remapped, e);
+    if (e->par) {
+        c->code = par_code_cache(c);
+        return;
+    }
     if (!e->code) {
         e->code = code_cache_new(e->bus);
         e->code->page_became_code = mem_page_became_code;
         e->code->flush = mem_drop_code;
         e->code->arg = e;
         e->code->jit_eager = e->jit_eager;
-        bus_on_remap(e->bus, remapped, e);
     }
     e->code_users++;
     c->code = e->code;
@@ -91,7 +106,9 @@ static void init(struct cpu *c)
 
 void context_free(struct cpu *c)
 {
-    if (--c->env->code_users == 0) {
+    if (c->env->par) {
+        code_cache_free(c->code);
+    } else if (--c->env->code_users == 0) {
         code_cache_free(c->env->code);
         c->env->code = NULL;
     }

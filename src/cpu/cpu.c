@@ -10,6 +10,7 @@
 #include "cpu/context.h"
 #include "cpu/debug.h"
 #include "cpu/exception.h"
+#include "cpu/par.h"
 #include "cpu/pmu.h"
 #include "cpu/ras.h"
 
@@ -17,8 +18,31 @@ static void wake_fire(void *arg)
 {
     struct cpu *c = arg;
     c->wake_at = ~0ull;
+    if (c->par) {
+        c->wake_due = true;
+        par_wake(c);
+        return;
+    }
     if (c->run == CPU_WFI || c->run == CPU_WFE)
         c->run = CPU_RUNNING;
+}
+
+/* The error record is the CPU's own: its thread deals with it. */
+static void deliver_fault(struct cpu *c, const u64 *arg)
+{
+    (void)arg;
+    cpu_lock(c);
+    ras_countdown(c);
+    cpu_unlock(c);
+}
+
+static void pseudo_fault_fire(void *arg)
+{
+    struct cpu *c = arg;
+    if (c->par)
+        par_post(NULL, c, &(struct mail){.deliver = deliver_fault});
+    else
+        ras_countdown(c);
 }
 
 struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
@@ -32,7 +56,7 @@ struct cpu *cpu_new(struct cpu_env *env, const struct cpu_config *cfg)
     c->index = cfg->index;
     c->decoder = decoder_new(&c->feat);
     c->wake = (struct event){.fire = wake_fire, .arg = c, .name = "cpu-wake"};
-    c->pseudo_fault = (struct event){.fire = ras_countdown, .arg = c, .name = "pseudo-fault"};
+    c->pseudo_fault = (struct event){.fire = pseudo_fault_fire, .arg = c, .name = "pseudo-fault"};
     c->fetch_page = ~0ull;
     return c;
 }
@@ -96,7 +120,7 @@ void cpu_warm_reset(struct cpu *c)
     memcpy(c->input, wires, sizeof wires);
     for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
         c->sys[kept[i]] = cells[i];
-    irq_set(&c->pmu_irq, false);
+    cpu_drive(c, &c->pmu_irq, false);
 }
 
 u64 cpu_get_sp(const struct cpu *c, unsigned n) { return n == (c->ps.sp ? c->ps.el : 0u) ? c->x[REG_SP] : c->sp_el[n]; }
@@ -164,9 +188,13 @@ void cpu_set_input(struct cpu *c, unsigned input, bool level)
 {
     if (c->input[input] == level)
         return;
-    c->input[input] = level;
+    __atomic_store_n(&c->input[input], level, __ATOMIC_RELAXED);
     if (!level)
         return;
+    if (c->par) {
+        par_kick(c, PAR_EXIT_LOOK);
+        return;
+    }
     cpu_attend(c);
     if ((c->run == CPU_WFI || c->run == CPU_WFE) && cpu_wakeup_pending(c))
         c->run = CPU_RUNNING;
@@ -174,18 +202,23 @@ void cpu_set_input(struct cpu *c, unsigned input, bool level)
 
 void cpu_send_event(struct cpu *c)
 {
-    c->event_register = true;
-    if (c->run == CPU_WFE)
+    __atomic_store_n(&c->event_register, true, __ATOMIC_RELEASE);
+    if (c->par)
+        par_wake(c);
+    else if (c->run == CPU_WFE)
         c->run = CPU_RUNNING;
 }
 
-bool cpu_wakeup_pending(struct cpu *c) { return exc_wake(c) || (c->run == CPU_WFE && c->event_register); }
+bool cpu_wakeup_pending(struct cpu *c)
+{
+    return exc_wake(c) || (c->run == CPU_WFE && __atomic_load_n(&c->event_register, __ATOMIC_ACQUIRE));
+}
 
 void cpu_polls_counter(struct cpu *c)
 {
     struct poll *p = &c->poll;
     const struct clock *k = c->env->clock;
-    if (!c->ps.el || !k)
+    if (!c->ps.el || !k || c->par) /* the host's time passes by itself */
         return;
     u64 count = cpu_retired(c), now = clock_now(k);
     if (c->pc == p->pc && count - p->last <= POLL_DISTANCE && c->exceptions == p->exceptions) {

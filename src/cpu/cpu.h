@@ -21,6 +21,8 @@ struct code_page;
 struct cpu;
 struct fault;
 struct aa32;
+struct par_all;
+struct par_cpu;
 
 /* A vector register: 128 bits in use, slots of 32 bytes so that 256-bit vectors fit later.
  * Element 0 is the least significant, as in the architecture. */
@@ -85,7 +87,8 @@ struct cpu_env {
     struct log *log;
     struct cpu **cpus;     /* all PEs, for broadcasts */
     unsigned count;
-    struct code_cache *code; /* shared by all PEs: made with the first, freed with the last */
+    struct par_all *par;         /* parallel mode (cpu/par.h), NULL: deterministic */
+    struct code_cache *code; /* shared by all PEs: made with the first, freed with the last; NULL in parallel mode */
     unsigned code_users;
     bool slow_memory;      /* fast tables stay empty: for tests, the result is the same */
     bool jit_eager;        /* the JIT interprets nothing first: for tests, the result is the same */
@@ -128,6 +131,7 @@ struct cpu {
     u64 fetch_page;           /* VA of the latched fetch page, ~0: none */
     struct code_page *fetch_code;
     bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
+    u32 exit;                 /* enum par_exit: another thread wants something; atomic, 0 in deterministic mode */
 
     struct pstate ps;
     u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
@@ -138,7 +142,7 @@ struct cpu {
                             exc_fp_access() to find out how */
 
     struct monitor monitor;
-    bool event_register; /* SEV/WFE */
+    bool event_register; /* SEV/WFE; atomic in parallel mode */
     u8 run;              /* enum cpu_run */
     bool input[CPU_INPUTS];
     u8 stepped;          /* software step: what was stepped, see cpu/debug.h */
@@ -164,6 +168,10 @@ struct cpu {
     struct features feat;
     struct decoder *decoder;
     struct aa32 *aa32;   /* AArch32 decoder, made with the first use */
+    u64 excl[2];         /* what the last load exclusive returned (parallel mode compares by value) */
+    struct par_cpu *par; /* set while the CPU runs on a thread of its own */
+    bool wake_due;       /* parallel mode: the time of wake_at has come */
+    s64 slice_len;       /* parallel mode: instructions given to the running slice */
     bool psr_restored;   /* AArch32: the current instruction was an exception return */
     u8 insn_len;         /* AArch32: bytes of the current instruction */
     struct code_cache *code;
@@ -252,10 +260,73 @@ void cpu_send_event(struct cpu *c);
 /* True when WFI (or WFE) would have a reason not to sleep. */
 bool cpu_wakeup_pending(struct cpu *c);
 
+/* ---- parallel mode (cpu/par.h); nothing when one thread runs all CPUs ------------------------- */
+
+void par_attend(struct cpu *c);
+void par_lock(struct cpu *c);
+void par_unlock(struct cpu *c);
+void par_settle(struct cpu *c);
+
+/* The machine's lock, around everything that is not the CPU's own: devices, interrupt controller, events, wires. */
+static inline void cpu_lock(struct cpu *c)
+{
+    if (UNLIKELY(c->par != NULL))
+        par_lock(c);
+}
+static inline void cpu_unlock(struct cpu *c)
+{
+    if (UNLIKELY(c->par != NULL))
+        par_unlock(c);
+}
+/* Loads after it come after stores before it: what x86 does not promise by itself. */
+static inline void cpu_fence(const struct cpu *c)
+{
+    if (UNLIKELY(c->par != NULL))
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+/* Another thread may look at c->run. */
+static inline void cpu_set_run(struct cpu *c, enum cpu_run run) { __atomic_store_n(&c->run, (u8)run, __ATOMIC_RELAXED); }
+static inline enum cpu_run cpu_get_run(const struct cpu *c)
+{
+    return (enum cpu_run)__atomic_load_n(&c->run, __ATOMIC_RELAXED);
+}
+static inline bool cpu_get_input(const struct cpu *c, unsigned input)
+{
+    return __atomic_load_n(&c->input[input], __ATOMIC_RELAXED);
+}
+/* The event register was set: it is no more. */
+static inline bool cpu_take_event(struct cpu *c)
+{
+    return __atomic_load_n(&c->event_register, __ATOMIC_RELAXED) &&
+           __atomic_exchange_n(&c->event_register, false, __ATOMIC_ACQUIRE);
+}
+/* Drives one of the CPU's own wires to the interrupt controller. */
+static inline void cpu_drive(struct cpu *c, struct irq *i, bool level)
+{
+    if (i->level == level)
+        return;
+    cpu_lock(c);
+    irq_set(i, level);
+    cpu_unlock(c);
+}
+
+/* Another thread wants something: the engine returns to its boundary soon. */
+static inline bool cpu_wanted(const struct cpu *c) { return __atomic_load_n(&c->exit, __ATOMIC_RELAXED) != 0; }
+
+/* The engine's question at a boundary: may it go on? */
+static inline bool cpu_continue(struct cpu *c)
+{
+    if (UNLIKELY(cpu_wanted(c)))
+        par_attend(c);
+    return c->run == CPU_RUNNING && slice_continue(&c->slice);
+}
+
 /* Instructions this CPU has executed, exact to the executing one. */
 static inline u64 cpu_retired(const struct cpu *c)
 {
     const struct clock *k = c->env->clock;
+    if (UNLIKELY(c->par != NULL))
+        return c->executed + (u64)(c->slice_len - c->slice.left - c->slice.stash);
     return c->executed + (k && k->run == &c->slice ? clock_now(k) - c->slice_start : 0);
 }
 /* The executing instruction reads the system counter. */

@@ -163,6 +163,16 @@ enum step exc_svc(struct cpu *c, u16 imm)
                 c->pc + cpu_insn_length(c));
 }
 
+static bool firmware_call(struct cpu *c, bool hvc)
+{
+    if (!c->env->firmware_call)
+        return false;
+    cpu_lock(c);
+    bool done = c->env->firmware_call(c->env->hook_arg, c, hvc);
+    cpu_unlock(c);
+    return done;
+}
+
 /* AArch64.CheckForSMCUndefOrTrap's counterpart for HVC, then AArch64.CallHypervisor. */
 enum step exc_hvc(struct cpu *c, u16 imm)
 {
@@ -170,7 +180,7 @@ enum step exc_hvc(struct cpu *c, u16 imm)
     if (c->ps.el != 0 && cpu_has_el2(c) && (c->ps.el >= 2 || cpu_el2_enabled(c)) && enabled)
         return take(c, EXC_SYNC, c->ps.el == 3 ? 3 : 2, syndrome(c->ps.nrw ? EC_HVC32 : EC_HVC64, imm),
                     c->pc + cpu_insn_length(c));
-    if (c->ps.el != 0 && !cpu_has_el2(c) && c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, true))
+    if (c->ps.el != 0 && !cpu_has_el2(c) && firmware_call(c, true))
         return STEP_SYNC;
     return exc_undefined(c);
 }
@@ -182,7 +192,7 @@ enum step exc_smc(struct cpu *c, u16 imm)
     if (c->ps.el == 1 && (c->hcr & HCR_TSC))
         return take_sync(c, 2, c->ps.nrw ? EC_SMC32 : EC_SMC64, c->ps.nrw ? 1u << 19 | aa32_cond_iss(c) : imm);
     if (!cpu_has_el3(c) || (c->sys[SCR_EL3] & SCR_SMD)) {
-        if (c->env->firmware_call && c->env->firmware_call(c->env->hook_arg, c, false))
+        if (firmware_call(c, false))
             return STEP_SYNC;
         return exc_undefined(c);
     }
@@ -379,7 +389,7 @@ static const struct {
 static bool virtual_pending(const struct cpu *c, unsigned i)
 {
     return (c->hcr & async[i].mo) && !(c->hcr & HCR_TGE) && cpu_el2_enabled(c) &&
-           ((c->hcr & async[i].v) || (i > 0 && c->input[async[i].virt]));
+           ((c->hcr & async[i].v) || (i > 0 && cpu_get_input(c, async[i].virt)));
 }
 
 static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
@@ -394,7 +404,7 @@ static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
             if (cpu_has(c, FEAT_RAS))
                 iss = (u32)(c->sys[VSESR_EL2] & 0x1ffffff);
         } else {
-            c->input[CPU_SERROR] = false;
+            cpu_set_input(c, CPU_SERROR, false);
             iss = (u32)c->sys[SERROR_ISS];
             c->sys[SERROR_ISS] = 0;
         }
@@ -412,7 +422,7 @@ static void take_interrupt(struct cpu *c, unsigned i, bool virt, unsigned el)
 bool exc_interrupts(struct cpu *c)
 {
     for (unsigned i = 0; i < ARRAY_LEN(async); i++) {
-        if (c->input[async[i].phys]) {
+        if (cpu_get_input(c, async[i].phys)) {
             unsigned el = physical_target(c, async[i].scr, async[i].mo);
             if (physical_taken(c, el, async[i].mask)) {
                 take_interrupt(c, i, false, el);
@@ -431,7 +441,7 @@ bool exc_interrupts(struct cpu *c)
 bool exc_wake(struct cpu *c)
 {
     for (unsigned i = 0; i < ARRAY_LEN(async); i++)
-        if (c->input[async[i].phys] || (c->ps.el <= 1 && virtual_pending(c, i)))
+        if (cpu_get_input(c, async[i].phys) || (c->ps.el <= 1 && virtual_pending(c, i)))
             return true;
     return false;
 }

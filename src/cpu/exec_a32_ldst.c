@@ -298,6 +298,7 @@ static inline enum step load_excl(struct cpu *c, const struct op *o, unsigned si
     if (!mem_read(c, at, size, MEM_EXCL | MEM_ALIGN, &v))
         return STEP_JUMP;
     mem_excl_mark(c, at, size);
+    c->excl[0] = v;
     c->x[o->rd] = v;
     return STEP_NEXT;
 }
@@ -309,6 +310,7 @@ static enum step load_excl_dual(struct cpu *c, const struct op *o, unsigned rt, 
     if (!mem_read(c, at, 8, MEM_EXCL | MEM_ALIGN, &v))
         return STEP_JUMP;
     mem_excl_mark(c, at, 8);
+    c->excl[0] = v;
     c->x[rt] = c->big_endian ? v >> 32 : (u32)v;
     c->x[rt2] = c->big_endian ? (u32)v : v >> 32;
     return STEP_NEXT;
@@ -321,6 +323,14 @@ static enum step store_excl(struct cpu *c, const struct op *o, unsigned size, u6
     if (at & (size - 1)) {
         const struct fault f = mem_alignment_fault(at, true);
         return exc_data_abort(c, &f);
+    }
+    if (UNLIKELY(c->par != NULL)) {
+        const u64 v[2] = {val & ones(8 * size), 0};
+        bool passed;
+        if (!mem_excl_store(c, at, size, 0, v, &passed))
+            return STEP_JUMP;
+        c->x[o->rd] = !passed;
+        return STEP_NEXT;
     }
     if (!mem_excl_check(c, at, size)) {
         c->x[o->rd] = 1;

@@ -1,8 +1,9 @@
 /* Atomic memory operations (FEAT_LSE, DDI0487 C6.2 "LDADD" ... "CASP").
  *
- * One CPU executes at a time in deterministic mode, so a read-modify-write is atomic as it is.  RAM
+ * One CPU executes at a time in deterministic mode, so a read-modify-write is atomic as it is; in parallel mode the
+ * store compares and exchanges, and the instruction starts over when another CPU was faster.  RAM
  * goes through a host pointer whose read and write permission was checked; devices by a read and a
- * write.  Memory is sequentially consistent: acquire and release need nothing. */
+ * write.  Acquire and release need nothing: locked instructions are full barriers. */
 #include "cpu/cpu.h"
 #include "cpu/exception.h"
 #include "cpu/exec.h"
@@ -43,14 +44,21 @@ static inline bool rmw_load(struct cpu *c, u64 va, unsigned size, unsigned tag, 
     return true;
 }
 
-static inline bool rmw_store(struct cpu *c, u64 va, unsigned size, const struct mem_rmw *m, u64 val)
+enum stored { FAULTED, STORED, AGAIN };
+
+static inline enum stored rmw_store(struct cpu *c, u64 va, unsigned size, const struct mem_rmw *m, u64 old, u64 val)
 {
     if (UNLIKELY(m->device))
-        return mem_write(c, va, size, MEM_ATOMIC, val);
-    mem_host_store(m->host, size, c->big_endian ? bswap_size(val, size) : val);
+        return mem_write(c, va, size, MEM_ATOMIC, val) ? STORED : FAULTED;
+    if (UNLIKELY(c->par != NULL)) {
+        bool big = c->big_endian;
+        if (!atomic_swap_if(m->host, size, big ? bswap_size(old, size) : old, big ? bswap_size(val, size) : val))
+            return AGAIN;
+    } else
+        mem_host_store(m->host, size, c->big_endian ? bswap_size(val, size) : val);
     if (UNLIKELY(m->watched))
         mem_rmw_done(c, m, size);
-    return true;
+    return STORED;
 }
 
 /* v: value in memory, s: Rs, both of the access's size and zero-extended. */
@@ -60,10 +68,14 @@ static inline bool rmw_store(struct cpu *c, u64 va, unsigned size, const struct 
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), v, s = X(rm) & ones(8 * size);                                                               \
         struct mem_rmw m;                                                                                              \
-        if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                               \
-            return STEP_JUMP;                                                                                          \
-        if (!rmw_store(c, addr, size, &m, (expr)))                                                                     \
-            return STEP_JUMP;                                                                                          \
+        enum stored stored;                                                                                            \
+        do {                                                                                                           \
+            if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                           \
+                return STEP_JUMP;                                                                                      \
+            stored = rmw_store(c, addr, size, &m, v, (expr));                                                          \
+            if (stored == FAULTED)                                                                                     \
+                return STEP_JUMP;                                                                                      \
+        } while (UNLIKELY(stored == AGAIN));                                                                           \
         X(rd) = v;                                                                                                     \
         return STEP_NEXT;                                                                                              \
     }
@@ -92,10 +104,15 @@ static inline u64 *dest(struct cpu *c, unsigned r) { return &c->x[r == 31 ? REG_
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), v;                                                                                           \
         struct mem_rmw m;                                                                                              \
-        if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                               \
-            return STEP_JUMP;                                                                                          \
-        if (v == (X(rm) & ones(8 * size)) && !rmw_store(c, addr, size, &m, X(rd)))                                     \
-            return STEP_JUMP;                                                                                          \
+        enum stored stored;                                                                                            \
+        do {                                                                                                           \
+            if (!rmw_load(c, addr, size, UNLESS_SP, &m, &v))                                                           \
+                return STEP_JUMP;                                                                                      \
+            bool equal = v == (X(rm) & ones(8 * size));                                                                \
+            stored = equal ? rmw_store(c, addr, size, &m, v, X(rd)) : STORED;                                          \
+            if (stored == FAULTED)                                                                                     \
+                return STEP_JUMP;                                                                                      \
+        } while (UNLIKELY(stored == AGAIN));                                                                           \
         *dest(c, o->rm) = v;                                                                                           \
         return STEP_NEXT;                                                                                              \
     }
@@ -114,13 +131,48 @@ EXEC(casp32)
     u64 expect = c->big_endian ? (u32)c->x[s + 1] | c->x[s] << 32 : (u32)c->x[s] | c->x[s + 1] << 32;
     u64 new = c->big_endian ? (u32)c->x[t + 1] | c->x[t] << 32 : (u32)c->x[t] | c->x[t + 1] << 32;
     struct mem_rmw m;
-    if (!rmw_load(c, addr, 8, UNLESS_SP, &m, &v))
-        return STEP_JUMP;
-    if (v == expect && !rmw_store(c, addr, 8, &m, new))
-        return STEP_JUMP;
+    enum stored stored;
+    do {
+        if (!rmw_load(c, addr, 8, UNLESS_SP, &m, &v))
+            return STEP_JUMP;
+        stored = v == expect ? rmw_store(c, addr, 8, &m, v, new) : STORED;
+        if (stored == FAULTED)
+            return STEP_JUMP;
+    } while (UNLIKELY(stored == AGAIN));
     c->x[s] = c->big_endian ? v >> 32 : (u32)v;
     *dest(c, s + 1) = c->big_endian ? (u32)v : v >> 32;
     return STEP_NEXT;
+}
+
+static void load_pair(const struct cpu *c, const struct mem_rmw *m, u64 v[2])
+{
+    if (UNLIKELY(c->par != NULL))
+        atomic_load16(m->host, v);
+    else
+        for (unsigned k = 0; k < 2; k++)
+            v[k] = mem_host_load(m->host + 8 * k, 8);
+    for (unsigned k = 0; k < 2 && c->big_endian; k++)
+        v[k] = bswap64(v[k]);
+}
+
+/* False: another CPU has changed what was found (v) meanwhile. */
+static bool store_pair(struct cpu *c, const struct mem_rmw *m, const u64 v[2], const u64 new[2])
+{
+    u64 old[2] = {v[0], v[1]}, val[2] = {new[0], new[1]};
+    for (unsigned k = 0; k < 2 && c->big_endian; k++) {
+        old[k] = bswap64(old[k]);
+        val[k] = bswap64(val[k]);
+    }
+    if (UNLIKELY(c->par != NULL)) {
+        if (!atomic_swap_if16(m->host, old, val))
+            return false;
+    } else {
+        for (unsigned k = 0; k < 2; k++)
+            mem_host_store(m->host + 8 * k, 8, val[k]);
+    }
+    if (m->watched)
+        mem_rmw_done(c, m, 16);
+    return true;
 }
 
 EXEC(casp64)
@@ -128,31 +180,22 @@ EXEC(casp64)
     CHECK_SP();
     unsigned s = 2u * o->rm, t = 2u * o->rd;
     u64 addr = X(rn), v[2];
+    const u64 new[2] = {c->x[t], c->x[t + 1]};
     struct mem_rmw m;
-    if (!mem_rmw(c, addr, 16, MEM_ATOMIC | UNLESS_SP, &m))
-        return STEP_JUMP;
-    if (m.device) {
-        if (!mem_read16_slow(c, addr, MEM_ATOMIC | MEM_PAIR, v))
+    bool equal, stored = true;
+    do {
+        if (!mem_rmw(c, addr, 16, MEM_ATOMIC | UNLESS_SP, &m))
             return STEP_JUMP;
-    } else {
-        for (unsigned k = 0; k < 2; k++) {
-            v[k] = mem_host_load(m.host + 8 * k, 8);
-            if (c->big_endian)
-                v[k] = bswap64(v[k]);
-        }
-    }
-    if (v[0] == c->x[s] && v[1] == c->x[s + 1]) {
-        const u64 new[2] = {c->x[t], c->x[t + 1]};
-        if (m.device) {
-            if (!mem_write16_slow(c, addr, MEM_ATOMIC | MEM_PAIR, new))
-                return STEP_JUMP;
-        } else {
-            for (unsigned k = 0; k < 2; k++)
-                mem_host_store(m.host + 8 * k, 8, c->big_endian ? bswap64(new[k]) : new[k]);
-            if (m.watched)
-                mem_rmw_done(c, &m, 16);
-        }
-    }
+        if (!m.device)
+            load_pair(c, &m, v);
+        else if (!mem_read16_slow(c, addr, MEM_ATOMIC | MEM_PAIR, v))
+            return STEP_JUMP;
+        equal = v[0] == c->x[s] && v[1] == c->x[s + 1];
+        if (equal && m.device && !mem_write16_slow(c, addr, MEM_ATOMIC | MEM_PAIR, new))
+            return STEP_JUMP;
+        if (equal && !m.device)
+            stored = store_pair(c, &m, v, new);
+    } while (UNLIKELY(!stored));
     c->x[s] = v[0];
     *dest(c, s + 1) = v[1];
     return STEP_NEXT;

@@ -3,7 +3,8 @@
  *
  * CONSTRAINED UNPREDICTABLE choices: a base that is also a transfer register gets the loaded value
  * first, then the written-back address; a store writes the old value; LDP to one register twice keeps
- * the second.  Memory is sequentially consistent, so acquire and release only differ in alignment.
+ * the second.  Acquire and release differ in alignment, and in parallel mode in the fence after a store-release (the
+ * host's order, TSO, does the rest; docs/parallel.md).
  * Invariant: the base register is written after the access succeeded. */
 #include "cpu/cpu.h"
 #include "cpu/exception.h"
@@ -170,10 +171,10 @@ LOAD(ldarb, 1, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
 LOAD(ldarh, 2, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
 LOAD(ldar32, 4, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
 LOAD(ldar64, 8, MEM_ORDERED | UNLESS_SP, X(rn), v, NOTHING)
-STORE(stlrb, 1, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
-STORE(stlrh, 2, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
-STORE(stlr32, 4, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
-STORE(stlr64, 8, MEM_ORDERED | UNLESS_SP, X(rn), NOTHING)
+STORE(stlrb, 1, MEM_ORDERED | UNLESS_SP, X(rn), cpu_fence(c))
+STORE(stlrh, 2, MEM_ORDERED | UNLESS_SP, X(rn), cpu_fence(c))
+STORE(stlr32, 4, MEM_ORDERED | UNLESS_SP, X(rn), cpu_fence(c))
+STORE(stlr64, 8, MEM_ORDERED | UNLESS_SP, X(rn), cpu_fence(c))
 
 LOAD(ldapurb, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
 LOAD(ldapursb32, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s8)v & 0xffffffff, NOTHING)
@@ -184,10 +185,10 @@ LOAD(ldapursh64, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s16)v, NOTHIN
 LOAD(ldapur32, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
 LOAD(ldapursw, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, (u64)(s32)v, NOTHING)
 LOAD(ldapur64, 8, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, v, NOTHING)
-STORE(stlurb, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
-STORE(stlurh, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
-STORE(stlur32, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
-STORE(stlur64, 8, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, NOTHING)
+STORE(stlurb, 1, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, cpu_fence(c))
+STORE(stlurh, 2, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, cpu_fence(c))
+STORE(stlur32, 4, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, cpu_fence(c))
+STORE(stlur64, 8, MEM_ORDERED | UNLESS_SP, X(rn) + o->imm, cpu_fence(c))
 
 /* ---- exclusive ------------------------------------------------------------------------------ */
 
@@ -197,12 +198,27 @@ static inline bool excl_misaligned(const struct cpu *c, u64 va, unsigned size)
     return UNLIKELY(va & (size - 1)) && (!cpu_has(c, FEAT_LSE2) || (va & 15) + size > 16);
 }
 
+/* The end of a store exclusive, whose status is in Rs: of size bytes in val. */
+static enum step store_exclusive(struct cpu *c, const struct op *o, u64 addr, unsigned size, unsigned pair,
+                                 const u64 val[2])
+{
+    bool done;
+    if (!mem_excl_store(c, addr, size, UNLESS_SP | pair, val, &done))
+        return STEP_JUMP;
+    X(ra) = !done;
+    return STEP_NEXT;
+}
+
 #define EXCLUSIVE(sfx, size)                                                                                           \
-    LOAD(ldxr##sfx, size, MEM_EXCL | UNLESS_SP, X(rn), v, mem_excl_mark(c, addr, size))                                \
+    LOAD(ldxr##sfx, size, MEM_EXCL | UNLESS_SP, X(rn), v, mem_excl_mark(c, addr, size); c->excl[0] = v)                \
     EXEC(stxr##sfx)                                                                                                    \
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
         u64 addr = X(rn), status = 1;                                                                                  \
+        if (UNLIKELY(c->par != NULL)) {                                                                                \
+            const u64 val[2] = {X(rd), 0};                                                                             \
+            return store_exclusive(c, o, addr, size, 0, val);                                                          \
+        }                                                                                                              \
         if (excl_misaligned(c, addr, size) || mem_excl_check(c, addr, size)) {                                         \
             if (!mem_write(c, addr, size, MEM_EXCL | UNLESS_SP, X(rd)))                                                \
                 return STEP_JUMP;                                                                                      \
@@ -223,6 +239,7 @@ EXEC(ldxp32)
     if (!mem_read(c, addr, 8, MEM_EXCL | MEM_PAIR | UNLESS_SP, &v))
         return STEP_JUMP;
     mem_excl_mark(c, addr, 8);
+    c->excl[0] = v;
     X(rd) = (u32)v;
     X(ra) = v >> 32;
     return STEP_NEXT;
@@ -232,6 +249,10 @@ EXEC(stxp32)
 {
     CHECK_SP();
     u64 addr = X(rn), status = 1;
+    if (UNLIKELY(c->par != NULL)) {
+        const u64 val[2] = {(u32)X(rd) | X(rm) << 32, 0};
+        return store_exclusive(c, o, addr, 8, MEM_PAIR, val);
+    }
     if (excl_misaligned(c, addr, 8) || mem_excl_check(c, addr, 8)) {
         if (!mem_write(c, addr, 8, MEM_EXCL | MEM_PAIR | UNLESS_SP, (u32)X(rd) | X(rm) << 32))
             return STEP_JUMP;
@@ -251,6 +272,8 @@ EXEC(ldxp64)
     if (!ok)
         return STEP_JUMP;
     mem_excl_mark(c, addr, 16);
+    c->excl[0] = v[0];
+    c->excl[1] = v[1];
     X(rd) = v[0];
     X(ra) = v[1];
     return STEP_NEXT;
@@ -261,6 +284,8 @@ EXEC(stxp64)
     CHECK_SP();
     u64 addr = X(rn), status = 1;
     const u64 v[2] = {X(rd), X(rm)};
+    if (UNLIKELY(c->par != NULL))
+        return store_exclusive(c, o, addr, 16, MEM_PAIR, v);
     if (addr & 15) {
         if (!mem_write16_slow(c, addr, MEM_EXCL | MEM_PAIR | UNLESS_SP, v))
             return STEP_JUMP;

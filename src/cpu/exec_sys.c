@@ -1,8 +1,9 @@
 /* System instructions (DDI0487 C5, C6.2): hints, exception generation and return, PSTATE, MSR/MRS and
  * SYS.  What an access to a system register does stands in sysreg.def, not here.
  *
- * Memory is sequentially consistent and decoded code follows every store, so barriers other than ISB
- * are nothing; ISB makes the engine resolve contexts.  Halting debug does not exist: HLT and DCPS are
+ * With one host thread memory is sequentially consistent and decoded code follows every store, so barriers other than
+ * ISB are nothing; in parallel mode (docs/parallel.md) they order stores before loads, and DSB waits for what was
+ * broadcast. ISB makes the engine resolve contexts.  Halting debug does not exist: HLT and DCPS are
  * UNDEFINED. */
 #include "cpu/exec_sys.h"
 
@@ -24,6 +25,23 @@ EXEC(nop)
 {
     (void)c;
     (void)o;
+    return STEP_NEXT;
+}
+
+/* LD and ST forms (CRm<1:0> = 1, 2) ask for nothing that the host does not do. */
+EXEC(dmb)
+{
+    if ((o->x & 3) % 3 == 0)
+        cpu_fence(c);
+    return STEP_NEXT;
+}
+
+EXEC(dsb)
+{
+    (void)o;
+    cpu_fence(c);
+    if (UNLIKELY(c->par != NULL))
+        par_settle(c);
     return STEP_NEXT;
 }
 
@@ -85,27 +103,25 @@ EXEC(wfi)
         return STEP_SYNC;
     if (wfx_trap(c, o, WFX_WFI))
         return STEP_JUMP;
-    c->run = CPU_WFI;
+    cpu_set_run(c, CPU_WFI);
     return STEP_SYNC;
 }
 
 /* A live monitor: another CPU may be about to clear it, which would be the wake-up event; the slice
- * ends and the CPU switch clears it. */
+ * ends and the CPU switch clears it (in parallel mode nobody sees it: the scheduler waits a little). */
 static enum step wait_for_event(struct cpu *c)
 {
     if (c->monitor.valid)
         slice_end(&c->slice);
     else
-        c->run = CPU_WFE;
+        cpu_set_run(c, CPU_WFE);
     return STEP_SYNC;
 }
 
 EXEC(wfe)
 {
-    if (c->event_register) {
-        c->event_register = false;
+    if (cpu_take_event(c))
         return STEP_SYNC;
-    }
     if (wfx_trap(c, o, WFX_WFE))
         return STEP_JUMP;
     return wait_for_event(c);
@@ -114,8 +130,10 @@ EXEC(wfe)
 EXEC(sev)
 {
     (void)o;
+    cpu_lock(c);
     for (unsigned k = 0; k < c->env->count; k++)
         cpu_send_event(c->env->cpus[k]);
+    cpu_unlock(c);
     return STEP_SYNC;
 }
 
@@ -136,10 +154,13 @@ static enum step wait_until(struct cpu *c, u64 val, enum cpu_run how)
         return STEP_SYNC;
     u128 ns = ((u128)(val - count) * 1000000000 + c->cfg.cntfrq - 1) / c->cfg.cntfrq;
     u64 now = clock_now(c->env->clock);
+    cpu_lock(c);
     c->wake_at = ns > ~0ull - now ? ~0ull : now + (u64)ns;
+    c->wake_due = false;
     if (c->wake_at != ~0ull)
         clock_schedule(c->env->clock, &c->wake, c->wake_at);
-    c->run = (u8)how;
+    cpu_set_run(c, how);
+    cpu_unlock(c);
     return STEP_SYNC;
 }
 
@@ -154,10 +175,8 @@ EXEC(wfit)
 
 EXEC(wfet)
 {
-    if (c->event_register) {
-        c->event_register = false;
+    if (cpu_take_event(c))
         return STEP_SYNC;
-    }
     if (wfx_trap(c, o, WFX_WFET))
         return STEP_JUMP;
     if (c->monitor.valid)
@@ -175,8 +194,13 @@ EXEC(brk) { return exc_brk(c, (u16)o->imm); }
 
 EXEC(hlt)
 {
-    if (o->imm == 0xf000 && c->env->semihosting && c->env->semihosting(c->env->hook_arg, c))
-        return STEP_SYNC;
+    if (o->imm == 0xf000 && c->env->semihosting) {
+        cpu_lock(c);
+        bool done = c->env->semihosting(c->env->hook_arg, c);
+        cpu_unlock(c);
+        if (done)
+            return STEP_SYNC;
+    }
     return exc_undefined(c);
 }
 

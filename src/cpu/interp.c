@@ -119,7 +119,7 @@ static inline bool run_page(struct cpu *c, bool block)
             c->pc += 4;
             o++;
         } else if (s == STEP_JUMP) {
-            if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0 || c->ps.btype)
+            if (((c->pc ^ c->fetch_page) & ~0xffcull) != 0 || c->ps.btype || cpu_wanted(c))
                 return false;
             if (block)
                 return c->slice.left > 0;
@@ -243,7 +243,7 @@ bool interp_look(struct cpu *c)
 
 static void interp_run(struct cpu *c)
 {
-    while (c->run == CPU_RUNNING && slice_continue(&c->slice))
+    while (cpu_continue(c))
         if (interp_look(c))
             interp_page(c);
 }

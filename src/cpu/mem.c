@@ -1,8 +1,8 @@
 /* Guest data accesses that the inline path does not serve: TLB misses, devices, unaligned and
  * page-crossing accesses, big-endian data, pages with withheld write tags, tag checks, faults (DDI0487 B2, D8).
  *
- * Not modelled: memory ordering between CPUs beyond the host's in deterministic mode. An access that crosses a page is
- * translated whole before any byte of it is stored. */
+ * Not modelled: memory ordering between CPUs weaker than the host's (docs/parallel.md). An access that crosses a page
+ * is translated whole before any byte of it is stored. */
 #include <string.h>
 
 #include "core/check.h"
@@ -34,7 +34,7 @@ static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
     u64 *p = (u64 *)(void *)(bus_page_ptr(c->env->bus, t.page) + off);
     *seen = old;
     if (__atomic_compare_exchange_n(p, seen, want, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
-        bus_page_why(c->env->bus)[t.page])
+        page_why(c->env->bus, t.page))
         ram_written(c->env->bus, t.page, off, 8);
     return true;
 }
@@ -97,7 +97,7 @@ void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_e
     struct bus *b = c->env->bus;
     bool priv = !f->key.el0;
     bool r = !perm_missing(e->perm, NEED_R, priv, f->key.pan);
-    bool w = !perm_missing(e->perm, NEED_W, priv, f->key.pan) && !(e->flags & TLB_ROM) && !bus_page_why(b)[e->page];
+    bool w = !perm_missing(e->perm, NEED_W, priv, f->key.pan) && !(e->flags & TLB_ROM) && !page_why(b, e->page);
     fast_fill(c->fast_pool, f, va, bus_page_ptr(b, e->page), e->page, r, w, e->flags & TLB_GLOBAL);
 }
 
@@ -198,6 +198,30 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
     return true;
 }
 
+/* One access each for the sizes that are single-copy atomic: other CPUs must see neither halves nor a byte written
+ * twice. */
+static void copy_once(u8 *to, const u8 *from, unsigned n, bool par)
+{
+    switch (n) {
+    case 1: mem_host_store(to, 1, mem_host_load(from, 1)); break;
+    case 2: mem_host_store(to, 2, mem_host_load(from, 2)); break;
+    case 4: mem_host_store(to, 4, mem_host_load(from, 4)); break;
+    case 8: mem_host_store(to, 8, mem_host_load(from, 8)); break;
+    case 16:
+        if (par) {
+            u64 v[2];
+            atomic_load16(from, v);
+            atomic_store16(to, v);
+            break;
+        }
+        /* fall through */
+    default:
+        for (unsigned i = 0; i < n; i++)
+            to[i] = from[i];
+        break;
+    }
+}
+
 static struct txn cpu_txn(const struct cpu *c, const struct span *s, const struct fast_ctx *f)
 {
     return (struct txn){.space = (u8)pa_space((struct pa){s->e.pa}), .cpu = (u8)c->index, .privileged = !f->key.el0};
@@ -209,13 +233,16 @@ static bool span_read(struct cpu *c, const struct access *a, const struct span *
     struct bus *b = c->env->bus;
     u64 off = s->va & 0xfff;
     if (s->e.page != TLB_NO_PAGE) {
-        memcpy(buf, bus_page_ptr(b, s->e.page) + off, s->len);
+        copy_once(buf, bus_page_ptr(b, s->e.page) + off, s->len, c->par != NULL);
         return true;
     }
     struct bus_target t = bus_resolve(b, (struct pa){s->e.pa});
     const struct txn x = cpu_txn(c, s, a->f);
     u64 val[2] = {0, 0};
-    if (t.kind != PAGE_DEV || bus_dev_read(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
+    cpu_lock(c);
+    bool ok = t.kind == PAGE_DEV && bus_dev_read(t.dev, &x, t.off + off, s->len, val) == BUS_OK;
+    cpu_unlock(c);
+    if (!ok)
         return external_abort(c, a, s->va);
     memcpy(buf, val, s->len);
     return true;
@@ -226,8 +253,8 @@ static bool span_write(struct cpu *c, const struct access *a, const struct span 
     struct bus *b = c->env->bus;
     u64 off = s->va & 0xfff;
     if (s->e.page != TLB_NO_PAGE && !(s->e.flags & TLB_ROM)) {
-        memcpy(bus_page_ptr(b, s->e.page) + off, buf, s->len);
-        if (bus_page_why(b)[s->e.page])
+        copy_once(bus_page_ptr(b, s->e.page) + off, buf, s->len, c->par != NULL);
+        if (page_why(b, s->e.page))
             ram_written(b, s->e.page, (u32)off, s->len);
         return true;
     }
@@ -235,9 +262,20 @@ static bool span_write(struct cpu *c, const struct access *a, const struct span 
     const struct txn x = cpu_txn(c, s, a->f);
     u64 val[2] = {0, 0};
     memcpy(val, buf, s->len);
-    if ((t.kind != PAGE_DEV && t.kind != PAGE_ROM) || bus_dev_write(t.dev, &x, t.off + off, s->len, val) != BUS_OK)
+    cpu_lock(c);
+    bool ok =
+        (t.kind == PAGE_DEV || t.kind == PAGE_ROM) && bus_dev_write(t.dev, &x, t.off + off, s->len, val) == BUS_OK;
+    cpu_unlock(c);
+    if (!ok)
         return external_abort(c, a, s->va);
     return true;
+}
+
+/* A device access of this instruction may have waited for others, whose TLB maintenance then was done here: copies of
+ * entries are old. */
+static bool may_fill(const struct span *s, unsigned n)
+{
+    return n == 1 || (s[0].e.page != TLB_NO_PAGE && s[1].e.page != TLB_NO_PAGE);
 }
 
 static bool access_read(struct cpu *c, const struct access *a, u8 *buf)
@@ -249,7 +287,7 @@ static bool access_read(struct cpu *c, const struct access *a, u8 *buf)
     for (unsigned i = 0, at = 0; i < n; at += s[i].len, i++)
         if (!span_read(c, a, &s[i], buf + at))
             return false;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && may_fill(s, n); i++)
         mem_fill_fast(c, a->f, s[i].va, &s[i].e);
     return true;
 }
@@ -263,7 +301,7 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
     for (unsigned i = 0, at = 0; i < n; at += s[i].len, i++)
         if (!span_write(c, a, &s[i], buf + at))
             return false;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && may_fill(s, n); i++)
         if (!(s[i].e.flags & TLB_ROM)) /* a write to flash may have taken it off the bus: the copy is stale */
             mem_fill_fast(c, a->f, s[i].va, &s[i].e);
     return true;
@@ -272,7 +310,7 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
 /* ---- the entry points ----------------------------------------------------------------------- */
 
 /* Byte order of the elements: between host order and memory order. EL2's own accesses follow SCTLR_EL2.EE. */
-static u64 swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind)
+u64 mem_swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind)
 {
     if (!(kind & MEM_EL2 ? (c->sys[SCTLR_EL2] & SCTLR_EE) != 0 : c->big_endian))
         return v;
@@ -283,7 +321,7 @@ static u64 swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind)
     return lo | hi << 8 * half;
 }
 
-static void swap16(const struct cpu *c, unsigned kind, u64 val[2])
+void mem_swap16(const struct cpu *c, unsigned kind, u64 val[2])
 {
     if (!c->big_endian)
         return;
@@ -306,14 +344,14 @@ bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val
     u64 v = 0;
     if (!access_read(c, &a, (u8 *)&v))
         return false;
-    *val = swap8(c, v, size, kind);
+    *val = mem_swap8(c, v, size, kind);
     return true;
 }
 
 bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val)
 {
     const struct access a = make_access(c, va, size, kind, true);
-    u64 v = swap8(c, val & ones(8 * size), size, kind);
+    u64 v = mem_swap8(c, val & ones(8 * size), size, kind);
     return access_write(c, &a, (const u8 *)&v);
 }
 
@@ -323,7 +361,7 @@ bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
     u64 v[2];
     if (!access_read(c, &a, (u8 *)v))
         return false;
-    swap16(c, kind, v);
+    mem_swap16(c, kind, v);
     val[0] = v[0];
     val[1] = v[1];
     return true;
@@ -333,6 +371,6 @@ bool mem_write16_slow(struct cpu *c, u64 va, unsigned kind, const u64 val[2])
 {
     const struct access a = make_access(c, va, 16, kind, true);
     u64 v[2] = {val[0], val[1]};
-    swap16(c, kind, v);
+    mem_swap16(c, kind, v);
     return access_write(c, &a, (const u8 *)v);
 }

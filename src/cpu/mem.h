@@ -7,6 +7,7 @@
 
 #include "core/bits.h"
 #include "cpu/cpu.h"
+#include "cpu/mem_atomic.h"
 #include "mmu/fast.h"
 
 enum mem_kind {
@@ -76,6 +77,10 @@ static inline bool mem_read16(struct cpu *c, u64 va, unsigned kind, u64 val[2])
     u64 i = fast_index(ft, va);
     if (LIKELY(((va ^ ft->rtag[i]) & (~0xfffull | 7)) == 0 && (va & 0xfff) <= 0xff0)) {
         const u8 *p = ft_host(ft, i, va);
+        if (UNLIKELY(c->par != NULL)) {
+            atomic_load16(p, val);
+            return true;
+        }
         val[0] = mem_host_load(p, 8);
         val[1] = mem_host_load(p + 8, 8);
         return true;
@@ -89,6 +94,10 @@ static inline bool mem_write16(struct cpu *c, u64 va, unsigned kind, const u64 v
     u64 i = fast_index(ft, va);
     if (LIKELY(((va ^ ft->wtag[i]) & (~0xfffull | 7)) == 0 && (va & 0xfff) <= 0xff0)) {
         u8 *p = ft_host(ft, i, va);
+        if (UNLIKELY(c->par != NULL)) {
+            atomic_store16(p, val);
+            return true;
+        }
         mem_host_store(p, 8, val[0]);
         mem_host_store(p + 8, 8, val[1]);
         return true;
@@ -99,7 +108,8 @@ static inline bool mem_write16(struct cpu *c, u64 va, unsigned kind, const u64 v
 /* Atomic read-modify-write for LSE and exclusives: gives the host address of size bytes (naturally
  * aligned unless LSE2 allows) with read and write permission checked as the architecture orders them,
  * or NULL: an exception was taken, or *device is set and the access must be done by the two calls
- * above (a device). Deterministic mode: no other CPU runs meanwhile. After the store call
+ * above (a device). Deterministic mode: no other CPU runs meanwhile; in parallel mode the caller compares and
+ * exchanges. After the store call
  * mem_rmw_done(), which tells listeners of pages with withheld write tags.
  * Big-endian: the caller swaps by c->big_endian. */
 struct mem_rmw {
@@ -116,6 +126,9 @@ void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size);
  * monitor in any case; faults of the store itself come from the store. */
 void mem_excl_mark(struct cpu *c, u64 va, unsigned size);
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size);
+/* Parallel mode: the store exclusive whole. It passes when memory holds what the load exclusive returned (c->excl):
+ * by value, so that a store by another CPU which puts the old value back goes unseen. False: exception taken. */
+bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed);
 
 /* Instruction fetch: latches the page of pc, so that c->fetch_page/fetch_code serve it. False: an
  * exception was taken. */

@@ -30,6 +30,10 @@ bool mem_fetch_page(struct cpu *c)
     }
     bool global = e->flags & TLB_GLOBAL, guarded = e->flags & TLB_GP;
     struct code_page *code = code_page_get(c->code, e->page); /* may drop all code pointers */
+    if (UNLIKELY(c->code->parallel) && !code->decoded) { /* pages in fetch entries are marked: translation asks it */
+        code_page_mark(c->code, code);
+        return mem_fetch_page(c); /* it waited, and the TLB entry may be gone */
+    }
     if (LIKELY(!c->armed.breaks) || !debug_break_page(c, va)) /* else the interpreter has to look each time */
         fast_fill_code(c->fast_pool, f, va, code, global, guarded);
     c->fetch_guarded = guarded;

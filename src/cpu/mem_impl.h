@@ -14,6 +14,13 @@ static inline struct fast_ctx *mem_ctx(const struct cpu *c, unsigned kind)
     return (struct fast_ctx *)(void *)ft;
 }
 
+/* Byte order: between values and memory, by kind. */
+u64 mem_swap8(const struct cpu *c, u64 v, unsigned size, unsigned kind);
+void mem_swap16(const struct cpu *c, unsigned kind, u64 val[2]);
+
+/* enum page_why of a page, which other CPUs' threads may be changing. */
+static inline u8 page_why(struct bus *b, u32 page) { return __atomic_load_n(&bus_page_why(b)[page], __ATOMIC_RELAXED); }
+
 /* The VA with an ignored top byte replaced. */
 static inline u64 mem_normalise(const struct fast_ctx *f, u64 va, bool fetch)
 {

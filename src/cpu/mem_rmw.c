@@ -2,7 +2,8 @@
  *
  * The exclusive monitor is one granule of 64 bytes of a RAM page. In deterministic mode it is cleared
  * at CPU switches, exception returns, CLREX and writes that reach ram_written(); other CPUs do not run
- * between a load and a store exclusive of one slice, so their stores need not be watched. */
+ * between a load and a store exclusive of one slice, so their stores need not be watched. In parallel mode a store
+ * exclusive compares values (mem_excl_store()). */
 #include <string.h>
 
 #include "cpu/debug.h"
@@ -53,7 +54,7 @@ bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw
     out->page = e->page;
     out->off = (u32)(va & 0xfff);
     out->host = bus_page_ptr(b, e->page) + out->off;
-    out->watched = bus_page_why(b)[e->page] != 0;
+    out->watched = page_why(b, e->page) != 0;
     mem_fill_fast(c, f, va, e);
     return true;
 }
@@ -109,6 +110,38 @@ bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
     return page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
 }
 
+bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed)
+{
+    const struct monitor m = c->monitor;
+    const struct fast *ft = c->ft;
+    u64 i = fast_index(ft, va), old[2] = {c->excl[0], c->excl[1]}, new[2] = {val[0], val[1]};
+    bool misaligned = UNLIKELY(va & (size - 1)) && (size == 16 || mem_unaligned_faults(c, va, size, MEM_EXCL));
+    struct mem_rmw r = {0};
+    *passed = false;
+    if (!m.valid && !misaligned)
+        return true;
+    if (LIKELY(((va ^ ft->wtag[i]) & (~0xfffull | (size - 1))) == 0)) {
+        r.host = ft_host(ft, i, va);
+        r.page = (u32)((u64)(r.host - bus_ram_base(c->env->bus)) >> PAGE_SHIFT);
+    } else if (!mem_rmw(c, va, size, MEM_EXCL | kind, &r)) {
+        return false;
+    }
+    c->monitor.valid = false;
+    if (misaligned || r.device || r.page != m.page || (va & 0xfff & ~(GRANULE - 1ull)) != m.off || size != m.size)
+        return true;
+    if (size == 16) {
+        mem_swap16(c, kind, old);
+        mem_swap16(c, kind, new);
+        *passed = atomic_swap_if16(r.host, old, new);
+    } else {
+        *passed = atomic_swap_if(r.host, size, mem_swap8(c, old[0], size, kind),
+                                 mem_swap8(c, new[0] & ones(8 * size), size, kind));
+    }
+    if (*passed)
+        mem_rmw_done(c, &r, size);
+    return true;
+}
+
 /* ---- DC ZVA --------------------------------------------------------------------------------- */
 
 bool mem_zero_block(struct cpu *c, u64 va)
@@ -139,7 +172,7 @@ bool mem_zero_block(struct cpu *c, u64 va)
     struct bus *b = c->env->bus;
     u32 off = (u32)(block & 0xfff);
     memset(bus_page_ptr(b, e->page) + off, 0, 64);
-    if (bus_page_why(b)[e->page])
+    if (page_why(b, e->page))
         ram_written(b, e->page, off, 64);
     mem_fill_fast(c, f, va, e);
     return true;

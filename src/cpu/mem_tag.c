@@ -117,7 +117,10 @@ bool mem_tag_store(struct cpu *c, u64 va, unsigned n, const u8 *in)
     for (unsigned k = 0; tags && k < n; k++) {
         u64 off = (granules(va, n) & 0xff0) + TAG_GRANULE * k;
         u8 *p = &tags[off / 32];
-        *p = off & 16 ? (u8)((*p & 0x0f) | in[k] << 4) : (u8)((*p & 0xf0) | in[k]);
+        u8 was = __atomic_load_n(p, __ATOMIC_RELAXED), now;
+        do /* another CPU's may be the other half of the byte */
+            now = off & 16 ? (u8)((was & 0x0f) | in[k] << 4) : (u8)((was & 0xf0) | in[k]);
+        while (!__atomic_compare_exchange_n(p, &was, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
     return true;
 }

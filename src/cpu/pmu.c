@@ -155,7 +155,7 @@ static void update_irq(struct cpu *c)
     u64 pending = c->sys[PMOVSSET_EL0] & c->sys[PMINTENSET_EL1];
     EACH_COUNTER(c, i)
     level |= bit(pending, i) && (second_range(c, i) ? bit(c->sys[MDCR_EL2], 7) : (c->sys[PMCR_EL0] & PMCR_E) != 0);
-    irq_set(&c->pmu_irq, level);
+    cpu_drive(c, &c->pmu_irq, level);
 }
 
 static void add(struct cpu *c, unsigned i, u64 n)
@@ -220,7 +220,7 @@ void pmu_arm(struct cpu *c)
         c->pmu_exact |= i != CYCLES && exact(type(c, i) & 0xffff);
     }
     const struct clock *k = c->env->clock;
-    if (c->pmu_on && k && k->run == &c->slice && pmu_limit(c) < (u64)(c->slice.left + c->slice.stash))
+    if (c->pmu_on && k && (k->run == &c->slice || c->par) && pmu_limit(c) < (u64)(c->slice.left + c->slice.stash))
         slice_kick(&c->slice);
 }
 

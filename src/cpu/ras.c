@@ -42,7 +42,7 @@ enum step ras_esb(struct cpu *c)
         return STEP_NEXT;
     if (c->input[CPU_SERROR] && physical_masked(c)) {
         c->sys[DISR_EL1] = DISR_A | c->sys[SERROR_ISS];
-        c->input[CPU_SERROR] = false;
+        cpu_set_input(c, CPU_SERROR, false);
         c->sys[SERROR_ISS] = 0;
     }
     bool virt = c->ps.el <= 1 && cpu_el2_enabled(c) && (c->hcr & HCR_AMO) && !(c->hcr & HCR_TGE);
@@ -100,8 +100,8 @@ static void update_interrupts(struct cpu *c)
     bool on = (ctl & CTLR_ED) && (st & STATUS_V);
     bool fault = ((ctl & CTLR_FI) && (st & (STATUS_UE | STATUS_DE))) ||
                  ((ctl & CTLR_CFI) && (st & STATUS_CE) && bit(c->sys[ERR0MISC0], MISC0_OF));
-    irq_set(&c->fault_irq, on && fault);
-    irq_set(&c->recovery_irq, on && (ctl & CTLR_UI) && (st & STATUS_UE));
+    cpu_drive(c, &c->fault_irq, on && fault);
+    cpu_drive(c, &c->recovery_irq, on && (ctl & CTLR_UI) && (st & STATUS_UE));
 }
 
 /* The kind of an error in the order of overwriting. */
@@ -225,7 +225,9 @@ enum step ras_write(struct cpu *c, unsigned sr, u64 val)
         break;
     case SR_ERXPFGCTL_EL1:
         c->sys[ERR0PFGCTL] = val & (PFGF_VALUE | PFG_CDNEN);
+        cpu_lock(c);
         start_countdown(c);
+        cpu_unlock(c);
         break;
     case SR_ERXPFGCDN_EL1: c->sys[ERR0PFGCDN] = val & 0xffffffff; break;
     case SR_ERXMISC0_EL1: c->sys[ERR0MISC0] = val & 0xffull << MISC0_CEC; break;

@@ -2,14 +2,17 @@
  *
  * They are decoded by encoding: op1 gives the regime, CRm the reach and the form, op2 the operation.
  * Caches are not modelled, so DC and IC only fault where they must. Outer- and inner-shareable TLBI
- * are the same: every PE of the machine listens. Broadcasts complete at once (deterministic mode).
+ * are the same: every PE of the machine listens. Broadcasts complete at once, in parallel mode at the DSB.
  * TTL, last-level and nXS hints are not needed: invalidation is precise without them. */
 #include "cpu/sysop.h"
+
+#include <string.h>
 
 #include "cpu/debug.h"
 #include "cpu/fields.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
+#include "cpu/par.h"
 
 struct enc {
     unsigned op1, crm, op2;
@@ -147,6 +150,24 @@ static void perform(struct cpu *c, const struct inv_op *o)
     }
 }
 
+static void deliver_tlbi(struct cpu *c, const u64 *arg)
+{
+    struct inv_op o;
+    memcpy(&o, arg, sizeof o);
+    perform(c, &o);
+}
+
+/* To the other CPUs, which run on threads of their own. */
+static void send_tlbi(struct cpu *c, const struct inv_op *o)
+{
+    struct mail m = {.deliver = deliver_tlbi};
+    _Static_assert(sizeof *o <= sizeof m.arg, "an invalidation fits into a letter");
+    memcpy(m.arg, o, sizeof *o);
+    for (unsigned i = 0; i < c->env->count; i++)
+        if (c->env->cpus[i] != c)
+            par_post(c, c->env->cpus[i], &m);
+}
+
 enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
 {
     const struct enc e = decode_enc(sr);
@@ -156,6 +177,12 @@ enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
     if (local && e.op1 == 0 && c->ps.el == 1 && (c->hcr & HCR_FB))
         local = false;
     if (local) {
+        perform(c, &o);
+        return STEP_SYNC;
+    }
+    if (UNLIKELY(c->par != NULL)) {
+        if (o.form != INV_NONE)
+            send_tlbi(c, &o);
         perform(c, &o);
         return STEP_SYNC;
     }

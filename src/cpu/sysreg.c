@@ -154,7 +154,9 @@ enum step sysreg_mrs(struct cpu *c, const struct op *o)
         const struct port *p = &c->ports[PORT_GICV];
         if (!p->read)
             return exc_undefined(c);
+        cpu_lock(c);
         c->x[o->rd] = p->read(p->arg, out.sr, &x);
+        cpu_unlock(c);
         return STEP_SYNC;
     }
     case ACT_RAZWI: c->x[o->rd] = 0; return STEP_NEXT;
@@ -175,7 +177,9 @@ enum step sysreg_msr(struct cpu *c, const struct op *o)
         const struct port *p = &c->ports[PORT_GICV];
         if (!p->write)
             return exc_undefined(c);
+        cpu_lock(c);
         p->write(p->arg, out.sr, &x, val);
+        cpu_unlock(c);
         return STEP_SYNC;
     }
     case ACT_RAZWI: return STEP_NEXT;

@@ -121,7 +121,8 @@ static u64 read_isr(const struct cpu *c)
     u64 val = 0;
     for (unsigned i = 0; i < ARRAY_LEN(src); i++) {
         bool virt = c->ps.el == 1 && (c->hcr & src[i].mo);
-        bool pending = virt ? (c->hcr & src[i].v) || (src[i].virt && c->input[src[i].virt]) : c->input[src[i].phys];
+        bool pending = virt ? (c->hcr & src[i].v) || (src[i].virt && cpu_get_input(c, src[i].virt))
+                            : cpu_get_input(c, src[i].phys);
         val |= (u64)pending << src[i].bit;
     }
     return val;
@@ -214,7 +215,10 @@ static u64 read_hook(struct cpu *c, const struct sysreg_row *row)
     case HOOK_DBGCLAIM: return row == &sysreg_rows[SR_DBGCLAIMSET_EL1] ? 0xff : c->sys[DBGCLAIMCLR_EL1];
     case HOOK_ICH_HCR: {
         struct port_txn x = sysreg_port_txn(c);
-        return c->ports[PORT_GIC].read(c->ports[PORT_GIC].arg, SR_ICH_HCR_EL2, &x);
+        cpu_lock(c);
+        u64 val = c->ports[PORT_GIC].read(c->ports[PORT_GIC].arg, SR_ICH_HCR_EL2, &x);
+        cpu_unlock(c);
+        return val;
     }
     case HOOK_BRP: return c->sys[row->cell];
     case HOOK_PMU: return pmu_read(c, (unsigned)(row - sysreg_rows));
@@ -233,7 +237,12 @@ u64 sysreg_read_row(struct cpu *c, unsigned sr)
     CHECK(row->port);
     const struct port *p = &c->ports[row->port - 1];
     struct port_txn x = sysreg_port_txn(c);
-    return p->read(p->arg, sr, &x);
+    if (row->port - 1 == PORT_TIMER) /* reading changes nothing, and the registers are this CPU's */
+        return p->read(p->arg, sr, &x);
+    cpu_lock(c);
+    u64 val = p->read(p->arg, sr, &x);
+    cpu_unlock(c);
+    return val;
 }
 
 u64 sysreg_peek(struct cpu *c, unsigned id)
@@ -258,8 +267,11 @@ static void port_write(struct cpu *c, unsigned port, unsigned sr, u64 val)
 {
     const struct port *p = &c->ports[port];
     struct port_txn x = sysreg_port_txn(c);
-    if (p->write)
-        p->write(p->arg, sr, &x, val);
+    if (!p->write)
+        return;
+    cpu_lock(c);
+    p->write(p->arg, sr, &x, val);
+    cpu_unlock(c);
 }
 
 void sysreg_security_changed(struct cpu *c) { port_write(c, PORT_GIC, SR_SCR_EL3, c->sys[SCR_EL3]); }
@@ -365,7 +377,9 @@ static enum step write_hook(struct cpu *c, unsigned sr, const struct sysreg_row 
             unimpl(c->env->log, "warm reset requested by %s", row->name);
             return STEP_NEXT;
         }
+        cpu_lock(c);
         c->env->warm_reset(c->env->hook_arg, c);
+        cpu_unlock(c);
         return STEP_JUMP;
     case HOOK_OSLAR: c->sys[OSLSR_EL1] = (c->sys[OSLSR_EL1] & ~2ull) | (val & 1) << 1; return STEP_NEXT;
     case HOOK_DBGCLAIM:

@@ -85,6 +85,8 @@ const struct emit_row emit_branch_rows[] = {
     ROW(adr, em_adr),
     ROW(adrp, em_adrp),
     ROW(nop, em_nop),
+    ROW(dmb, em_nop),
+    ROW(dsb, em_nop),
     ROW(prfm, em_nop),
     ROW(b, em_b, EMIT_END),
     ROW(bl, em_bl, EMIT_END),

@@ -140,6 +140,7 @@ struct jit {
     u32 *free_entries;        /* arrays of CODE_SLOTS, chained by their first eight bytes */
     struct link_states link_states[PARTS];
     bool has_aes, has_pclmul, has_sha;
+    bool parallel; /* other threads access guest memory at the same time: atomics need LOCK, see emit_par.c */
     struct code_cache *code;
     u32 cold;                /* how often a block is interpreted */
     struct jit_watch *watch; /* NULL: nobody looks */
@@ -256,6 +257,11 @@ void t_write_back(struct translation *t, const struct op *o, unsigned mode);
 void t_by_element(struct translation *t, const struct op *o);  /* xmm3 = the element of Vm everywhere */
 void t_set_qc(struct translation *t, bool q);                  /* FPSR.QC, unless xmm1 is zero */
 void t_narrow_done(struct translation *t, const struct op *o); /* xmm0, the lower half, becomes rd or its upper half */
+
+/* emit_par.c: parallel mode. */
+extern const struct emit_row emit_par_rows[];
+void t_fence(struct translation *t);
+bool par_releases(const struct op *o); /* a fence follows */
 
 /* emit_pauth.c: its shared code. */
 void jit_emit_pauth(struct jit *j);

@@ -323,6 +323,7 @@ static struct jit *jit_new(struct code_cache *code)
     CHECK(j);
     j->code = code;
     j->cold = code->jit_eager ? 0 : COLD;
+    j->parallel = code->parallel;
     j->shared.execs = a64_execs;
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
@@ -355,6 +356,8 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_fp_vector_rows);
     add_rows(j, emit_fp_convert_rows);
     add_rows(j, emit_crypto_rows);
+    if (j->parallel)
+        add_rows(j, emit_par_rows);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
@@ -524,7 +527,7 @@ static void jit_page(struct jit *j, struct cpu *c)
             c->irq_check = true;
             return;
         case EXIT_HEAD:
-            if (c->slice.left > 0)
+            if (c->slice.left > 0 && !cpu_wanted(c))
                 interp_page(c);
             return;
         case EXIT_LINK: link = (u32)(r >> 32); break;
@@ -544,7 +547,7 @@ static void jit_run(struct cpu *c)
     struct jit *j = c->code->jit;
     if (UNLIKELY(!j))
         j = jit_new(c->code);
-    while (c->run == CPU_RUNNING && slice_continue(&c->slice))
+    while (cpu_continue(c))
         if (interp_look(c)) { /* deals with pages with breakpoints itself; they have no executable tags */
             if (UNLIKELY(c->ps.nrw))
                 interp_page(c); /* AArch32 is interpreted */

@@ -222,6 +222,8 @@ static void emit_op(struct translation *t, const struct op *o)
         t->e->emit(t, o);
     else if (!done)
         t_call(t);
+    if (UNLIKELY(t->j->parallel) && par_releases(o))
+        t_fence(t);
     if ((t->e->flags & EMIT_COND) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
         t->eflags = EFLAGS_NONE;
     for (; stubs < t->nstubs; stubs++)
@@ -291,7 +293,11 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->as.p += -(uintptr_t)t->as.p & 15;
     t->start = t->as.p;
     x64_mi(&t->as, true, X_SUB, R_CPU, CPU(slice.left), (s32)t->n);
-    u8 *short_slice = x64_jcc(&t->as, CC_S);
+    u8 *short_slice = x64_jcc(&t->as, CC_S), *wanted = NULL;
+    if (j->parallel) {
+        x64_mi(&t->as, false, X_CMP, R_CPU, CPU(exit), 0);
+        wanted = x64_jcc(&t->as, CC_NE);
+    }
     u32 head = t_packed(t);
     bool ended = false;
     u8 *refused = NULL;
@@ -310,6 +316,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     if (refused)
         x64_here(&t->as, refused);
     x64_here(&t->as, short_slice);
+    if (wanted)
+        x64_here(&t->as, wanted);
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
     j->as = t->as;

@@ -162,6 +162,16 @@ bool config_finish(struct config *c, struct err *e)
     if ((c->jit_stats || c->perf_map || c->jit_dump) && strcmp(c->engine, "jit") != 0)
         return err_set(e, STATUS_USAGE, "--jit-stats, --perf-map and --jit-dump look at --engine jit, not at %s",
                        c->engine);
+    if (c->parallel && (c->jit_stats || c->perf_map || c->jit_dump))
+        return err_set(e, STATUS_USAGE,
+                       "--jit-stats, --perf-map and --jit-dump look at one JIT, --parallel has one a CPU");
+    if (c->parallel && strcmp(c->engine, "lockstep") == 0)
+        return err_set(e, STATUS_USAGE,
+                       "--engine lockstep compares runs that repeat, which those of --parallel do not");
+    if (c->parallel && c->cpus > 64)
+        return err_set(e, STATUS_USAGE, "--parallel: at most 64 CPUs, not %u", c->cpus);
+    if (c->parallel && c->host_clock)
+        c->host_clock = false; /* it is that clock already */
     if (c->xen && c->flash[0].path)
         return err_set(e, STATUS_USAGE, "both firmware and --xen were given; firmware finds Xen on a disk");
     if (!c->image && !c->xen && !c->nloads && !c->flash[0].path)

@@ -128,6 +128,7 @@ struct config {
     const char *engine;
     bool slow_memory; /* fast tables off */
     bool jit_eager;   /* no block is interpreted before it is translated */
+    bool parallel;    /* a host thread for each CPU: no run repeats */
     enum pace pace;
     bool host_clock; /* virtual time keeps up with the host's: no run repeats */
     bool no_reboot;

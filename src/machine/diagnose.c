@@ -61,8 +61,10 @@ static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *
     }
     l->last = *x;
     if (++l->count == LOOP_LIMIT && !m->no_loops) {
+        cpu_lock(c);
         m->loop = *l;
         machine_stop(m, STOP_LOOP);
+        cpu_unlock(c);
     }
 }
 
@@ -71,11 +73,15 @@ static void watch_nowhere(struct machine *m, struct cpu *c, const struct exc_inf
     unsigned ec = class_of(x->esr);
     if (x->kind != EXC_SYNC || !is_abort(ec) || (x->esr & 0x3f) != EXTERNAL_ABORT)
         return;
+    cpu_lock(c);
+    bool known = false;
     for (unsigned i = 0; i < m->nnowhere; i++)
-        if (m->nowhere[i] >> 12 == x->far >> 12)
-            return;
-    if (m->nnowhere < ARRAY_LEN(m->nowhere))
+        known |= m->nowhere[i] >> 12 == x->far >> 12;
+    if (!known && m->nnowhere < ARRAY_LEN(m->nowhere))
         m->nowhere[m->nnowhere++] = x->far;
+    cpu_unlock(c);
+    if (known)
+        return;
     char sym[120];
     log_guest(&m->log, "CPU%u, EL%u, pc 0x%llx%s: %s 0x%llx, where there is nothing: external abort", c->index,
               x->from_el, (unsigned long long)x->pc, symbols_suffix(&m->boot, x->pc, sym, sizeof sym),

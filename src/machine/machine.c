@@ -13,6 +13,7 @@
 #include "cpu/fields.h"
 #include "cpu/mem.h"
 #include "cpu/model.h"
+#include "cpu/par.h"
 #include "gic/gic.h"
 #include "jit/jit.h"
 #include "machine/console.h"
@@ -40,8 +41,11 @@ static void on_exception(void *arg, struct cpu *c, const struct exc_info *x)
 {
     struct machine *m = arg;
     diagnose_exception(m, c, x);
-    if (m->traplog)
+    if (m->traplog) {
+        cpu_lock(c);
         traplog_exception(m->traplog, c, x);
+        cpu_unlock(c);
+    }
 }
 
 /* ---- CPUs ----------------------------------------------------------------------------------- */
@@ -166,6 +170,8 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,
                               .on_exception = on_exception};
+    if (c->parallel)
+        m->env.par = par_new(&m->env);
     for (unsigned i = 0; i < m->ncpus; i++) {
         cc->index = i;
         cc->mpidr = 1ull << 31 | board_affinity(c, i);
@@ -189,8 +195,10 @@ void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0)
         c->x[i] = 0;
     c->x[0] = x0;
     c->pc = entry;
-    c->run = CPU_RUNNING;
+    cpu_set_run(c, CPU_RUNNING);
     cpu_attend(c);
+    if (c->par)
+        par_wake(c);
 }
 
 /* ---- devices -------------------------------------------------------------------------------- */
@@ -352,6 +360,7 @@ void machine_free(struct machine *m)
             timer_free(m->timers[i]);
         cpu_free(m->cpus[i]);
     }
+    par_free(m->env.par);
     free(m->timers);
     free(m->cpus);
     free(m->loops);

@@ -88,6 +88,7 @@ struct machine {
     struct console *uart_end, *hvc_end; /* what leads to the UART and to the virtio console, NULL: nothing */
     struct virtio *hvc;
     struct traplog *traplog;
+    struct parallel *parallel; /* while every CPU has its thread (parallel.c), else NULL */
 
     /* scheduler */
     u32 last;    /* the CPU that ran last */

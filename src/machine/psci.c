@@ -60,7 +60,7 @@ static struct cpu *by_affinity(struct machine *m, u64 aff)
 /* CPU_ON was called and it has not run yet. */
 static bool on_pending(const struct cpu *c, const struct cpu *caller)
 {
-    return c != caller && c->run != CPU_OFF && c->started == c->executed;
+    return c != caller && cpu_get_run(c) != CPU_OFF && c->started != ~0ull && c->started == c->executed;
 }
 
 static s64 cpu_on(struct machine *m, struct cpu *caller, u64 target, u64 entry, u64 context)
@@ -70,7 +70,7 @@ static s64 cpu_on(struct machine *m, struct cpu *caller, u64 target, u64 entry, 
         return PSCI_INVALID_PARAMETERS;
     if (entry & 3)
         return PSCI_INVALID_ADDRESS;
-    if (c->run != CPU_OFF)
+    if (cpu_get_run(c) != CPU_OFF)
         return on_pending(c, caller) ? PSCI_ON_PENDING : PSCI_ALREADY_ON;
     cpu_warm_reset(c);
     /* The new CPU's exception endianness is its creator's. */
@@ -90,14 +90,14 @@ static s64 affinity_info(struct machine *m, const struct cpu *caller, u64 target
         struct cpu *c = by_affinity(m, target);
         if (!c)
             return PSCI_INVALID_PARAMETERS;
-        return c->run == CPU_OFF ? AFF_OFF : on_pending(c, caller) ? AFF_ON_PENDING : AFF_ON;
+        return cpu_get_run(c) == CPU_OFF ? AFF_OFF : on_pending(c, caller) ? AFF_ON_PENDING : AFF_ON;
     }
     /* A cluster is on when one of its CPUs is. */
     u64 mask = 0xff00ffffffull & (~0ull << (level == 3 ? 32 : 8 * level));
     s64 r = PSCI_INVALID_PARAMETERS;
     for (unsigned i = 0; i < m->ncpus; i++)
         if ((m->cpus[i]->cfg.mpidr & mask) == (target & mask)) {
-            if (m->cpus[i]->run != CPU_OFF)
+            if (cpu_get_run(m->cpus[i]) != CPU_OFF)
                 return 0;
             r = 1;
         }
@@ -131,7 +131,7 @@ static s64 suspend(struct cpu *c, u64 state)
     if (state & ~0x0301ffffull) /* reserved bits of the original format */
         return PSCI_INVALID_PARAMETERS;
     if (!cpu_wakeup_pending(c)) {
-        c->run = CPU_WFI;
+        cpu_set_run(c, CPU_WFI);
         cpu_attend(c);
     }
     return PSCI_SUCCESS;
@@ -233,12 +233,12 @@ bool psci_call(void *arg, struct cpu *c, bool hvc)
     case PSCI_MIGRATE_INFO_TYPE: r = 2; break; /* no Trusted OS, or none that must migrate */
     case PSCI_FEATURES: r = features(a1); break;
     case PSCI_CPU_OFF:
-        c->run = CPU_OFF;
+        cpu_set_run(c, CPU_OFF);
         cpu_attend(c);
         r = PSCI_SUCCESS;
         break;
     case PSCI_SYSTEM_OFF:
-        c->run = CPU_HALTED;
+        cpu_set_run(c, CPU_HALTED);
         machine_stop(m, STOP_POWEROFF);
         break;
     case PSCI_SYSTEM_RESET2:
@@ -249,7 +249,7 @@ bool psci_call(void *arg, struct cpu *c, bool hvc)
         }
         /* fall through */
     case PSCI_SYSTEM_RESET:
-        c->run = CPU_HALTED;
+        cpu_set_run(c, CPU_HALTED);
         machine_stop(m, STOP_RESET);
         break;
     default:

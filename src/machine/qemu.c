@@ -52,13 +52,39 @@ static bool absent(struct qemu_parse *p, const char *key, const char *v, bool wa
     return on == wanted || USAGE(p, "-machine %s=%s is not supported yet", key, v);
 }
 
+/* The items behind -accel NAME: thread=multi is the parallel scheduler, which has to be asked for here; what else QEMU
+ * has (tb-size, split-wx, one-insn-per-tb) means nothing. */
+static bool accel_item(struct qemu_parse *p, const char *item)
+{
+    char key[40];
+    const char *v = qemu_split(item, key, sizeof key);
+    if (strcmp(key, "thread") != 0)
+        return true;
+    if (strcmp(v, "multi") != 0 && strcmp(v, "single") != 0)
+        return USAGE(p, "-accel thread=%s: the valid values are single (the default) and multi", v);
+    p->c->parallel = strcmp(v, "multi") == 0;
+    return true;
+}
+
 /* tcg is whatever is the default here; jit and interp choose. */
 static bool opt_accel(struct qemu_parse *p, const char *v)
 {
-    if (strcmp(v, "jit") == 0 || strcmp(v, "interp") == 0)
-        p->c->engine = v;
-    else if (strncmp(v, "tcg", 3) != 0)
+    const char *name = p->c->engine;
+    size_t n = strcspn(v, ",");
+    if (n == 3 && strncmp(v, "jit", n) == 0)
+        name = "jit";
+    else if (n == 6 && strncmp(v, "interp", n) == 0)
+        name = "interp";
+    else if (n != 3 || strncmp(v, "tcg", n) != 0)
         return USAGE(p, "-accel %s: there is no such accelerator here; the valid values are tcg, jit and interp", v);
+    p->c->engine = name;
+    for (v += n; *v; v += strcspn(v, ",")) {
+        char item[80];
+        v++;
+        snprintf(item, sizeof item, "%.*s", (int)strcspn(v, ","), v);
+        if (!accel_item(p, item))
+            return false;
+    }
     return true;
 }
 

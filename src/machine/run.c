@@ -37,10 +37,11 @@ static void banner(const struct machine *m)
             c->el3   ? 3
             : c->el2 ? 2
                      : 1,
-            c->host_clock ? "not repeatable" : "deterministic", (unsigned long long)c->seed,
-            c->host_clock ? ", time kept by the host's clock"
-            : m->paced    ? ", paced by the host's clock"
-                          : "");
+            c->host_clock || c->parallel ? "not repeatable" : "deterministic", (unsigned long long)c->seed,
+            c->parallel     ? ", a host thread for each CPU, time is the host's"
+            : c->host_clock ? ", time kept by the host's clock"
+            : m->paced      ? ", paced by the host's clock"
+                            : "");
     show_segments(m, stderr);
     for (unsigned i = 0; i < c->ndisks; i++)
         fprintf(stderr, "  disk             %s%s\n", c->disks[i].path,

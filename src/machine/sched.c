@@ -5,7 +5,8 @@
  * every CPU sleeps. The host (console, signals, pacing) is looked at between slices only. The clock,
  * the events and this loop are all that decide what executes when: host time enters by the arrival of
  * console input alone. */
-#include <poll.h>
+#include "machine/sched.h"
+
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -30,16 +31,18 @@ static u64 host_now(void)
 
 void machine_stop(struct machine *m, enum stop why)
 {
-    if (m->stop == STOP_NONE)
-        m->stop = (u8)why;
+    u8 none = STOP_NONE;
+    __atomic_compare_exchange_n(&m->stop, &none, (u8)why, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     if (m->clock.run)
         slice_end(m->clock.run);
+    if (m->parallel)
+        parallel_stopped(m);
 }
 
 static struct console *console_of(const struct machine *m, unsigned i) { return i ? m->hvc_end : m->uart_end; }
 
 /* What the host wants: input, quitting, signals. */
-static void look_at_host(struct machine *m, int signals)
+void sched_look_at_host(struct machine *m, int signals)
 {
     struct console *c;
     for (unsigned i = 0; i < 2; i++)
@@ -103,11 +106,9 @@ static void run_slice(struct machine *m, struct cpu *c, u64 budget)
     m->left = cut ? m->left - used : 0;
 }
 
-/* Sleeps until the host has something for us or ns host nanoseconds have passed (~0: for ever). */
-static void host_wait(struct machine *m, u64 ns, int signals)
+unsigned sched_host_fds(struct machine *m, struct pollfd *p, unsigned max)
 {
-    struct pollfd p[64] = {{.fd = signals, .events = POLLIN}};
-    unsigned n = 1;
+    unsigned n = 0;
     for (unsigned i = 0; i < 2; i++) {
         struct console *c = console_of(m, i);
         if (!c)
@@ -116,12 +117,20 @@ static void host_wait(struct machine *m, u64 ns, int signals)
         p[n++] = (struct pollfd){.fd = console_fd(c), .events = POLLIN};
     }
     for (unsigned i = 0; i < m->nnets; i++)
-        n += network_fds(m->nets[i], p + n, (unsigned)ARRAY_LEN(p) - n);
+        n += network_fds(m->nets[i], p + n, max - n);
+    return n;
+}
+
+/* Sleeps until the host has something for us or ns host nanoseconds have passed (~0: for ever). */
+static void host_wait(struct machine *m, u64 ns, int signals)
+{
+    struct pollfd p[64] = {{.fd = signals, .events = POLLIN}};
+    unsigned n = 1 + sched_host_fds(m, p + 1, (unsigned)ARRAY_LEN(p) - 1);
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     ppoll(p, n, ns == ~0ull ? NULL : &t, NULL);
 }
 
-static bool networks_wait(struct machine *m)
+bool sched_networks_wait(struct machine *m)
 {
     for (unsigned i = 0; i < m->nnets; i++)
         if (network_waits(m->nets[i]))
@@ -147,17 +156,17 @@ static void hold_back(struct machine *m, u64 host, int signals)
 {
     enum { AHEAD_NS = 2000000 };
     u64 now = clock_now(&m->clock);
-    if (!m->paced && (m->config->pace == PACE_OFF || !networks_wait(m))) {
+    if (!m->paced && (m->config->pace == PACE_OFF || !sched_networks_wait(m))) {
         m->pace_virtual = now;
         m->pace_host = host;
     } else if (now > due(m, host) + AHEAD_NS) {
         host_wait(m, now - due(m, host), signals);
-        look_at_host(m, signals);
+        sched_look_at_host(m, signals);
     }
 }
 
 /* Would the guest notice input? */
-static bool input_may_come(const struct machine *m)
+bool sched_input_may_come(const struct machine *m)
 {
     enum { RECEIVE = 1 << 4 | 1 << 6 }; /* interrupts of the UART's receiver and its time-out */
     return (m->uart_end && console_alive(m->uart_end) && (m->uart->imsc & RECEIVE)) ||
@@ -165,7 +174,7 @@ static bool input_may_come(const struct machine *m)
 }
 
 /* Input that waits for the guest to make room: that is not seen by waiting for the host. */
-static bool input_pending(const struct machine *m)
+bool sched_input_pending(const struct machine *m)
 {
     return (m->uart_end && console_pending(m->uart_end)) || (m->hvc_end && console_pending(m->hvc_end));
 }
@@ -175,15 +184,15 @@ static bool input_pending(const struct machine *m)
 static void idle(struct machine *m, int signals)
 {
     u64 next = clock_next(&m->clock), now = clock_now(&m->clock);
-    bool net = networks_wait(m);
+    bool net = sched_networks_wait(m);
     if (next == ~0ull) {
-        bool hope = m->wait_when_stuck || net || input_may_come(m);
+        bool hope = m->wait_when_stuck || net || sched_input_may_come(m);
         if (!hope) {
             machine_stop(m, STOP_STUCK);
             return;
         }
-        host_wait(m, input_pending(m) ? HOST_LOOK_NS : ~0ull, signals);
-        look_at_host(m, signals);
+        host_wait(m, sched_input_pending(m) ? HOST_LOOK_NS : ~0ull, signals);
+        sched_look_at_host(m, signals);
         return;
     }
     if ((m->paced || net) && next > now) {
@@ -193,7 +202,7 @@ static void idle(struct machine *m, int signals)
         at = due(m, host_now());
         if (at < next) { /* something came first: time moves as far as the wait lasted */
             clock_skip(&m->clock, at > now ? at : now);
-            look_at_host(m, signals);
+            sched_look_at_host(m, signals);
             return;
         }
     }
@@ -212,7 +221,7 @@ static void skip_polling(struct machine *m, struct cpu *c, int signals)
     if (want > clock_next(&m->clock))
         want = clock_next(&m->clock);
     bool typist = m->console && console_alive(m->console);
-    bool wait = m->paced || (m->config->pace != PACE_OFF && (typist || networks_wait(m)));
+    bool wait = m->paced || (m->config->pace != PACE_OFF && (typist || sched_networks_wait(m)));
     if (wait && m->stop == STOP_NONE) {
         enum { SLACK_NS = 1000000 };
         u64 at = due(m, host_now());
@@ -221,7 +230,7 @@ static void skip_polling(struct machine *m, struct cpu *c, int signals)
             at = due(m, host_now());
             if (at < want) { /* something came first */
                 want = at > now ? at : now;
-                look_at_host(m, signals);
+                sched_look_at_host(m, signals);
             }
         }
     }
@@ -239,6 +248,16 @@ static int open_signals(sigset_t *before)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* A reset that the guest asked for. */
+static void begin_again(struct machine *m)
+{
+    if (m->stop != STOP_RESET || m->config->no_reboot)
+        return;
+    m->stop = STOP_NONE;
+    m->resets++;
+    machine_reset(m);
+}
+
 enum stop machine_run(struct machine *m, u64 budget)
 {
     sigset_t mask;
@@ -246,12 +265,17 @@ enum stop machine_run(struct machine *m, u64 budget)
     u64 host_start = host_now(), virtual_start = clock_now(&m->clock);
     m->host_ns = 0;
     m->stop = STOP_NONE;
+    /* with a budget the CPUs take turns, whatever was asked for */
+    while (m->env.par && budget == ~0ull && m->stop == STOP_NONE) {
+        parallel_run(m, signals);
+        begin_again(m);
+    }
     while (m->stop == STOP_NONE) {
         u64 now = host_now();
         if (now - m->host_ns >= HOST_LOOK_NS) {
             m->host_ns = now;
             m->host_target = m->config->host_clock ? virtual_start + (now - host_start) : 0;
-            look_at_host(m, signals);
+            sched_look_at_host(m, signals);
             hold_back(m, now, signals);
             if (m->config->timeout && now - host_start > m->config->timeout * 1000000000ull)
                 machine_stop(m, STOP_TIMEOUT);
@@ -275,11 +299,7 @@ enum stop machine_run(struct machine *m, u64 budget)
             budget -= clock_now(&m->clock) - before;
         if (c->poll.skip)
             skip_polling(m, c, signals);
-        if (m->stop == STOP_RESET && !m->config->no_reboot) {
-            m->stop = STOP_NONE;
-            m->resets++;
-            machine_reset(m);
-        }
+        begin_again(m);
     }
     for (unsigned i = 0; i < 2; i++)
         if (console_of(m, i))

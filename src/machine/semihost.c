@@ -116,7 +116,7 @@ static void leave(struct machine *m, struct cpu *c)
     if (parameters(c, p, 2) && p[0] == APPLICATION_EXIT)
         status = p[1] <= STATUS_MAX ? (int)p[1] : STATUS_MAX;
     m->exit_status = status;
-    c->run = CPU_HALTED;
+    cpu_set_run(c, CPU_HALTED);
     machine_stop(m, STOP_EXIT);
 }
 
