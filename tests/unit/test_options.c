@@ -210,9 +210,9 @@ START_TEST(test_run_options)
     ck_assert(c.host_clock && c.term_button && c.ramfb && c.semihosting);
     ck_assert_str_eq(c.serial, "pty");
     ck_assert_str_eq(c.screenshot, "a.png");
-    ck_assert(parse("Image --parallel") && c.parallel);
-    ck_assert(parse("Image --parallel=off") && !c.parallel);
-    ck_assert(!parse("Image --parallel=2"));
+    ck_assert(parse("--parallel") && c.parallel);
+    ck_assert(parse("--parallel=off") && !c.parallel);
+    ck_assert(!parse("--parallel=2"));
 }
 END_TEST
 
