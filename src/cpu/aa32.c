@@ -81,6 +81,7 @@ void aa32_leave(struct cpu *c)
     aa32_set_mode(c, AA32_USR);
     c->ps.nrw = c->ps.t = c->ps.e = c->ps.q = false;
     c->ps.mode = c->ps.it = c->ps.ge = 0;
+    c->trap_id &= 7; /* control registers were written there, perhaps */
 }
 
 static bool banks(unsigned mode, unsigned r)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "cpu/sysreg_row.h"
 
 enum { PATIENCE = 32 };
 _Static_assert(A64_ROW_FETCH == 0, "zeroed slots are not decoded");
@@ -157,6 +158,7 @@ void code_cache_free(struct code_cache *cc)
         free(p);
     }
     free(cc->by_page);
+    sysreg_config_free(cc->configs);
     free(cc);
 }
 

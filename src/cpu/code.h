@@ -7,6 +7,7 @@
 
 enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 4096 };
 
+struct sysreg_configs;
 struct jit;
 struct jit_page;
 struct jit_watch;
@@ -32,6 +33,7 @@ struct code_cache {
     struct ram_listener listener;
 
     bool parallel; /* one CPU's own: page_became_code and page_is_data keep WHY_CODE, which others' caches set too */
+    struct sysreg_configs *configs; /* cpu/sysreg_config.c */
 
     /* Set by the owner of the fast tables.  page_became_code: withdraw the write tags of a RAM page
      * (WHY_CODE is set in bus_page_why()). page_is_data: the opposite, parallel mode only. flush: code pages are about

@@ -1,8 +1,9 @@
 /* From system registers to translation regimes and memory contexts (DDI0487 D8.1, D13.2).
  *
- * Two products. A *slot* per regime remembers which TLB space, ASID and fast tables belong to the
- * register values it was made from: an EL0 <-> EL1 switch compares a few words and changes pointers. A
- * struct regime is made only when a walk needs it (context_regime.c).
+ * Above both products, an exception or a return finds what it led to before as long as no register that selects
+ * contexts was written (struct resolved). A *slot* per regime remembers which TLB space, ASID and fast tables belong to
+ * the register values it was made from: an EL0 <-> EL1 switch compares a few words and changes pointers. A struct
+ * regime is made only when a walk needs it (context_regime.c).
  *
  * Invariants: c->ft* belong to the space that the registers select at the last resolve; a walk fills
  * the TLB only after a resolve, so a space never holds translations of another one. */
@@ -33,8 +34,19 @@ struct slot {
     struct fast_ctx *ft[16]; /* [el0 | pan << 1 | big << 2 | mte << 3], NULL: not looked up */
 };
 
+/* What resolve() found for a PSTATE, as long as the registers stay (c->ctx_generation). */
+struct resolved {
+    u64 generation; /* 0: nothing */
+    u32 pauth_tag;
+    struct fast *ft, *unpriv, *el2;
+    bool big, strict;
+    u8 fp_trap;
+};
+enum { RESOLVED = 32 }; /* el | pan << 2 | uao << 3 | tco << 4 */
+
 struct context {
     struct slot slot[REGIME_STAGE2];
+    struct resolved resolved[RESOLVED], *now;
     struct ram_listener listener;
 };
 
@@ -240,6 +252,9 @@ u64 context_untag(const struct cpu *c, u64 target)
     return kind == REGIME_EL10 || kind == REGIME_EL20 ? sext(target, 56) : target & ones(56);
 }
 
+/* Spaces or tables serve others now: nothing that was resolved holds. */
+static void next_generation(struct cpu *c) { c->ctx_generation++; }
+
 static struct slot *slot_get(struct cpu *c, unsigned kind)
 {
     struct slot *s = &c->context->slot[kind];
@@ -268,7 +283,10 @@ static struct slot *slot_get(struct cpu *c, unsigned kind)
     }
     if (kind == REGIME_EL10 || kind == REGIME_EL20)
         s->asid = in[7] && !aa32_eae(c) ? (u16)(in[7] >> 32 & 0xff) : asid_of(c, in[1], in[2], in[3]);
+    u32 epoch = tlb_space_epoch(c->tlb);
     s->space = (u8)tlb_space_id(c->tlb, &sp);
+    if (tlb_space_epoch(c->tlb) != epoch)
+        next_generation(c);
     memcpy(s->in, in, sizeof in);
     memset(s->ft, 0, sizeof s->ft);
     s->tlb_epoch = tlb_space_epoch(c->tlb);
@@ -288,6 +306,7 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
         if (fast_epoch(c->fast_pool) != before) { /* a context was taken away, perhaps one of ours */
             memset(s->ft, 0, sizeof s->ft);
             s->fast_epoch = fast_epoch(c->fast_pool);
+            next_generation(c);
         }
         set_tbi(c, kind, f);
         *p = f;
@@ -359,11 +378,58 @@ static void resolve(struct cpu *c)
     c->fp_trap = fp_may_trap(c);
 }
 
+static struct resolved *resolved_of(const struct cpu *c)
+{
+    const struct pstate *p = &c->ps;
+    return &c->context->resolved[p->el | (unsigned)p->pan << 2 | (unsigned)p->uao << 3 | (unsigned)p->tco << 4];
+}
+
+static void use(struct cpu *c, struct resolved *r)
+{
+    c->context->now = r;
+    c->ctx_dirty = false;
+    if (c->ft != r->ft) {
+        c->ft = r->ft;
+        c->fetch_page = ~0ull;
+    }
+    c->ft_unpriv = r->unpriv;
+    c->ft_el2 = r->el2;
+    c->big_endian = r->big;
+    c->strict_align = r->strict;
+    c->fp_trap = r->fp_trap;
+    c->pauth_tag = r->pauth_tag;
+}
+
+u32 context_note_pauth(struct cpu *c, u32 tag)
+{
+    struct resolved *r = c->context->now;
+    if (r && !c->ctx_dirty && r->generation == c->ctx_generation)
+        r->pauth_tag = tag;
+    return c->pauth_tag = tag;
+}
+
 void context_resolve(struct cpu *c)
 {
+    next_generation(c);
+    context_update(c);
+}
+
+void context_update(struct cpu *c)
+{
+    struct resolved *r = resolved_of(c);
+    if (LIKELY(r->generation == c->ctx_generation && !c->ps.nrw)) {
+        use(c, r);
+        return;
+    }
     u32 before;
     do { /* once more when a table that was just chosen had to serve another context */
         before = fast_epoch(c->fast_pool);
         resolve(c);
     } while (UNLIKELY(before != fast_epoch(c->fast_pool)));
+    c->context->now = NULL;
+    if (c->ps.nrw)
+        return;
+    *r = (struct resolved){c->ctx_generation, 0,         c->ft, c->ft_unpriv, c->ft_el2, c->big_endian,
+                           c->strict_align,   c->fp_trap};
+    c->context->now = r;
 }

@@ -25,14 +25,24 @@ struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bo
 /* VMID in force, 0 without EL2. */
 u16 context_vmid(const struct cpu *c);
 
-/* Recomputes regimes, contexts (ft*), big_endian, strict_align and fp_trap when ctx_dirty says so or
- * always (force). Called at ISB, ERET, exception entry and by the engine before it executes. */
+/* Brings contexts (ft*), big_endian, strict_align and fp_trap up to date: called while ctx_dirty at ISB, ERET, exception
+ * entry and by the engine before it executes. */
+void context_update(struct cpu *c);
+/* The same after registers were changed behind context_touch()'s back. */
 void context_resolve(struct cpu *c);
-/* PSTATE.EL, PAN, UAO or a selecting register changed. Cheap; resolve follows. */
-static inline void context_touch(struct cpu *c)
+/* c->pauth_tag becomes tag, and does so again when this state comes back. */
+u32 context_note_pauth(struct cpu *c, u32 tag);
+/* PSTATE.EL, PAN, UAO, TCO or AArch32's E changed: what was resolved before for that state is used again. */
+static inline void context_switch(struct cpu *c)
 {
     c->ctx_dirty = true;
     c->pauth_tag = 0;
+}
+/* A selecting register changed. Cheap; resolve follows. */
+static inline void context_touch(struct cpu *c)
+{
+    context_switch(c);
+    c->ctx_generation++;
 }
 
 /* AArch64.BranchAddr: where a branch to an address with a tag leads at the current EL. */

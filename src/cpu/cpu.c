@@ -98,6 +98,7 @@ void cpu_reset(struct cpu *c)
     c->run = CPU_OFF;
     c->started = ~0ull;
     c->irq_check = true;
+    c->trap_id = (u32)c->ps.el << 1 | 1;
     sysreg_reset(c);
     sysreg_refresh(c);
     debug_update(c);
@@ -142,7 +143,8 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
     c->ps.el = (u8)el;
     c->ps.sp = (u8)spsel;
     c->x[REG_SP] = c->sp_el[spsel ? el : 0];
-    context_touch(c);
+    c->trap_id = (c->trap_id & ~7u) | el << 1 | spsel;
+    context_switch(c);
     if ((was == 3) != (el == 3))
         sysreg_security_changed(c);
     if (UNLIKELY(c->pmu_on))
@@ -270,6 +272,7 @@ void cpu_state(struct cpu *c, struct snap *s)
         context_state(c, s);
     if (s->mode == SNAP_LOAD) {
         sysreg_refresh(c);
+        c->trap_id = (u32)c->ps.el << 1 | c->ps.sp;
         debug_update(c);
         pmu_refresh(c);
         c->fetch_page = ~0ull;

@@ -116,6 +116,13 @@ struct cpu_config {
     u64 cntfrq;             /* Hz */
 };
 
+/* What an access to a register came to under a trap configuration (sysreg_outcome()). */
+struct sysreg_memo {
+    u32 trap_id;
+    u16 sr;
+    u8 action;
+};
+
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
     u64 x[34];
@@ -134,8 +141,8 @@ struct cpu {
     u32 exit;                 /* enum par_exit: another thread wants something; atomic, 0 in deterministic mode */
 
     struct pstate ps;
+    u32 trap_id;         /* number of the trap configuration (sysreg_config.c) << 3, 0: not known | el << 1 | sp */
     u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
-    bool ctx_dirty;      /* a register that selects contexts changed: resolve before relying on ft* */
     bool big_endian;     /* data accesses at the current EL (kept by context.c) */
     bool strict_align;   /* SCTLR_ELx.A at the current EL (kept by context.c) */
     u8 fp_trap;          /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
@@ -144,9 +151,12 @@ struct cpu {
     struct monitor monitor;
     bool event_register; /* SEV/WFE; atomic in parallel mode */
     u8 run;              /* enum cpu_run */
-    bool input[CPU_INPUTS];
     u8 stepped;          /* software step: what was stepped, see cpu/debug.h */
+    /* Eight bytes that generated code looks at at once: nothing of it, nothing to do. */
+    bool input[CPU_INPUTS] __attribute__((aligned(8)));
     bool irq_check;      /* interrupts may be pending: look before the next instruction */
+    bool ctx_dirty;      /* a register that selects contexts, or PSTATE, changed: resolve before relying on ft* */
+    bool pmu_exact;      /* a counter needs every instruction looked at (kept by pmu.c) */
     u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
 
     union vreg v[36]; /* 32 and above: scratch of AArch32 */
@@ -179,6 +189,7 @@ struct cpu {
     struct tlb *tlb;
     struct fast_pool *fast_pool;
     struct context *context; /* cpu/context.c's own */
+    u64 ctx_generation;      /* changes with the registers that select contexts */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
     struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */
@@ -186,10 +197,10 @@ struct cpu {
     struct event pseudo_fault;          /* the error record's countdown */
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
-    bool pmu_exact;      /* one that needs every instruction looked at (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */
     struct poll poll;
     struct event wake; /* WFIT/WFET */
+    struct sysreg_memo sysreg_memo[2][SR_COUNT];
 };
 
 /* ---- registers ------------------------------------------------------------------------------ */

@@ -27,7 +27,7 @@ static inline bool rmw_load(struct cpu *c, u64 va, unsigned size, unsigned tag, 
 {
     const struct fast *ft = c->ft;
     u64 i = fast_index(ft, va), mask = ~0xfffull | (size - 1);
-    if (LIKELY((((va ^ ft->wtag[i]) | (va ^ ft->rtag[i])) & mask) == 0)) {
+    if (LIKELY(((va ^ ft->wtag[i]) & mask) == 0)) { /* a page with a write tag can be read as well */
         m->host = ft_host(ft, i, va);
         m->watched = false;
         m->device = false;
@@ -181,10 +181,13 @@ EXEC(casp64)
     unsigned s = 2u * o->rm, t = 2u * o->rd;
     u64 addr = X(rn), v[2];
     const u64 new[2] = {c->x[t], c->x[t + 1]};
-    struct mem_rmw m;
+    struct mem_rmw m = {0};
     bool equal, stored = true;
+    u64 i = fast_index(c->ft, addr);
     do {
-        if (!mem_rmw(c, addr, 16, MEM_ATOMIC | UNLESS_SP, &m))
+        if (LIKELY(((addr ^ c->ft->wtag[i]) & (~0xfffull | 15)) == 0))
+            m.host = ft_host(c->ft, i, addr);
+        else if (!mem_rmw(c, addr, 16, MEM_ATOMIC | UNLESS_SP, &m))
             return STEP_JUMP;
         if (!m.device)
             load_pair(c, &m, v);

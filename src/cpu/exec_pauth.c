@@ -140,7 +140,7 @@ static u32 config_tag(const struct cpu *c)
 static struct pauth_memo *memo(struct cpu *c, bool authenticate, u64 ptr, u64 modifier, enum key k, bool *hit, u32 *tag)
 {
     if (!c->pauth_tag)
-        c->pauth_tag = config_tag(c);
+        context_note_pauth(c, config_tag(c));
     *tag = c->pauth_tag ? c->pauth_tag | k : 0;
     struct pauth_memo *m = &c->pauth_memo[authenticate][pauth_memo_index(ptr, modifier)];
     *hit = *tag && m->tag == *tag && m->ptr == ptr && m->modifier == modifier && m->key.lo == c->sys[keys[k].lo] &&

@@ -231,7 +231,7 @@ bool interp_look(struct cpu *c)
             return false;
     }
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     if (UNLIKELY((c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) || c->pmu_exact) && run_debugged(c))
         return false;
     if (instead(c) || (((c->pc ^ c->fetch_page) & ~0xfffull) != 0 && !latch_page(c))) {

@@ -97,7 +97,7 @@ void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_e
     struct bus *b = c->env->bus;
     bool priv = !f->key.el0;
     bool r = !perm_missing(e->perm, NEED_R, priv, f->key.pan);
-    bool w = !perm_missing(e->perm, NEED_W, priv, f->key.pan) && !(e->flags & TLB_ROM) && !page_why(b, e->page);
+    bool w = r && !perm_missing(e->perm, NEED_W, priv, f->key.pan) && !(e->flags & TLB_ROM) && !page_why(b, e->page);
     fast_fill(c->fast_pool, f, va, bus_page_ptr(b, e->page), e->page, r, w, e->flags & TLB_GLOBAL);
 }
 
@@ -334,7 +334,7 @@ void mem_swap16(const struct cpu *c, unsigned kind, u64 val[2])
 static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned kind, bool write)
 {
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     return (struct access){mem_ctx(c, kind), va, size, kind, write};
 }
 

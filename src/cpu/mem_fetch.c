@@ -9,7 +9,7 @@
 bool mem_fetch_page(struct cpu *c)
 {
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     struct fast_ctx *f = mem_ctx(c, 0);
     u64 va = c->pc & ~0xfffull, i = va >> 12 & (FAST_FETCH - 1);
     if (f->t.xtag[i] == va) {

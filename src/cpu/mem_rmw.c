@@ -16,7 +16,7 @@ enum { GRANULE = 64 };
 bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw *out)
 {
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     struct fast_ctx *f = mem_ctx(c, kind);
     bool read = !(kind & MEM_EXCL); /* a store exclusive only writes */
     *out = (struct mem_rmw){0};
@@ -147,7 +147,7 @@ bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u
 bool mem_zero_block(struct cpu *c, u64 va)
 {
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     struct fast_ctx *f = mem_ctx(c, 0);
     u64 block = va & ~63ull, i = fast_index(&f->t, block);
     if (LIKELY((block ^ f->t.wtag[i]) < 0x1000)) {

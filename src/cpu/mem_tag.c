@@ -85,7 +85,7 @@ static u64 granules(u64 va, unsigned n) { return align_down(va, n == 4 ? 4 * TAG
 static bool find(struct cpu *c, u64 va, unsigned n, bool write, u8 **tags)
 {
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     struct fault fault;
     const struct tlb_entry *e = mem_translate(c, mem_ctx(c, 0), va, write ? NEED_W : NEED_R, &fault);
     unsigned what = (write ? WATCH_WRITE : WATCH_READ) | (c->ps.el == 0 ? WATCH_EL0 : 0u);

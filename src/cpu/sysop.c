@@ -272,7 +272,7 @@ enum step sysop_dc(struct cpu *c, unsigned sr, u64 val)
     if (!by_va)
         return STEP_NEXT;
     if (c->ctx_dirty)
-        context_resolve(c);
+        context_update(c);
     /* invalidation needs write permission, at EL0 the others need to read; else only the mapping counts */
     unsigned need = e.op1 == 0 ? NEED_W : c->ps.el == 0 ? NEED_R : 0;
     struct fault f;

@@ -131,7 +131,7 @@ enum step sysreg_nv_write(struct cpu *c, unsigned offset, u64 val)
     return mem_write_slow(c, nv_address(c, offset), 8, MEM_EL2, val) ? STEP_NEXT : STEP_JUMP;
 }
 
-/* Reads of these rows change nothing, and nothing has to be looked at afterwards. */
+/* Reads of these rows, and of the counters, change nothing, and nothing has to be looked at afterwards. */
 static bool plain_read(const struct sysreg_row *row) { return !row->port; }
 
 static bool is_counter(unsigned sr)
@@ -142,12 +142,14 @@ static bool is_counter(unsigned sr)
 enum step sysreg_mrs(struct cpu *c, const struct op *o)
 {
     unsigned id = (unsigned)o->imm, sr = id & 0xffff;
-    struct sysreg_outcome out = sysreg_resolve(c, sr, false);
+    struct sysreg_outcome out = sysreg_outcome(c, sr, false);
     switch (out.action) {
     case ACT_USE:
         c->x[o->rd] = sysreg_read_row(c, out.sr);
-        if (is_counter(out.sr))
+        if (is_counter(out.sr)) {
             cpu_polls_counter(c);
+            return STEP_NEXT;
+        }
         return plain_read(&sysreg_rows[out.sr]) ? STEP_NEXT : STEP_SYNC;
     case ACT_VIRT: {
         struct port_txn x = sysreg_port_txn(c);
@@ -169,7 +171,7 @@ enum step sysreg_msr(struct cpu *c, const struct op *o)
 {
     unsigned id = (unsigned)o->imm, sr = id & 0xffff;
     u64 val = c->x[o->rd];
-    struct sysreg_outcome out = sysreg_resolve(c, sr, true);
+    struct sysreg_outcome out = sysreg_outcome(c, sr, true);
     switch (out.action) {
     case ACT_USE: return sysreg_write_row(c, out.sr, val);
     case ACT_VIRT: {

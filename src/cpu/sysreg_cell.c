@@ -137,8 +137,14 @@ static u64 effective_hcr(const struct cpu *c)
     return hcr;
 }
 
-void sysreg_refresh(struct cpu *c)
+void sysreg_refresh_hcr(struct cpu *c)
 {
     c->hcr = effective_hcr(c);
     pmu_arm(c);
+}
+
+void sysreg_refresh(struct cpu *c)
+{
+    c->trap_id &= 7;
+    sysreg_refresh_hcr(c);
 }

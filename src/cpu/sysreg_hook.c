@@ -30,7 +30,7 @@ static enum step set_daif(struct cpu *c, unsigned daif)
 static enum step set_pan(struct cpu *c, bool on)
 {
     c->ps.pan = on;
-    context_touch(c);
+    context_switch(c);
     return STEP_SYNC;
 }
 
@@ -40,14 +40,14 @@ static enum step set_tco(struct cpu *c, bool on)
     if (on == c->ps.tco)
         return STEP_NEXT;
     c->ps.tco = on;
-    context_touch(c); /* checked accesses have fast tables of their own */
+    context_switch(c); /* checked accesses have fast tables of their own */
     return STEP_SYNC;
 }
 
 static enum step set_uao(struct cpu *c, bool on)
 {
     c->ps.uao = on;
-    context_touch(c);
+    context_switch(c);
     return STEP_SYNC;
 }
 
@@ -276,59 +276,69 @@ static void port_write(struct cpu *c, unsigned port, unsigned sr, u64 val)
 
 void sysreg_security_changed(struct cpu *c) { port_write(c, PORT_GIC, SR_SCR_EL3, c->sys[SCR_EL3]); }
 
-/* After a cell changed: what must be recomputed or looked at. */
+/* What must be recomputed or looked at after a cell was written. */
+enum change {
+    CHANGE_NOTHING,
+    CHANGE_HCR,
+    CHANGE_SCR,
+    CHANGE_CONTEXT,
+    CHANGE_CONTEXTIDR, /* the ASID of an AArch32 EL1 */
+    CHANGE_DEBUG,
+    CHANGE_LOOK,
+};
+static const u8 changes[CELL_COUNT] = {
+    [HCR_EL2] = CHANGE_HCR,        [HCRX_EL2] = CHANGE_HCR,
+    [SCR_EL3] = CHANGE_SCR,        [SCTLR_EL1] = CHANGE_CONTEXT,
+    [SCTLR_EL2] = CHANGE_CONTEXT,  [SCTLR_EL3] = CHANGE_CONTEXT,
+    [TCR_EL1] = CHANGE_CONTEXT,    [TCR_EL2] = CHANGE_CONTEXT,
+    [TCR_EL3] = CHANGE_CONTEXT,    [TTBR0_EL1] = CHANGE_CONTEXT,
+    [TTBR1_EL1] = CHANGE_CONTEXT,  [TTBR0_EL2] = CHANGE_CONTEXT,
+    [TTBR1_EL2] = CHANGE_CONTEXT,  [TTBR0_EL3] = CHANGE_CONTEXT,
+    [MAIR_EL1] = CHANGE_CONTEXT,   [MAIR_EL2] = CHANGE_CONTEXT,
+    [MAIR_EL3] = CHANGE_CONTEXT,   [VTTBR_EL2] = CHANGE_CONTEXT,
+    [VTCR_EL2] = CHANGE_CONTEXT,   [VSTTBR_EL2] = CHANGE_CONTEXT,
+    [VSTCR_EL2] = CHANGE_CONTEXT,  [CPACR_EL1] = CHANGE_CONTEXT,
+    [CPTR_EL2] = CHANGE_CONTEXT,   [CPTR_EL3] = CHANGE_CONTEXT,
+    [DACR32_EL2] = CHANGE_CONTEXT, [VNCR_EL2] = CHANGE_CONTEXT,
+    [MDSCR_EL1] = CHANGE_DEBUG,    [CONTEXTIDR_EL1] = CHANGE_CONTEXTIDR,
+    [MDCR_EL2] = CHANGE_LOOK,      [MDCR_EL3] = CHANGE_LOOK,
+    [OSDLR_EL1] = CHANGE_LOOK,
+};
+
+bool sysreg_cell_plain(const struct cpu *c, unsigned cell)
+{
+    return (changes[cell] == CHANGE_NOTHING || (changes[cell] == CHANGE_CONTEXTIDR && !cpu_has(c, FEAT_AA32EL1))) &&
+           !sysreg_config_cell(cell);
+}
+
 static enum step cell_changed(struct cpu *c, unsigned cell)
 {
-    switch (cell) {
-    case HCR_EL2:
-    case HCRX_EL2:
-        sysreg_refresh(c);
+    switch ((enum change)changes[cell]) {
+    case CHANGE_HCR:
+        sysreg_refresh_hcr(c);
         context_touch(c);
         cpu_recheck(c);
         return STEP_SYNC;
-    case SCR_EL3:
-        sysreg_refresh(c);
+    case CHANGE_SCR:
+        sysreg_refresh_hcr(c);
         context_touch(c);
         sysreg_security_changed(c);
         cpu_recheck(c);
         return STEP_SYNC;
-    case SCTLR_EL1:
-    case SCTLR_EL2:
-    case SCTLR_EL3:
-    case TCR_EL1:
-    case TCR_EL2:
-    case TCR_EL3:
-    case TTBR0_EL1:
-    case TTBR1_EL1:
-    case TTBR0_EL2:
-    case TTBR1_EL2:
-    case TTBR0_EL3:
-    case MAIR_EL1:
-    case MAIR_EL2:
-    case MAIR_EL3:
-    case VTTBR_EL2:
-    case VTCR_EL2:
-    case VSTTBR_EL2:
-    case VSTCR_EL2:
-    case CPACR_EL1:
-    case CPTR_EL2:
-    case CPTR_EL3:
-    case DACR32_EL2:
-    case VNCR_EL2: context_touch(c); return STEP_SYNC;
-    case CONTEXTIDR_EL1: /* the ASID of an AArch32 EL1 */
+    case CHANGE_CONTEXT: context_touch(c); return STEP_SYNC;
+    case CHANGE_CONTEXTIDR:
         if (!cpu_has(c, FEAT_AA32EL1))
             return STEP_NEXT;
         context_touch(c);
         return STEP_SYNC;
-    case MDSCR_EL1:
+    case CHANGE_DEBUG:
         debug_update(c);
         cpu_recheck(c);
         return STEP_SYNC;
-    case MDCR_EL2:
-    case MDCR_EL3:
-    case OSDLR_EL1: cpu_recheck(c); return STEP_SYNC;
-    default: return STEP_NEXT;
+    case CHANGE_LOOK: cpu_recheck(c); return STEP_SYNC;
+    case CHANGE_NOTHING: break;
     }
+    return STEP_NEXT;
 }
 
 static enum step write_cell(struct cpu *c, unsigned sr, const struct sysreg_row *row, u64 val)
@@ -336,7 +346,9 @@ static enum step write_cell(struct cpu *c, unsigned sr, const struct sysreg_row 
     bool monitors = row->cell == MDCR_EL2 || row->cell == MDCR_EL3 || row->cell == SCR_EL3;
     if (monitors)
         pmu_sync(c);
+    u64 old = c->sys[row->cell];
     c->sys[row->cell] = sysreg_cell_masked(c, row->cell, val);
+    sysreg_config_written(c, row->cell, old ^ c->sys[row->cell]);
     if (monitors)
         pmu_arm(c);
     enum step step = cell_changed(c, row->cell);

@@ -3,6 +3,8 @@
 #pragma once
 #include "cpu/cpu.h"
 
+struct sysreg_configs;
+
 /* Chains, CHAIN_EL1_VM ... */
 enum sysreg_chain {
 #define STEP(name, cond, action)
@@ -99,6 +101,21 @@ struct sysreg_outcome {
 
 /* Walks the chain of row sr for an access from the current EL; no side effects. */
 struct sysreg_outcome sysreg_resolve(const struct cpu *c, unsigned sr, bool write);
+/* sysreg_config.c */
+/* The number of the current trap configuration with EL and SPSel, never below 8. While c->trap_id is the same, a register
+ * that is covered has the same outcome. */
+u32 sysreg_config(struct cpu *c);
+bool sysreg_config_covers(unsigned sr);
+bool sysreg_config_cell(unsigned cell);
+void sysreg_config_written(struct cpu *c, unsigned cell, u64 changed);
+/* sysreg_refresh() for a write of HCR_EL2 or SCR_EL3 by the pipeline. */
+void sysreg_refresh_hcr(struct cpu *c);
+void sysreg_config_free(struct sysreg_configs *);
+/* sysreg_resolve(), remembered. */
+struct sysreg_outcome sysreg_outcome(struct cpu *c, unsigned sr, bool write);
+/* Is a write to the cell a store (after sysreg_cell_masked()) and nothing else? */
+bool sysreg_cell_plain(const struct cpu *c, unsigned cell);
+
 /* Name and condition of a step, "TVM" and "E2 && ...", for explanations. */
 const char *sysreg_step_name(unsigned step);
 const char *sysreg_step_condition(unsigned step);

@@ -111,7 +111,6 @@ const struct emit_row emit_branch_rows[] = {
     LEAVES(eret),
     LEAVES(eretaa),
     LEAVES(eretab),
-    LEAVES(isb),
     LEAVES(wfi),
     LEAVES(wfe),
     LEAVES(yield),

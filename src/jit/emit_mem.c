@@ -146,14 +146,11 @@ static void page_of_access(struct translation *t)
     x64_shift(a, true, X_SHR, RCX, 12);
 }
 
-/* valid and size of the monitor are read and written together. */
-static void em_ldxr(struct translation *t, const struct op *o)
+/* Marks the granule of the access that was just checked; valid and size of the monitor are read and written together.
+ * rsi and rdi stay. */
+void t_monitor_mark(struct translation *t, unsigned scale)
 {
-    unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    t_address(t, o, MODE_BASE, scale);
-    t_check(t, TAG_READ, 1u << scale, true);
-    load(t, LD, scale);
     page_of_access(t);
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.page));
     x64_ri(a, false, X_AND, RAX, 0xfc0);
@@ -161,16 +158,12 @@ static void em_ldxr(struct translation *t, const struct op *o)
     x64_mov_imm(a, RCX, 1 | 256u << scale);
     x64_8(a, 0x66);
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.valid));
-    st_x(t, o->rd, RSI);
 }
 
-static void em_stxr(struct translation *t, const struct op *o)
+/* edi = 1, and jumps when the store may not pass. rax and rdx stay, rcx and rsi do not. */
+void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3])
 {
-    unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    u8 *fail[3];
-    t_address(t, o, MODE_BASE, scale);
-    t_check(t, TAG_WRITE, 1u << scale, true);
     x64_mov_imm(a, RDI, 1);
     x64_rm(a, false, X_MOVZX16, RSI, R_CPU, CPU(monitor.valid));
     x64_rm(a, false, X_AND, RSI, R_CONST, (s32)offsetof(struct jit_shared, monitor_mask));
@@ -186,6 +179,26 @@ static void em_stxr(struct translation *t, const struct op *o)
     x64_ri(a, false, X_AND, RCX, 0xfc0);
     x64_rm(a, false, X_CMP, RCX, R_CPU, CPU(monitor.off));
     fail[2] = x64_jcc(a, CC_NE);
+}
+
+static void em_ldxr(struct translation *t, const struct op *o)
+{
+    unsigned scale = t->e->b;
+    t_address(t, o, MODE_BASE, scale);
+    t_check(t, TAG_READ, 1u << scale, true);
+    load(t, LD, scale);
+    t_monitor_mark(t, scale);
+    st_x(t, o->rd, RSI);
+}
+
+static void em_stxr(struct translation *t, const struct op *o)
+{
+    unsigned scale = t->e->b;
+    struct x64 *a = &t->as;
+    u8 *fail[3];
+    t_address(t, o, MODE_BASE, scale);
+    t_check(t, TAG_WRITE, 1u << scale, true);
+    t_monitor_check(t, scale, fail);
     ld_x(t, scale == 3, RSI, o->rd);
     if (scale == 1)
         x64_8(a, 0x66);

@@ -1,109 +1,281 @@
-/* System registers whose access is a load or a store once it is known not to trap: thread pointers, SP_EL0, DAIF.
+/* System registers, PSTATE, barriers, cache maintenance.
  *
- * What could trap is tested in place, a little more strictly than the register's chain (trap.def) does; then the exec
- * function decides. */
+ * Whether an access traps, and what it reaches, is known when translating: the block compares the number of the trap
+ * configuration (cpu/sysreg_config.c), and where it is another one the exec function decides. What is left is a load, a
+ * store or a constant. What makes the engine look at interrupts and contexts (ISB, DAIF) is nothing while there is
+ * nothing to look at: t_quiet() asks. */
 #include "core/bits.h"
+#include "cpu/context.h"
+#include "cpu/fields.h"
 #include "cpu/sysreg_row.h"
 #include "jit/internal.h"
 
-enum { P_DAIF = 6 };
+enum { P_DAIF = 6, P_SSBS = 12, P_PAN = 22, P_UAO = 23, P_DIT = 24, P_TCO = 25 };
 
-struct plain {
-    u16 reg;  /* enum sysreg_id */
-    u16 cell; /* storage; CELL_NONE: see the code */
-    u8 el;    /* lowest EL */
-    bool write;
-};
+static s32 cell_place(unsigned cell) { return (s32)offsetof(struct cpu, sys) + 8 * (s32)cell - CPU_BIAS; }
 
-static const struct plain plain[] = {
-    {SR_TPIDR_EL0, TPIDR_EL0, 0, true}, {SR_TPIDRRO_EL0, TPIDRRO_EL0, 0, false}, {SR_TPIDR_EL1, TPIDR_EL1, 1, true},
-    {SR_TPIDR_EL2, TPIDR_EL2, 2, true}, {SR_SP_EL0, CELL_NONE, 1, true},         {SR_DAIF, CELL_NONE, 1, false},
-};
-
-static const struct plain *find_plain(const struct op *o, bool write)
+/* What an access comes to, when it is covered; true: it is sr itself. */
+static bool reaches(struct translation *t, const struct op *o, bool write, struct sysreg_outcome *out)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
-        if (plain[i].reg == o->imm && (plain[i].write || !write))
-            return &plain[i];
-    return NULL;
+    unsigned sr = (unsigned)o->imm & 0xffff;
+    if (o->imm >> 16 || !sysreg_config_covers(sr))
+        return false;
+    *out = sysreg_outcome(t->c, sr, write);
+    return out->action == ACT_USE || out->action == ACT_RAZWI;
 }
 
-static s32 place(const struct plain *p)
+/* Jumps to the call in another trap configuration. */
+static struct stub *guard(struct translation *t)
 {
-    if (p->reg == SR_SP_EL0)
-        return CPU(sp_el[0]);
-    return (s32)offsetof(struct cpu, sys) + 8 * (s32)p->cell - CPU_BIAS;
+    x64_mi(&t->as, false, X_CMP, R_CPU, CPU(trap_id), (s32)sysreg_config(t->c));
+    return t_slow(t, x64_jcc(&t->as, CC_NE));
 }
 
-/* Jumps to the call when the access could trap. */
-static void guard(struct translation *t, const struct plain *p, bool write)
+/* Jumps to the stub when interp_look() would have anything to do but find the page again. */
+static void t_quiet(struct translation *t, struct stub *s)
 {
     struct x64 *a = &t->as;
-    struct stub *s = t_slow(t, NULL);
-    unsigned fgt = sysreg_rows[p->reg].fgt;
-    if (p->el) {
-        x64_cmp8_mi(a, R_CPU, CPU(ps.el), p->el);
-        s->from[0] = x64_jcc(a, CC_B);
-    }
-    if (fgt && cpu_has(t->c, FEAT_FGT)) {
-        unsigned bit = (fgt - 1) & 63, cell = write ? HFGWTR_EL2 : HFGRTR_EL2;
-        x64_test8_mi(a, R_CPU, (s32)(offsetof(struct cpu, sys) + 8 * cell + bit / 8) - CPU_BIAS, 1u << bit % 8);
-        s->from[1] = x64_jcc(a, CC_NE);
-    }
-    if (p->reg == SR_SP_EL0) {
-        x64_cmp8_mi(a, R_CPU, CPU(ps.sp), 0);
-        s->from[2] = x64_jcc(a, CC_E);
+    x64_mi(a, true, X_CMP, R_CPU, CPU(input), 0); /* and irq_check, ctx_dirty, pmu_exact */
+    s->from[1] = x64_jcc(a, CC_NE);
+    x64_rm(a, false, X_LOAD, RCX, R_CPU, CPU(hcr));
+    x64_ri(a, false, X_AND, RCX, (s32)(HCR_VSE | HCR_VI | HCR_VF));
+    x64_rm(a, false, X_LOAD, RDX, R_CPU, cell_place(MDSCR_EL1));
+    x64_ri(a, false, X_AND, RDX, (s32)(MDSCR_SS | MDSCR_MDE));
+    x64_rr(a, false, X_OR, RCX, RDX);
+    s->from[2] = x64_jcc(a, CC_NE);
+}
+
+/* ---- MRS ------------------------------------------------------------------------------------- */
+
+static void read_flag(struct translation *t, s32 place, unsigned lsb)
+{
+    x64_rm(&t->as, false, X_MOVZX8, RAX, R_CPU, place);
+    x64_shift(&t->as, false, X_SHL, RAX, lsb);
+}
+
+/* rax = SP_ELn */
+static void read_sp(struct translation *t, unsigned n)
+{
+    if (n == (t->c->ps.sp ? t->c->ps.el : 0u))
+        ld_x(t, true, RAX, REG_SP);
+    else
+        x64_rm(&t->as, true, X_LOAD, RAX, R_CPU, (s32)(offsetof(struct cpu, sp_el) + 8 * n) - CPU_BIAS);
+}
+
+static bool can_read(unsigned hook)
+{
+    switch (hook) {
+    case HOOK_NONE:
+    case HOOK_NZCV:
+    case HOOK_DAIF:
+    case HOOK_CurrentEL:
+    case HOOK_SPSel:
+    case HOOK_PAN:
+    case HOOK_UAO:
+    case HOOK_DIT:
+    case HOOK_SSBS:
+    case HOOK_TCO:
+    case HOOK_SP_EL0:
+    case HOOK_SP_EL1:
+    case HOOK_SP_EL2:
+    case HOOK_DCZID:
+    case HOOK_ZERO: return true;
+    default: return false;
     }
 }
 
 static void em_mrs(struct translation *t, const struct op *o)
 {
-    const struct plain *p = find_plain(o, false);
     struct x64 *a = &t->as;
-    if (!p) {
+    struct sysreg_outcome out;
+    if (!reaches(t, o, false, &out)) {
         t_call(t);
         return;
     }
-    guard(t, p, false);
-    if (p->reg == SR_DAIF) {
-        x64_rm(a, false, X_MOVZX8, RAX, R_CPU, CPU(ps.daif));
-        x64_shift(a, false, X_SHL, RAX, P_DAIF);
-    } else {
-        x64_rm(a, true, X_LOAD, RAX, R_CPU, place(p));
+    const struct sysreg_row *row = &sysreg_rows[out.sr];
+    bool zero = out.action == ACT_RAZWI;
+    if (!zero && (!can_read(row->hook) || (!row->hook && !row->cell))) {
+        t_call(t);
+        return;
+    }
+    guard(t);
+    switch (zero ? (enum sysreg_hook)HOOK_ZERO : (enum sysreg_hook)row->hook) {
+    case HOOK_NONE: x64_rm(a, true, X_LOAD, RAX, R_CPU, cell_place(row->cell)); break;
+    case HOOK_NZCV: x64_rm(a, false, X_LOAD, RAX, R_CPU, CPU(nzcv)); break;
+    case HOOK_DAIF: read_flag(t, CPU(ps.daif), P_DAIF); break;
+    case HOOK_PAN: read_flag(t, CPU(ps.pan), P_PAN); break;
+    case HOOK_UAO: read_flag(t, CPU(ps.uao), P_UAO); break;
+    case HOOK_DIT: read_flag(t, CPU(ps.dit), P_DIT); break;
+    case HOOK_SSBS: read_flag(t, CPU(ps.ssbs), P_SSBS); break;
+    case HOOK_TCO: read_flag(t, CPU(ps.tco), P_TCO); break;
+    case HOOK_SP_EL0: read_sp(t, 0); break;
+    case HOOK_SP_EL1: read_sp(t, 1); break;
+    case HOOK_SP_EL2: read_sp(t, 2); break;
+    case HOOK_ZERO: x64_mov_imm(a, RAX, 0); break;
+    default: x64_mov_imm(a, RAX, sysreg_read_row(t->c, out.sr)); break; /* CurrentEL, SPSel, DCZID_EL0 */
     }
     st_x(t, o->rd, RAX);
 }
 
+/* ---- MSR ------------------------------------------------------------------------------------- */
+
+static void write_cell(struct translation *t, unsigned cell)
+{
+    struct x64 *a = &t->as;
+    unsigned host = (t->c->sys[HCR_EL2] & HCR_E2H) != 0;
+    u64 w = t->c->sys_w[host][cell], res1 = t->c->sys_res1[host][cell];
+    if (w == (u64)(s64)(s32)w) {
+        if (w != ~0ull)
+            x64_ri(a, true, X_AND, RAX, (s32)w);
+    } else {
+        x64_mov_imm(a, RCX, w);
+        x64_rr(a, true, X_AND, RAX, RCX);
+    }
+    if (res1) {
+        x64_mov_imm(a, RCX, res1);
+        x64_rr(a, true, X_OR, RAX, RCX);
+    }
+    x64_rm(a, true, X_STORE, RAX, R_CPU, cell_place(cell));
+}
+
+/* byte = bit lsb of rax */
+static void write_flag(struct translation *t, s32 place, unsigned lsb)
+{
+    struct x64 *a = &t->as;
+    x64_shift(a, true, X_SHR, RAX, lsb);
+    x64_ri(a, false, X_AND, RAX, 1);
+    x64_rm(a, false, X_STORE8, RAX, R_CPU, place);
+}
+
+static bool can_write(const struct translation *t, const struct sysreg_row *row)
+{
+    switch (row->hook) {
+    case HOOK_NONE: return row->cell && !row->port && sysreg_cell_plain(t->c, row->cell);
+    case HOOK_NZCV:
+    case HOOK_DAIF:
+    case HOOK_DIT:
+    case HOOK_SSBS:
+    case HOOK_SP_EL0:
+    case HOOK_SP_EL1:
+    case HOOK_SP_EL2: return true;
+    default: return false;
+    }
+}
+
+static void write_sp(struct translation *t, unsigned n)
+{
+    if (n == (t->c->ps.sp ? t->c->ps.el : 0u))
+        st_x(t, REG_SP, RAX);
+    else
+        x64_rm(&t->as, true, X_STORE, RAX, R_CPU, (s32)(offsetof(struct cpu, sp_el) + 8 * n) - CPU_BIAS);
+}
+
 static void em_msr(struct translation *t, const struct op *o)
 {
-    const struct plain *p = find_plain(o, true);
-    if (!p) {
+    struct x64 *a = &t->as;
+    struct sysreg_outcome out;
+    if (!reaches(t, o, true, &out)) {
         t_call(t);
         return;
     }
-    guard(t, p, true);
+    const struct sysreg_row *row = &sysreg_rows[out.sr];
+    bool nothing = out.action == ACT_RAZWI;
+    if (!nothing && !can_write(t, row)) {
+        t_call(t);
+        return;
+    }
+    struct stub *s = guard(t);
+    if (nothing)
+        return;
+    if (row->hook == HOOK_DAIF)
+        t_quiet(t, s);
     ld_x(t, true, RAX, o->rd);
-    x64_rm(&t->as, true, X_STORE, RAX, R_CPU, place(p));
+    switch ((enum sysreg_hook)row->hook) {
+    case HOOK_NZCV:
+        x64_ri(a, false, X_AND, RAX, (s32)0xf0000000);
+        x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+        break;
+    case HOOK_DAIF:
+        x64_shift(a, false, X_SHR, RAX, P_DAIF);
+        x64_ri(a, false, X_AND, RAX, 15);
+        x64_rm(a, false, X_STORE8, RAX, R_CPU, CPU(ps.daif));
+        break;
+    case HOOK_DIT: write_flag(t, CPU(ps.dit), P_DIT); break;
+    case HOOK_SSBS: write_flag(t, CPU(ps.ssbs), P_SSBS); break;
+    case HOOK_SP_EL0: write_sp(t, 0); break;
+    case HOOK_SP_EL1: write_sp(t, 1); break;
+    case HOOK_SP_EL2: write_sp(t, 2); break;
+    default: write_cell(t, row->cell); break;
+    }
+    t->rax_at = NULL; /* rax was changed since it was loaded */
 }
 
-/* DAIFSet; the others are seldom or have to look at interrupts. x = op1, y = op2 */
+/* DAIFSet, DAIFClr: x = op1, y = op2 */
 static void em_msr_imm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    if (o->x != 3 || o->y != 6) {
+    if (o->x != 3 || (o->y != 6 && o->y != 7)) {
         t_call(t);
         return;
     }
+    struct stub *s = t_slow(t, NULL);
     x64_cmp8_mi(a, R_CPU, CPU(ps.el), 0);
-    t_slow(t, x64_jcc(a, CC_E));
-    x64_op(a, false, 0x80, 0, 0, R_CPU, false); /* or byte [daif], imm */
-    x64_modrm(a, 1, R_CPU, CPU(ps.daif));
-    x64_8(a, (unsigned)o->imm & 15);
+    s->from[0] = x64_jcc(a, CC_E);
+    unsigned imm = (unsigned)o->imm & 15;
+    if (o->y == 7)
+        t_quiet(t, s);
+    x64_op(a, false, 0x80, 0, 0, R_CPU, false); /* or, and byte [daif], imm */
+    x64_modrm(a, o->y == 6 ? 1 : 4, R_CPU, CPU(ps.daif));
+    x64_8(a, o->y == 6 ? imm : ~imm & 0xff);
+}
+
+static void em_isb(struct translation *t, const struct op *o)
+{
+    (void)o;
+    t_quiet(t, t_slow(t, NULL));
+}
+
+/* ---- cache maintenance ----------------------------------------------------------------------- */
+
+static void zero_block(struct translation *t)
+{
+    struct x64 *a = &t->as;
+    x64_ri(a, true, X_AND, RAX, -64);
+    t_check(t, TAG_WRITE, 64, false);
+    x64_vex_rr(a, 1, 1, false, 0xef, 0, 0, 0); /* vpxor xmm0 */
+    for (s32 i = 0; i < 64; i += 16)
+        x64_vex_rmx(a, 1, 1, false, 0x7f, 0, 0, RAX, RDX, i); /* vmovdqa */
+}
+
+/* DC by VA is nothing where the fast table has the page with the permission that it asks for (sysop_dc()); IC has no
+ * effect but that the engine looks. */
+static void em_sys(struct translation *t, const struct op *o)
+{
+    struct sysreg_outcome out;
+    if (!reaches(t, o, true, &out) || out.action != ACT_USE) {
+        t_call(t);
+        return;
+    }
+    const struct sysreg_row *row = &sysreg_rows[out.sr];
+    unsigned op1 = row->enc >> 11 & 7, crm = row->enc >> 3 & 15, op2 = row->enc & 7;
+    bool by_va = op2 == 1 && (op1 == 3 || crm == 6);
+    if (row->hook == HOOK_IC) {
+        t_quiet(t, guard(t));
+    } else if (row->hook == HOOK_DC && by_va) {
+        guard(t);
+        ld_x(t, true, RAX, o->rd);
+        t->sp_check = NULL;
+        if (op1 == 3 && crm == 4)
+            zero_block(t);
+        else
+            t_check(t, op1 == 0 ? TAG_WRITE : TAG_READ, 1, false);
+        t->rax_at = NULL;
+    } else {
+        t_call(t);
+    }
 }
 
 const struct emit_row emit_sys_rows[] = {
-    ROW(mrs, em_mrs, EMIT_EXIT),
-    ROW(msr, em_msr, EMIT_EXIT),
-    ROW(msr_imm, em_msr_imm, EMIT_EXIT),
-    {0},
+    ROW(mrs, em_mrs, EMIT_EXIT),         ROW(msr, em_msr, EMIT_EXIT), ROW(sys, em_sys, EMIT_EXIT),
+    ROW(msr_imm, em_msr_imm, EMIT_EXIT), ROW(isb, em_isb, EMIT_EXIT), {0},
 };

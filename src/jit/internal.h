@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/exec.h"
 #include "cpu/exec_flags.h"
+#include "cpu/fp.h"
 #include "jit/jit.h"
 #include "jit/vector.h"
 #include "jit/x64.h"
@@ -32,8 +33,8 @@ enum {
     FLAVOURS = 16
 };
 
-/* Why generated code returned; the first three are the steps of exec functions. */
-enum { EXIT_NEXT, EXIT_JUMP, EXIT_SYNC, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
+/* Why generated code returned; the first three are the steps of exec functions. EXIT_LOOK: interp_look() comes next. */
+enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
 
 /* A block is interpreted so many times before it is translated: three quarters of all blocks never come so far. */
 enum { COLD = 16 };
@@ -63,6 +64,10 @@ struct jit_shared {
     u32 monitor_mask; /* valid and size, as they are read together */
     u8 *ram_base;
     a64_exec *const *execs;
+    const u8 *(*resume)(struct jit_shared *, struct cpu *, u64 step); /* resume.c */
+    u64 exit;  /* what to return when it gives up */
+    u64 index; /* R_INDEX */
+    u32 fpcr;  /* as MXCSR is now */
 };
 
 /* A translation that expects vector registers in host registers: another block jumps to it with them. */
@@ -190,6 +195,15 @@ struct translation {
     } stubs[2 * BLOCK_MAX];
 };
 
+/* What depends on more of FPCR than the rounding mode is left to the exec functions. */
+static inline unsigned jit_flavour(const struct cpu *c)
+{
+    bool plain = !(c->fpcr & (FPCR_FIZ | FPCR_AH | FPCR_NEP | FPCR_FZ16 | FPCR_FZ | FPCR_AHP));
+    return (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !plain ? FLAVOUR_FP_CALL : 0);
+}
+static inline u64 jit_index(const struct cpu *c) { return 12 | (u64)__builtin_ctzll(c->ft->mask + 1) << 8; }
+static inline bool jit_in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
+
 /* Byte offset in the page of the current instruction, and the call thunk's argument. */
 static inline unsigned t_off(const struct translation *t) { return 4 * (t->first + t->k); }
 static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 | (t->n - t->k); }
@@ -199,6 +213,9 @@ static inline bool entry_cold(const struct jit *j, u32 entry) { return j->rw + e
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in);
+/* resume.c: goes on in generated code behind an exec function that said STEP_JUMP or STEP_SYNC, when there is nothing for
+ * the loop in jit.c to do. NULL: leave, with shared->exit. */
+const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step);
 /* watch.c: somebody looks (j->watch). code: writable, up to j->as.p. */
 void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,
                 u32 n);
@@ -242,7 +259,7 @@ struct emit_row {
         exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
-extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
+extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_atomic_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
     emit_pauth_rows[], emit_simd_mem_rows[], emit_simd_more_rows[], emit_simd_shift_rows[], emit_simd_wide_rows[],
     emit_fp_rows[], emit_fp_vector_rows[], emit_fp_convert_rows[], emit_crypto_rows[];
 
@@ -252,6 +269,8 @@ enum t_mode { MODE_IMM, MODE_POST, MODE_PRE, MODE_REG, MODE_EXT, MODE_BASE, MODE
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale);
 void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
 void t_write_back(struct translation *t, const struct op *o, unsigned mode);
+void t_monitor_mark(struct translation *t, unsigned scale);
+void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3]);
 
 /* emit_simd.c: for its neighbours. */
 void t_by_element(struct translation *t, const struct op *o);  /* xmm3 = the element of Vm everywhere */

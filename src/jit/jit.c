@@ -61,7 +61,7 @@ static u8 *emit_enter(struct jit *j)
 }
 
 /* eax = offset in the page << 8 | instructions of the block from this one on: calls the exec function. Returns when
- * the block can go on, else leaves with the step. */
+ * the block can go on, else resumes elsewhere or leaves. */
 static void emit_call(struct jit *j)
 {
     struct x64 *a = &j->as;
@@ -95,7 +95,19 @@ static void emit_call(struct jit *j)
     x64_ri(a, true, X_SUB, RCX, 1);
     x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left));
     x64_ri(a, true, X_ADD, RSP, 8);
-    x64_rr(a, false, X_LOAD, RAX, RAX);
+    x64_rr(a, false, X_LOAD, RDX, RAX);
+    x64_rr(a, true, X_LOAD, RDI, R_CONST);
+    x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
+    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [resume] */
+    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, resume));
+    x64_rr(a, true, X_TEST, RAX, RAX);
+    u8 *out = x64_jcc8(a, CC_E);
+    x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
+    x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
+    x64_rm(a, true, X_LOAD, R_PAGE, R_CPU, CPU(fetch_page));
+    x64_jmp_reg(a, RAX);
+    x64_here8(a, out);
+    x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
     x64_link(x64_jmp(a), j->exit);
 }
 
@@ -226,12 +238,6 @@ static void fp_leave(struct cpu *c)
     __builtin_ia32_ldmxcsr(MXCSR_DEFAULT);
 }
 
-/* What depends on more of FPCR than the rounding mode is left to the exec functions. */
-static bool fp_plain(const struct cpu *c)
-{
-    return !(c->fpcr & (FPCR_FIZ | FPCR_AH | FPCR_NEP | FPCR_FZ16 | FPCR_FZ | FPCR_AHP));
-}
-
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void map_arena(struct jit *j)
@@ -325,6 +331,7 @@ static struct jit *jit_new(struct code_cache *code)
     j->cold = code->jit_eager ? 0 : COLD;
     j->parallel = code->parallel;
     j->shared.execs = a64_execs;
+    j->shared.resume = jit_resume;
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
     j->shared.flag_mask_fp = 0x4500;
@@ -344,6 +351,7 @@ static struct jit *jit_new(struct code_cache *code)
     CHECK(j->emitters);
     add_rows(j, emit_int_rows);
     add_rows(j, emit_mem_rows);
+    add_rows(j, emit_atomic_rows);
     add_rows(j, emit_branch_rows);
     add_rows(j, emit_sys_rows);
     add_rows(j, emit_simd_rows);
@@ -477,21 +485,18 @@ static void link_near(struct jit *j, struct cpu *c, u32 link, const u8 *code, un
         j->watch->links++;
 }
 
-static bool in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
-
 /* Runs from pc within the latched page until something has to be looked at: what interp_page() does. */
 static void jit_page(struct jit *j, struct cpu *c)
 {
-    unsigned flavour = (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !fp_plain(c) ? FLAVOUR_FP_CALL : 0);
-    u64 index = 12 | (u64)__builtin_popcountll(c->ft->mask) << 8;
     u32 link = 0;
     for (;;) {
-        if (UNLIKELY(!in_page(c))) {
+        if (UNLIKELY(!jit_in_page(c))) {
             interp_page(c);
             return;
         }
         if (UNLIKELY(j->part_end - j->as.p < 4 * BLOCK_BYTES) && !link)
             next_part(j);
+        unsigned flavour = jit_flavour(c);
         const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);
         if (!code) {
             link = 0;
@@ -505,9 +510,11 @@ static void jit_page(struct jit *j, struct cpu *c)
             link_near(j, c, link, code, flavour);
         link = 0;
         j->shared.stop = 0;
+        j->shared.fpcr = c->fpcr;
         fp_enter(c);
-        u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, index, c->fetch_page, &j->shared);
+        u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, jit_index(c), c->fetch_page, &j->shared);
         fp_leave(c);
+        flavour = jit_flavour(c); /* it may have resumed in another context */
         if (UNLIKELY(j->watch != NULL))
             j->watch->exits[(r & 0xff) % JIT_EXITS]++;
         switch (r & 0xff) {
@@ -518,14 +525,10 @@ static void jit_page(struct jit *j, struct cpu *c)
                 return;
             break;
         case EXIT_JUMP:
-            if (c->slice.left <= 0 || c->ps.btype || !in_page(c))
+            if (c->slice.left <= 0 || c->ps.btype || !jit_in_page(c))
                 return;
             break;
-        case EXIT_SYNC:
-            c->pc += 4;
-            c->ps.btype = 0;
-            c->irq_check = true;
-            return;
+        case EXIT_LOOK: return;
         case EXIT_HEAD:
             if (c->slice.left > 0 && !cpu_wanted(c))
                 interp_page(c);

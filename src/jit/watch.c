@@ -3,7 +3,7 @@
 #include "jit/internal.h"
 
 const char *const jit_exit_names[JIT_EXITS] = {
-    [EXIT_NEXT] = "next", [EXIT_JUMP] = "jump", [EXIT_SYNC] = "sync", [EXIT_HEAD] = "slice",
+    [EXIT_NEXT] = "next", [EXIT_JUMP] = "jump", [EXIT_LOOK] = "look", [EXIT_HEAD] = "slice",
     [EXIT_LINK] = "link", [EXIT_PAGE] = "page", [EXIT_MISS] = "miss", [EXIT_FAR] = "far",
 };
 

@@ -53,16 +53,19 @@ static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *
     if (l->count && x->kind == EXC_SYNC && x->pc == l->last.vector) {
         l->in_vector = true; /* the vector itself faults */
     } else if (x->kind != EXC_SYNC || !l->count || l->in_vector || !same(x, &l->last) || !is_mistake(x)) {
-        if (x->kind == EXC_SYNC)
-            *l = (struct loop){.first = *x, .last = *x, .count = 1, .cpu = c->index};
-        else
-            l->count = 0;
+        l->count = x->kind == EXC_SYNC;
+        l->in_vector = false;
+        if (l->count)
+            l->last = *x;
         return;
     }
+    if (l->count == 1)
+        l->first = l->last;
     l->last = *x;
     if (++l->count == LOOP_LIMIT && !m->no_loops) {
         cpu_lock(c);
         m->loop = *l;
+        m->loop.cpu = c->index;
         machine_stop(m, STOP_LOOP);
         cpu_unlock(c);
     }

@@ -18,7 +18,7 @@ struct code_page;
 
 struct fast {
     u64 rtag[FAST_MAX];   /* page readable */
-    u64 wtag[FAST_MAX];   /* page writable, dirty, and no enum page_why applies */
+    u64 wtag[FAST_MAX];   /* page writable (and readable), dirty, and no enum page_why applies */
     u64 delta[FAST_MAX];  /* host address = guest VA + delta */
     u64 xtag[FAST_FETCH]; /* page executable: code[i] is its decoded page */
     struct code_page *code[FAST_FETCH];

@@ -569,6 +569,7 @@ static void mte(unsigned tcf)
 {
     r.c->sys[SCTLR_EL1] |= SCTLR_ATA | (u64)tcf << SCTLR_TCF_SHIFT;
     r.c->sys[TCR_EL1] |= 1ull << 37; /* TBI0 */
+    context_touch(r.c);
     r.c->sys[RGSR_EL1] = 0x1234 << 8;
     r.c->x[0] = 1; /* tag 0 is excluded */
     r.c->x[1] = TAGGED + DATA;

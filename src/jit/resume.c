@@ -1,0 +1,68 @@
+/* Behind an exec function that jumped or asks the engine to look: what the loops in jit.c and interp_look() would do,
+ * as long as nothing happens there; then on in generated code.
+ *
+ * Invariant: each step here is one of interp_look(), in its order, and giving up at any of them leaves a state from
+ * which the loop starts over with the same outcome. */
+#include "core/bits.h"
+#include "cpu/context.h"
+#include "cpu/fields.h"
+#include "jit/internal.h"
+
+/* Nothing in interp_look() but the fetch page has work. */
+static bool quiet(struct cpu *c)
+{
+    if (c->run != CPU_RUNNING || !slice_continue(&c->slice))
+        return false;
+    if (c->irq_check) {
+        if (c->input[CPU_IRQ] | c->input[CPU_FIQ] | c->input[CPU_VIRQ] | c->input[CPU_VFIQ] | c->input[CPU_SERROR] ||
+            (c->hcr & (HCR_VSE | HCR_VI | HCR_VF)))
+            return false;
+        c->irq_check = false;
+    }
+    if (c->ctx_dirty)
+        context_update(c);
+    return !(c->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) && !c->pmu_exact && !(c->pc & 3) && !c->ps.il && !c->ps.nrw;
+}
+
+static bool latch(struct cpu *c)
+{
+    const struct fast *ft = c->ft;
+    u64 page = c->pc & ~0xfffull, i = c->pc >> 12 & (FAST_FETCH - 1);
+    if (page == c->fetch_page)
+        return true;
+    if (ft->xtag[i] != page)
+        return false;
+    c->fetch_page = page;
+    c->fetch_code = ft->code[i];
+    c->fetch_guarded = ft->xguard[i];
+    return true;
+}
+
+const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
+{
+    const struct jit *j = (struct jit *)(void *)shared; /* its first member */
+    bool straight = false;
+    shared->exit = step;
+    if (step == STEP_SYNC) {
+        c->pc += 4;
+        c->ps.btype = 0;
+        c->irq_check = true;
+        shared->exit = EXIT_LOOK;
+    } else if (step == STEP_JUMP) {
+        straight = c->slice.left > 0 && !c->ps.btype && jit_in_page(c);
+    } else {
+        return NULL;
+    }
+    if ((!straight && (!quiet(c) || !latch(c))) || c->fpcr != shared->fpcr)
+        return NULL;
+    unsigned flavour = jit_flavour(c) | c->ps.btype * FLAVOUR_BTYPE;
+    shared->stop = 0;
+    shared->index = jit_index(c);
+    const struct jit_page *p = c->fetch_code->jit;
+    if (LIKELY(p && p->entry[flavour])) {
+        u32 entry = p->entry[flavour][c->pc >> 2 & (CODE_SLOTS - 1)];
+        if (LIKELY(!entry_cold(j, entry)))
+            return j->rx + entry;
+    }
+    return NULL;
+}
