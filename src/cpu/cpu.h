@@ -80,6 +80,7 @@ struct poll {
     u64 skip; /* ns the scheduler may skip now; 0 between slices */
 };
 
+struct tlb_inv;
 /* What CPUs of one machine share; the machine fills it in. */
 struct cpu_env {
     struct bus *bus;
@@ -99,6 +100,8 @@ struct cpu_env {
     /* SMC or HVC that would be UNDEFINED without firmware: PSCI/SMCCC by the board. True: handled
      * (x0.. hold the results). NULL: no conduit. */
     bool (*firmware_call)(void *arg, struct cpu *, bool hvc);
+    /* A TLBI that reaches every PE, for those who listen beside them (SMMU). NULL: nobody. */
+    void (*broadcast)(void *arg, const struct tlb_inv *);
     /* RMR_ELx.RR: reset this PE and start it at its reset address. NULL: it cannot be done. */
     void (*warm_reset)(void *arg, struct cpu *);
     /* HLT with a semihosting immediate, when enabled. True: handled. */

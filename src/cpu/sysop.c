@@ -26,16 +26,6 @@ static struct enc decode_enc(unsigned sr)
 
 /* ---- TLBI ----------------------------------------------------------------------------------- */
 
-enum inv_form { INV_NONE, INV_ALL, INV_ASID, INV_VA };
-
-struct inv_op {
-    enum inv_form form;
-    struct tlb_scope scope;
-    u64 va, size;
-    bool any_asid;
-    u16 asid;
-};
-
 static bool el1_ops_mean_el20(const struct cpu *c)
 {
     return c->ps.el >= 2 && (c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
@@ -55,7 +45,7 @@ static u64 va_operand(unsigned kind, u64 val)
 }
 
 /* Range forms: Xt = ASID 63:48, TG 47:46, SCALE 45:44, NUM 43:39, TTL 38:37, BaseADDR 36:0. */
-static bool range_operand(struct cpu *c, unsigned kind, u64 val, struct inv_op *o)
+static bool range_operand(struct cpu *c, unsigned kind, u64 val, struct tlb_inv *o)
 {
     unsigned tg = (unsigned)bits(val, 47, 46);
     if (!tg)
@@ -71,7 +61,7 @@ static bool range_operand(struct cpu *c, unsigned kind, u64 val, struct inv_op *
 }
 
 /* op2 of the forms by ASID and VA: 1 VA, 2 ASID, 3 VAA, 5 VAL, 7 VAAL; ranges are 1, 3, 5, 7. */
-static void by_address(struct cpu *c, unsigned kind, const struct enc *e, u64 val, struct inv_op *o)
+static void by_address(struct cpu *c, unsigned kind, const struct enc *e, u64 val, struct tlb_inv *o)
 {
     bool range = e->crm == 2 || e->crm == 5 || e->crm == 6;
     bool asids = kind == REGIME_EL10 || kind == REGIME_EL20;
@@ -79,14 +69,14 @@ static void by_address(struct cpu *c, unsigned kind, const struct enc *e, u64 va
     if (asids && !asid_is_wide(c, kind))
         o->asid &= 0xff;
     if (e->op2 == 2 && !range) {
-        o->form = INV_ASID;
+        o->form = TLB_INV_ASID;
         return;
     }
-    o->form = INV_VA;
+    o->form = TLB_INV_VA;
     o->any_asid = !asids || (e->op2 & 2);
     if (range) {
         if (!range_operand(c, kind, val, o))
-            o->form = INV_NONE;
+            o->form = TLB_INV_NONE;
     } else {
         o->va = va_operand(kind, val);
         o->size = 4096;
@@ -95,9 +85,9 @@ static void by_address(struct cpu *c, unsigned kind, const struct enc *e, u64 va
 
 /* The operand of the forms by IPA: Xt[39:0] = IPA[51:12], or a range as above. In a Secure guest's two IPA spaces
  * the same address is dropped. op2 with CRm 0: 1, 5 single; 2, 6 range; with CRm 4: 0, 1, 4, 5 and 2, 3, 6, 7. */
-static void by_ipa(struct cpu *c, const struct enc *e, u64 val, struct inv_op *o)
+static void by_ipa(struct cpu *c, const struct enc *e, u64 val, struct tlb_inv *o)
 {
-    o->form = INV_VA;
+    o->form = TLB_INV_VA;
     o->scope.kind = REGIME_EL10;
     o->scope.stage2_only = true;
     o->any_asid = true;
@@ -105,13 +95,13 @@ static void by_ipa(struct cpu *c, const struct enc *e, u64 val, struct inv_op *o
         o->va = bits(val, 39, 0) << 12;
         o->size = 4096;
     } else if (!range_operand(c, REGIME_STAGE2, val, o)) {
-        o->form = INV_NONE;
+        o->form = TLB_INV_NONE;
     }
 }
 
-static struct inv_op decode_inv(struct cpu *c, const struct enc *e, u64 val)
+static struct tlb_inv decode_inv(struct cpu *c, const struct enc *e, u64 val)
 {
-    struct inv_op o = {.form = INV_NONE};
+    struct tlb_inv o = {.form = TLB_INV_NONE};
     o.scope.pas = cpu_secure_below_el3(c) ? PAS_S : PAS_NS;
     o.scope.vmid = context_vmid(c);
     if (e->op1 == 0) {
@@ -123,9 +113,10 @@ static struct inv_op decode_inv(struct cpu *c, const struct enc *e, u64 val)
         by_ipa(c, e, val, &o);
         return o;
     } else if (e->op2 == 4 || e->op2 == 6) { /* ALLE1, VMALLS12E1 */
-        o.form = INV_ALL;
+        o.form = TLB_INV_ALL;
         o.scope.kind = REGIME_EL10;
         o.scope.any_vmid = e->op2 == 4;
+        o.both_stages = true;
         return o;
     } else {
         o.scope.kind = c->hcr & HCR_E2H ? REGIME_EL20 : REGIME_EL2;
@@ -134,18 +125,18 @@ static struct inv_op decode_inv(struct cpu *c, const struct enc *e, u64 val)
         o.scope.any_vmid = true;
     bool whole = e->op2 == 0 && (e->crm == 1 || e->crm == 3 || e->crm == 7);
     if (whole)
-        o.form = INV_ALL;
+        o.form = TLB_INV_ALL;
     else
         by_address(c, o.scope.kind, e, val, &o);
     return o;
 }
 
-static void perform(struct cpu *c, const struct inv_op *o)
+static void perform(struct cpu *c, const struct tlb_inv *o)
 {
     switch (o->form) {
-    case INV_ALL: tlb_inv_all(c->tlb, &o->scope); break;
-    case INV_ASID: tlb_inv_asid(c->tlb, &o->scope, o->asid); break;
-    case INV_VA: tlb_inv_va(c->tlb, &o->scope, o->va, o->size, o->any_asid, o->asid); break;
+    case TLB_INV_ALL: tlb_inv_all(c->tlb, &o->scope); break;
+    case TLB_INV_ASID: tlb_inv_asid(c->tlb, &o->scope, o->asid); break;
+    case TLB_INV_VA: tlb_inv_va(c->tlb, &o->scope, o->va, o->size, o->any_asid, o->asid); break;
     default: break;
     }
 }
@@ -171,7 +162,7 @@ static void send_tlbi(struct cpu *c, const struct inv_op *o)
 enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
 {
     const struct enc e = decode_enc(sr);
-    const struct inv_op o = decode_inv(c, &e, val);
+    const struct tlb_inv o = decode_inv(c, &e, val);
     bool ipa_local = e.op1 == 4 && e.crm == 4 && e.op2 % 4 != 0 && e.op2 % 4 != 3; /* IPAS2E1, RIPAS2E1, ... */
     bool local = e.crm == 6 || e.crm == 7 || ipa_local;
     if (local && e.op1 == 0 && c->ps.el == 1 && (c->hcr & HCR_FB))
@@ -189,6 +180,8 @@ enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
     for (unsigned i = 0; i < c->env->count; i++)
         if (c->env->cpus[i])
             perform(c->env->cpus[i], &o);
+    if (c->env->broadcast)
+        c->env->broadcast(c->env->hook_arg, &o);
     return STEP_SYNC;
 }
 

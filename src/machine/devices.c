@@ -525,6 +525,15 @@ static struct pci_fn *make_function(struct machine *m, unsigned i, struct err *e
     return make_virtio_pci(m, i, e);
 }
 
+/* The SMMU's event: SEV for every CPU. */
+static void wake_cpus(void *sink, unsigned n, bool level)
+{
+    struct machine *m = sink;
+    (void)n;
+    for (unsigned i = 0; level && i < m->ncpus; i++)
+        cpu_send_event(m->cpus[i]);
+}
+
 /* It comes before the host bridge, whose DMA it translates. */
 void machine_make_smmu(struct machine *m, const struct board_row *r)
 {
@@ -533,6 +542,7 @@ void machine_make_smmu(struct machine *m, const struct board_row *r)
                              .log = &m->log,
                              .bus = m->bus,
                              .device_id = 0x10000, /* above the requester IDs */
+                             .btm = true,
                              .oas = (u8)c->smmu_oas,
                              .sid_bits = 16,
                              .ssid_bits = 16,
@@ -542,8 +552,10 @@ void machine_make_smmu(struct machine *m, const struct board_row *r)
     m->smmu = smmu_new(&sc);
     struct smmu_wires *w = smmu_wires(m->smmu, false);
     w->eventq = gic_spi_input(m->gic, (unsigned)r->spi);
+    w->priq = gic_spi_input(m->gic, (unsigned)r->spi + 1);
     w->cmdq_sync = gic_spi_input(m->gic, (unsigned)r->spi + 2);
     w->gerror = gic_spi_input(m->gic, (unsigned)r->spi + 3);
+    w->event = smmu_wires(m->smmu, true)->event = (struct irq){wake_cpus, m, 0, false};
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, smmu_device(m->smmu));
     machine_add_device(m, smmu_device(m->smmu));
 }

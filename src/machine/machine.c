@@ -21,6 +21,7 @@
 #include "machine/psci.h"
 #include "machine/semihost.h"
 #include "machine/traplog.h"
+#include "smmu/smmu.h"
 
 enum { QUANTUM = 10000, GUEST_ERRORS_SHOWN = 20, ALL_SPACES = 0xf, NS_SPACES = 1 << PAS_NS | 1 << PAS_S };
 
@@ -148,6 +149,8 @@ static void warm_reset(void *arg, struct cpu *c)
     c->run = CPU_RUNNING;
 }
 
+static void broadcast(void *arg, const struct tlb_inv *inv) { smmu_broadcast(((struct machine *)arg)->smmu, inv); }
+
 /* After bus_seal(): CPUs keep pointers into RAM. */
 static void make_cpus(struct machine *m, struct cpu_config *cc)
 {
@@ -166,6 +169,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .slow_memory = c->slow_memory,
                               .jit_eager = c->jit_eager,
                               .hook_arg = m,
+                              .broadcast = m->smmu ? broadcast : NULL,
                               .warm_reset = warm_reset,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,

@@ -12,6 +12,7 @@ struct tr_range {
     bool epd;       /* walks disabled: translation fault */
     bool hpd;       /* hierarchical permissions disabled */
     bool tbi, tbid; /* top byte ignored; for data only */
+    bool ns;        /* a Secure regime's first table is in Non-secure memory (SMMU contexts) */
     bool e0pd;      /* EL0 access faults (level 0 translation fault) */
     u8 sh;          /* shareability of table walks and of the range's default */
 };

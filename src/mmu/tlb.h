@@ -88,6 +88,16 @@ struct tlb_scope {
     bool stage2_only; /* by IPA: the spaces where stage 1 is off */
     u16 vmid;
 };
+/* An invalidation as TLBI instructions make them, for whoever listens to broadcasts. */
+enum tlb_form { TLB_INV_NONE, TLB_INV_ALL, TLB_INV_ASID, TLB_INV_VA };
+struct tlb_inv {
+    enum tlb_form form;
+    struct tlb_scope scope;
+    bool both_stages; /* TLB_INV_ALL: ALLE1, VMALLS12E1 */
+    bool any_asid;
+    u16 asid;
+    u64 va, size;
+};
 void tlb_inv_all(struct tlb *t, const struct tlb_scope *s);
 void tlb_inv_asid(struct tlb *t, const struct tlb_scope *s, u16 asid);
 /* [va, va + size) in bytes, normalised; any_asid: VAA forms. Global entries always go. */

@@ -204,7 +204,7 @@ static bool stage1_descend(struct walker *w, const struct regime *r, const struc
     int level = 4 - (int)((iasize - g + stride - 1) / stride);
     unsigned shift = g + stride * (unsigned)(3 - level), top = iasize;
     u64 base = walk_base(r, t, top - shift + 3);
-    enum pas space = (enum pas)r->space;
+    enum pas space = t->ns ? PAS_NS : (enum pas)r->space;
     l->limits = 0;
     if (walk_oa_bad(r, base))
         return walk_fault(w, FAULT_ADDRESS_SIZE, 1, 0);
@@ -301,7 +301,7 @@ static enum walk_status stage1(struct walker *w, const struct regime *r, const s
                               .sh = r->ds && t->granule != 16 ? t->sh : (u8)bits(desc, 9, 8),
                               .log2 = (u8)l.shift,
                               .level = (s8)l.level,
-                              .ng = r->two_ranges && bit(desc, 11),
+                              .ng = r->two_ranges && (bit(desc, 11) || (r->space == PAS_S && l.space == PAS_NS)),
                               .gp = bit(desc, 50),
                               .contiguous = bit(desc, 52),
                               .tagged = attr == 0xf0};

@@ -44,7 +44,11 @@ START_TEST(test_stream_table)
     dma.txn.stream = 16;
     ck_assert_int_ne(load(DATA, &v), BUS_OK);
     ck_assert_uint_eq(next_event(), SMMU_C_BAD_STREAMID);
+    reg32(0x2c, 0); /* read-only while the SMMU is enabled */
+    ck_assert_uint_eq(rd32(0x2c), 2);
+    reg32(CR0, 12);
     reg32(0x2c, 0); /* not recorded without RECINVSID */
+    reg32(CR0, 13);
     ck_assert_int_ne(load(DATA, &v), BUS_OK);
     ck_assert_uint_eq(next_event(), 0);
 }
@@ -82,9 +86,9 @@ START_TEST(test_illegal)
     static const struct {
         unsigned config, word, bit;
     } bad[] = {
-        {7, 2, 51 /* S2AA64 */},  {6, 2, 57 /* S2S */},      {6, 2, 39 /* SL0 = 3 */},
-        {6, 2, 37 /* T0SZ */},    {5, 1, 30 /* STRW = 1 */}, {7, 1, 31 /* STRW with stage 2 */},
-        {5, 0, 63 /* S1CDMax */}, {6, 3, 48 /* TTB */},
+        {7, 2, 51 /* S2AA64 */},    {6, 2, 39 /* SL0 = 3 */},  {6, 2, 37 /* T0SZ */},
+        {5, 1, 30 /* STRW = 1 */},  {5, 0, 63 /* S1CDMax */},  {6, 3, 48 /* TTB */},
+        {5, 0, 50 /* S1Context */}, {5, 1, 29 /* EATS = 2 */}, {6, 1, 29 /* EATS = 2 */},
     };
     u64 v;
     make_cd(0, &t1, 1, 0);
@@ -96,7 +100,7 @@ START_TEST(test_illegal)
         ck_assert_int_ne(load(0x1000, &v), BUS_OK);
         ck_assert_uint_eq(next_event(), SMMU_C_BAD_STE);
     }
-    static const u8 bits_of_cd[] = {31 /* V */, 41 /* AA64 */, 44 /* S */, 4 /* T0SZ */};
+    static const u8 bits_of_cd[] = {31 /* V */, 41 /* AA64 */, 4 /* T0SZ */};
     make_ste(5, NULL, 0, 0, 0);
     for (unsigned i = 0; i < ARRAY_LEN(bits_of_cd); i++) {
         make_cd(0, &t1, 1, 0);
@@ -282,8 +286,8 @@ START_TEST(test_invalidate)
     } cases[] = {
         {0x10 | 3ull << 32, 0, 0x7},                                          /* NH_ALL, VMID 3 */
         {0x10 | 4ull << 32, 0, 0},                                            /* another VMID */
-        {0x11 | 3ull << 32 | 9ull << 48, 0, 0x7},                             /* NH_ASID */
-        {0x11 | 3ull << 32 | 8ull << 48, 0, 0x4},                             /* another ASID: the global page */
+        {0x11 | 3ull << 32 | 9ull << 48, 0, 0x3},                             /* NH_ASID: not the global page */
+        {0x11 | 3ull << 32 | 8ull << 48, 0, 0},                               /* another ASID */
         {0x12 | 3ull << 32 | 9ull << 48, 0x10000, 0x1},                       /* NH_VA */
         {0x12 | 3ull << 32 | 8ull << 48, 0x10000, 0},                         /* another ASID */
         {0x12 | 3ull << 32 | 8ull << 48, 0x30000, 0x4},                       /* ... but a global page */
@@ -445,7 +449,10 @@ START_TEST(test_queues)
     ck_assert_int_ne(load(0, &v), BUS_OK);
     ck_assert_uint_eq(rd32(GERROR) ^ rd32(GERRORN), 4);
     reg32(GERRORN, rd32(GERROR));
+    reg64(0x90, HOLE | 6); /* read-only while the queue is enabled */
+    reg32(CR0, 1);
     reg64(0x90, HOLE | 6);
+    reg32(CR0, 13);
     reg32(PROD, prod + 1);
     ck_assert_uint_eq(rd32(GERROR) ^ rd32(GERRORN), 1);
     ck_assert_uint_eq(rd32(CONS) >> 24, 2);
@@ -492,8 +499,8 @@ START_TEST(test_secure)
     ck_assert_int_eq(bus_dev_read(d, &secure, 0x8044, 4, val), BUS_OK);
     ck_assert_uint_eq(val[0], 1u << 20);
     ck_assert_int_eq(bus_dev_read(d, &secure, 0x8004, 4, val), BUS_OK);
-    ck_assert_uint_eq(val[0], 1u << 31 | 16);
-    reg32(0x8044, 1u << 31); /* ignored */
+    ck_assert_uint_eq(val[0], 5u << 29 | 16); /* SECURE_IMPL, SEL2 */
+    reg32(0x8044, 1u << 31);                  /* ignored */
     ck_assert_int_eq(bus_dev_read(d, &secure, 0x8044, 4, val), BUS_OK);
     ck_assert_uint_eq(val[0], 1u << 20);
     u64 v;
