@@ -17,7 +17,9 @@ enum {
     TABLES = RAM + 0x100000,
     DATA = RAM + 0x1000000,
     HOLE = 0x10000000, /* nothing answers here */
+    APART = 0x50000000, /* other memory in each of the two address spaces */
 };
+#define HIGH 0xf000000000000ull /* memory that needs 52 bits */
 enum { SID = 5, LOG2 = 4 };
 enum { CR0 = 0x20, GBPA = 0x44, GERROR = 0x60, GERRORN = 0x64, PROD = 0x98, CONS = 0x9c };
 enum { EPROD = 0x100a8, ECONS = 0x100ac };
@@ -105,7 +107,10 @@ static inline void start(const struct smmu_config *more)
     struct smmu_config c = *more;
     lg = (struct log){0};
     bus = bus_new(&lg);
-    bus_map_ram(bus, 1 << PAS_NS, RAM, RAM_SIZE, "ram");
+    bus_map_ram(bus, 1 << PAS_NS | (c.secure ? 1 << PAS_S : 0), RAM, RAM_SIZE, "ram");
+    bus_map_ram(bus, 1 << PAS_NS, APART, 0x1000, "nonsecure");
+    bus_map_ram(bus, 1 << PAS_S, APART, 0x1000, "secure");
+    bus_map_ram(bus, 1 << PAS_NS, HIGH, 0x10000, "high");
     bus_seal(bus);
     c.id = "smmu";
     c.log = &lg;
