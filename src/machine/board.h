@@ -23,6 +23,7 @@ enum board_type {
     BOARD_RAM,
     BOARD_SECRAM,
     BOARD_SMMU,
+    BOARD_DMA_ENGINE,
 };
 
 enum board_when {
@@ -33,6 +34,7 @@ enum board_when {
     WHEN_EL3 = 1 << 3,
     WHEN_FIRMWARE = 1 << 4,
     WHEN_SMMU = 1 << 5,
+    WHEN_DMA_ENGINE = 1 << 6,
 };
 
 struct board_row {

@@ -98,6 +98,7 @@ struct config {
     bool no_acpi; /* firmware gets the device tree alone */
     unsigned smmu_oas; /* output address bits of the SMMU in front of PCI, 0: there is none */
     bool smmu_no_stage1, smmu_no_stage2;
+    bool dma_engine; /* a device whose guest says what it asks of memory */
     bool start_el3; /* the image is its own firmware: it starts at EL3 and nobody answers PSCI */
     u64 seed;
     bool ramfb;

@@ -28,6 +28,7 @@
 #include "machine/machine.h"
 #include "machine/net.h"
 #include "machine/share.h"
+#include "smmu/dma_engine.h"
 #include "smmu/smmu.h"
 
 /* Midnight of 2024-01-01 UTC: the guest's calendar begins there, whatever the host's says. */
@@ -558,6 +559,13 @@ void machine_make_smmu(struct machine *m, const struct board_row *r)
     w->event = smmu_wires(m->smmu, true)->event = (struct irq){wake_cpus, m, 0, false};
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, smmu_device(m->smmu));
     machine_add_device(m, smmu_device(m->smmu));
+}
+
+void machine_make_dma_engine(struct machine *m, const struct board_row *r)
+{
+    struct device *d = dma_engine_new(r->id, &m->log, m->bus, m->smmu);
+    bus_map_device(m->bus, NS_AND_S, r->base, r->size, d);
+    machine_add_device(m, d);
 }
 
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e)

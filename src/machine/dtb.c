@@ -291,6 +291,10 @@ static void add_device(struct tree *t, const struct config *c, const struct boar
         SET_CELLS(t, "/smmuv3@9050000", "#iommu-cells", 1);
         SET_CELLS(t, "/smmuv3@9050000", "phandle", PHANDLE_SMMU);
         break;
+    case BOARD_DMA_ENGINE:
+        set_str(t, "/dma-engine@c000000", "compatible", "elara,dma-engine");
+        set_reg(t, "/dma-engine@c000000", r->base, r->size);
+        break;
     case BOARD_FLASH:
         set_str(t, "/flash@0", "compatible", "cfi-flash");
         SET_CELLS(t, "/flash@0", "reg", HI_LO(r->base), HI_LO(r->size), HI_LO(r->base + r->size), HI_LO(r->size));

@@ -270,6 +270,7 @@ static bool make_row(struct machine *m, const struct board_row *r, struct err *e
     case BOARD_PCI_IO:
     case BOARD_PCI_MMIO64: machine_map_pci(m, r); break;
     case BOARD_SMMU: machine_make_smmu(m, r); break;
+    case BOARD_DMA_ENGINE: machine_make_dma_engine(m, r); break;
     case BOARD_SECRAM: bus_map_ram(m->bus, 1 << PAS_S, r->base, r->size, r->id); break;
     case BOARD_RAM: bus_map_ram(m->bus, NS_SPACES, r->base, m->config->mem, r->id); break;
     }

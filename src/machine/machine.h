@@ -157,6 +157,7 @@ bool machine_make_flash(struct machine *m, const struct board_row *r, struct err
 bool machine_fill_flash(struct machine *m, struct err *e);
 /* The host bridge with the configuration's functions behind it, then its windows. */
 void machine_make_smmu(struct machine *m, const struct board_row *r);
+void machine_make_dma_engine(struct machine *m, const struct board_row *r);
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e);
 void machine_map_pci(struct machine *m, const struct board_row *r);
 /* All transports of the row, with the configuration's disks behind theirs. */

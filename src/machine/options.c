@@ -439,6 +439,7 @@ const struct option_row option_rows[] = {
     {"gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic},
     {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
     {"smmu", 0, OPTION_CALL, "on|oas=BITS,..", "Machine", "SMMUv3 in front of PCI; stages=1|2|both", 0, set_smmu},
+    {"dma-engine", 0, OPTION_FLAG, NULL, "Machine", "a device that does what DMA its driver asks for", F(dma_engine)},
     {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
     {"serial", 0, OPTION_STRING, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]",
      F(serial)},

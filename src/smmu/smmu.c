@@ -236,6 +236,8 @@ static enum bus_result smmu_write(struct device *d, const struct txn *t, u64 off
 {
     if (bus_from_dma(t)) /* a command or an event must not lead back here */
         return BUS_SLVERR;
+    if (t->debug)
+        return BUS_OK;
     if (!in_secure(off))
         return guarded(self(d), 0, off) ? BUS_OK : regs_write(d, regs, ARRAY_LEN(regs), t, off, size, val);
     if (t->space != PAS_S || !self(d)->cfg.secure || guarded(self(d), 1, off - SECURE_PAGE))
@@ -271,7 +273,7 @@ static void smmu_state(struct device *d, struct snap *sn)
     if (sn->mode != SNAP_LOAD)
         return;
     for (unsigned i = 0; i < STALLS; i++) /* numbers that index something */
-        if (s->stall[i].access.client >= CLIENTS || s->stall[i].access.size > SMMU_BURST || s->stall[i].world > 1)
+        if (s->stall[i].state != STALL_FREE && (!smmu_access_ok(&s->stall[i].access) || s->stall[i].world > 1))
             sn->failed = true;
     for (unsigned i = 0; i < NOTES; i++)
         s->note[i].world &= 1;

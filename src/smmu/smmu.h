@@ -69,13 +69,13 @@ enum { SMMU_BURST = 64 };
 struct smmu_access {
     u64 addr;
     u32 sid, ssid;
-    u32 cookie;      /* the client's */
-    u8 client;       /* of smmu_attach() */
-    u8 op;           /* enum smmu_op; exchanges have 4 or 8 bytes */
-    u8 size;         /* bytes, at most SMMU_BURST */
-    u8 ssv;          /* has a SubstreamID */
+    u32 cookie; /* the client's */
+    u8 client;  /* of smmu_attach() */
+    u8 op;      /* enum smmu_op; exchanges have 4 or 8 bytes */
+    u8 size;    /* bytes, at most SMMU_BURST */
+    u8 ssv;     /* has a SubstreamID */
     u8 secure, priv, inst;
-    u8 translated;   /* ATS: addr is the answer to a translation request */
+    u8 translated; /* ATS: addr is the answer to a translation request */
     u8 can_stall;
     u8 pad[3];
     u8 data[SMMU_BURST]; /* written, or read */

@@ -150,7 +150,7 @@ static inline u16 cd_asid(const struct cd *c) { return (u16)field(c->w, 63, 48);
 /* ---- one access -------------------------------------------------------------------------------- */
 
 enum { EVENT_CD, EVENT_TT, EVENT_IN }; /* CLASS of a fault */
-#define EVENT_STALL (1ull << 31)            /* in the second word; bits 15:0 are the STAG then */
+#define EVENT_STALL (1ull << 31)       /* in the second word; bits 15:0 are the STAG then */
 enum kind { ORDINARY, ATS_REQUEST, ATS_TRANSLATED };
 enum verdict { GO, ABORT, RAZ_WI, STALL, BUSY };
 
@@ -180,6 +180,7 @@ enum verdict smmu_translate(struct request *q, struct pa *pa);
 /* What of mem's bus a translated access reaches; GBPA and STE attributes are applied. */
 enum bus_result smmu_perform(struct request *q, const struct txn *t, struct pa pa, u8 *buf, size_t n);
 enum verdict smmu_run(struct smmu *s, struct smmu_access *a);
+bool smmu_access_ok(const struct smmu_access *a);
 void smmu_override(struct request *q); /* STE.PRIVCFG and INSTCFG */
 u64 smmu_untagged(const struct request *q);
 bool smmu_secure_interface(const struct smmu *s, const struct txn *t);
@@ -225,7 +226,7 @@ void smmu_stall_retry(struct smmu *s, unsigned world);
 bool smmu_may_stall(const struct smmu *s, unsigned world); /* STALL_MODEL of the interface is 0 */
 
 /* smmu_ats.c */
-unsigned smmu_eats(const struct request *q); /* the effective STE.EATS */
+unsigned smmu_eats(const struct request *q);                  /* the effective STE.EATS */
 enum verdict smmu_ats_pass(struct request *q, struct pa *pa); /* a translated transaction */
 
 /* smmu_cache.c */

@@ -301,12 +301,17 @@ enum verdict smmu_run(struct smmu *s, struct smmu_access *a)
     return r == BUS_OK ? GO : ABORT;
 }
 
+bool smmu_access_ok(const struct smmu_access *a)
+{
+    bool word = a->size == 4 || a->size == 8;
+    return a->size && a->size <= SMMU_BURST && (a->addr & (PAGE_SIZE - 1)) + a->size <= PAGE_SIZE &&
+           (a->op <= SMMU_WRITE || (a->op <= SMMU_ADD && word));
+}
+
 enum smmu_result smmu_access(struct smmu *s, struct smmu_access *a)
 {
     static const u8 results[] = {
         [GO] = SMMU_DONE, [RAZ_WI] = SMMU_DONE, [ABORT] = SMMU_ABORTED, [STALL] = SMMU_STALLED, [BUSY] = SMMU_BUSY};
-    bool word = a->size == 4 || a->size == 8;
-    CHECK(a->size && a->size <= SMMU_BURST && (a->addr & (PAGE_SIZE - 1)) + a->size <= PAGE_SIZE);
-    CHECK(a->op <= SMMU_WRITE || (a->op <= SMMU_ADD && word));
+    CHECK(smmu_access_ok(a));
     return (enum smmu_result)results[smmu_run(s, a)];
 }

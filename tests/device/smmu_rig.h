@@ -16,7 +16,7 @@ enum {
     MSI_AT = RAM + 0x60000,
     TABLES = RAM + 0x100000,
     DATA = RAM + 0x1000000,
-    HOLE = 0x10000000, /* nothing answers here */
+    HOLE = 0x10000000,  /* nothing answers here */
     APART = 0x50000000, /* other memory in each of the two address spaces */
 };
 #define HIGH 0xf000000000000ull /* memory that needs 52 bits */

@@ -34,8 +34,12 @@ static struct smmu_ats_reply ask(u64 addr, bool no_write)
 
 static enum smmu_result pass(enum smmu_op op, u64 addr, u64 v)
 {
-    last = (struct smmu_access){
-        .addr = addr, .sid = dma.txn.stream, .op = (u8)op, .size = 8, .translated = true, .secure = dma.txn.space == PAS_S};
+    last = (struct smmu_access){.addr = addr,
+                                .sid = dma.txn.stream,
+                                .op = (u8)op,
+                                .size = 8,
+                                .translated = true,
+                                .secure = dma.txn.space == PAS_S};
     memcpy(last.data, &v, 8);
     return smmu_access(s, &last);
 }
@@ -106,7 +110,7 @@ END_TEST
 START_TEST(test_config_errors)
 {
     enum { BAD_STREAM, NO_STE, NO_TABLE, BAD_CD, NO_CD, SUBSTREAM, NO_WALK, CASES };
-    static const u8 events[] = {SMMU_C_BAD_STREAMID, SMMU_C_BAD_STE, SMMU_F_STE_FETCH,  SMMU_C_BAD_CD,
+    static const u8 events[] = {SMMU_C_BAD_STREAMID, SMMU_C_BAD_STE,         SMMU_F_STE_FETCH, SMMU_C_BAD_CD,
                                 SMMU_F_CD_FETCH,     SMMU_C_BAD_SUBSTREAMID, SMMU_F_WALK_EABT};
     for (unsigned record = 0; record < 2; record++)
         for (unsigned how = 0; how < CASES; how++) {
@@ -188,11 +192,11 @@ START_TEST(test_permissions)
         {true, true, false, USER | UXN, 0, true, true, false},
         {false, false, false, USER | UXN, 0, true, true, false},
         {false, true, false, USER, 0, true, true, true},
-        {false, true, false, 0, 0, false, false, false},                  /* the user may only execute */
-        {false, true, false, 0, 3ull << 50, true, false, true},           /* all reads are fetches */
-        {false, true, false, USER | UXN, 2ull << 50, true, true, true},   /* all are data */
-        {false, false, true, USER | RO, 2ull << 48, true, false, false},  /* as unprivileged */
-        {false, false, false, 0, 3ull << 48, true, true, false},          /* as privileged */
+        {false, true, false, 0, 0, false, false, false},                 /* the user may only execute */
+        {false, true, false, 0, 3ull << 50, true, false, true},          /* all reads are fetches */
+        {false, true, false, USER | UXN, 2ull << 50, true, true, true},  /* all are data */
+        {false, false, true, USER | RO, 2ull << 48, true, false, false}, /* as unprivileged */
+        {false, false, false, 0, 3ull << 48, true, true, false},         /* as privileged */
     };
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
         tables(5, 12, 12, 1);
@@ -398,8 +402,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_translations, test_refusals, test_config_errors, test_faults,
-                                  test_permissions,  test_flags,    test_split,         test_atc_inv,
+    const TTest *const tests[] = {test_translations, test_refusals,     test_config_errors, test_faults,
+                                  test_permissions,  test_flags,        test_split,         test_atc_inv,
                                   test_pri,          test_pri_overflow, test_pri_errors};
     return poke_main("smmu_ats", setup, teardown, tests, ARRAY_LEN(tests));
 }

@@ -1,4 +1,4 @@
-/* A device given to one guest reaches that guest's memory and nothing else: random reads, writes and exchanges, a third
+/* A device given to one guest reaches that guest's memory and nothing else: random reads, writes and atomics, a third
  * inside the guest's RAM, a third within a page of the edges of mappings, a third anywhere in 48 bits, under stage 2
  * and under both stages.  Memory outside is hashed before and after and holds a pattern that must never be read; every
  * transfer that was stopped has its event, or the overflow flag is set.
@@ -73,6 +73,15 @@ static u64 address(void)
     }
 }
 
+static enum bus_result atomic(u64 at, u8 *buf, u8 size, enum smmu_op op)
+{
+    struct smmu_access a = {.addr = at, .sid = SID, .op = (u8)op, .size = size};
+    memcpy(a.data, buf, size);
+    enum smmu_result r = smmu_access(s, &a);
+    memcpy(buf, a.data, size);
+    return r == SMMU_DONE ? BUS_OK : BUS_SLVERR;
+}
+
 static void transfers(unsigned config, u64 n)
 {
     u64 stopped = 0, seen = 0;
@@ -84,11 +93,16 @@ static void transfers(unsigned config, u64 n)
     for (u64 i = 0; i < n; i++) {
         u8 buf[64];
         size_t size = 1 + rnd() % sizeof buf;
-        u64 at = address(), kind = rnd() % 3, first, off = at - IPA;
+        u64 at = address(), kind = rnd() % 3, first;
+        if (kind == 2) { /* an exchange or an addition, of 4 or 8 bytes */
+            size = 4 << (i & 1);
+            at &= ~(u64)(size - 1);
+        }
+        u64 off = at - IPA;
         memset(buf, 0x11, sizeof buf);
-        enum bus_result r = kind == 1 ? dma_write(&dma, at, buf, size) : dma_read(&dma, at, buf, size);
-        if (kind == 2 && r == BUS_OK) /* an exchange: what was read, changed, goes back */
-            r = dma_write(&dma, at, buf, size);
+        enum bus_result r = kind == 2   ? atomic(at, buf, (u8)size, i & 2 ? SMMU_ADD : SMMU_SWAP)
+                            : kind == 1 ? dma_write(&dma, at, buf, size)
+                                        : dma_read(&dma, at, buf, size);
         for (size_t k = 0; k + 8 <= size; k++) {
             memcpy(&first, buf + k, 8);
             if (first == SECRET)

@@ -1,6 +1,6 @@
 /* SMMUv3: what each invalidation command of either queue and each broadcast of a PE drops, exactly, of translations of
- * every kind (IHI0070 3.17, 4.4); Secure stage 2; 52-bit addresses with every granule. A translation that is not dropped
- * is used although memory says something else by then. */
+ * every kind (IHI0070 3.17, 4.4); Secure stage 2; 52-bit addresses with every granule. A translation that is not
+ * dropped is used although memory says something else by then. */
 #include "mmu/tlb.h"
 #include "smmu_rig.h"
 
@@ -95,7 +95,9 @@ static void begin(u32 cr2, u32 s_cr2)
         }
         u64 root = one ? whole.root : t.root;
         u64 w[8] = {1 | (4 | two | one) << 1 | (CDS_AT + 64 * k),
-                    x->what & STRW_EL2 ? 2u << 30 : x->what & STRW_EL3 ? 1u << 30 : 0,
+                    x->what & STRW_EL2   ? 2u << 30
+                    : x->what & STRW_EL3 ? 1u << 30
+                                         : 0,
                     x->vmid | 24ull << 32 | 1ull << 38 | 5ull << 48 | 1ull << 51 | 1ull << 58,
                     root,
                     24ull << 32 | 1ull << 38 /* S_S2T0SZ, S_S2SL0 */,
@@ -257,8 +259,9 @@ END_TEST
 /* EL2 with E2H has ASIDs. */
 START_TEST(test_e2h)
 {
-    static const struct row rows[] = {{0x20, 0, 0x40},           {0x21 | ASID(9), 0, 0x40}, {0x21 | ASID(8), 0, 0},
-                                      {0x22 | ASID(9), VA, 0x40}, {0x22 | ASID(8), VA, 0},   {0x23, VA, 0x40}};
+    static const struct row rows[] = {{0x20, 0, 0x40},         {0x21 | ASID(9), 0, 0x40},
+                                      {0x21 | ASID(8), 0, 0},  {0x22 | ASID(9), VA, 0x40},
+                                      {0x22 | ASID(8), VA, 0}, {0x23, VA, 0x40}};
     static const struct row secure[] = {{0x50, 0, 0x800}, {0x51 | ASID(9), 0, 0x800}, {0x52 | ASID(8), VA, 0}};
     begin(1, 1);
     check(rows, ARRAY_LEN(rows), false);
@@ -393,8 +396,9 @@ START_TEST(test_52_bits)
             t.root = new_table(8ull << (52 - low) < 64 ? 64 : 8ull << (52 - low));
             put64(leaf(&t, va), high(gr, ds, stage == 1 ? S1_PAGE : S2_PAGE));
             if (stage == 1) {
-                cd(0, (u64[8]){12 | tg0(gr) << 6 | 1u << 30 | 1u << 31 | 6ull << 32 | 1ull << 41 | 3ull << 45 | 1ull << 48,
-                               t.root, (u64)ds << 58, 0xff});
+                cd(0,
+                   (u64[8]){12 | tg0(gr) << 6 | 1u << 30 | 1u << 31 | 6ull << 32 | 1ull << 41 | 3ull << 45 | 1ull << 48,
+                            t.root, (u64)ds << 58, 0xff});
                 ste((u64[8]){1 | 5 << 1 | CDS_AT});
             } else {
                 u64 sl0 = gr == 12 ? 0 : gr == 14 ? 3 : 2;
