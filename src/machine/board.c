@@ -11,7 +11,8 @@ const unsigned board_virt_rows = ARRAY_LEN(board_virt);
 bool board_has(const struct board_row *r, const struct config *c)
 {
     unsigned have = (c->gic == 2 ? WHEN_GIC2 : WHEN_GIC3) | (c->el2 ? WHEN_EL2 : 0) | (c->el3 ? WHEN_EL3 : 0) |
-                    (c->flash[0].path || c->flash[1].path ? WHEN_FIRMWARE : 0) | (c->smmu_oas ? WHEN_SMMU : 0) | (c->dma_engine ? WHEN_DMA_ENGINE : 0);
+                    (c->flash[0].path || c->flash[1].path ? WHEN_FIRMWARE : 0) | (c->smmu_oas ? WHEN_SMMU : 0) |
+                    (c->dma_engine ? WHEN_DMA_ENGINE : 0);
     return (r->when & ~have) == 0;
 }
 
