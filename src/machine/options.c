@@ -349,7 +349,7 @@ static bool set_console(struct config *c, const char *val, struct err *e)
     return new_mmio_card(c, CARD_CONSOLE, 0, e);
 }
 
-/* "on", or what the ID registers say: oas=BITS, stages=1|2|both. */
+/* "on", or what the ID registers say: oas=BITS, stages=1|2|both; engine: the DMA engine for tests beside it. */
 static bool set_smmu(struct config *c, const char *val, struct err *e)
 {
     c->smmu_oas = 48;
@@ -362,9 +362,15 @@ static bool set_smmu(struct config *c, const char *val, struct err *e)
                    (strcmp(v, "1") == 0 || strcmp(v, "2") == 0 || strcmp(v, "both") == 0)) {
             c->smmu_no_stage1 = v[0] == '2';
             c->smmu_no_stage2 = v[0] == '1';
+        } else if (strcmp(item, "engine") == 0) {
+            c->dma_engine = true;
+        } else if (strcmp(item, "off") == 0) {
+            c->smmu_oas = 0;
         } else if (strcmp(item, "on") != 0) {
             return err_set(e, STATUS_USAGE,
-                           "--smmu has no item \"%s\"; they are on, oas=32|36|40|42|44|48|52, stages=1|2|both", item);
+                           "--smmu has no item \"%s\"; they are on, off, oas=32|36|40|42|44|48|52, stages=1|2|both, "
+                           "engine",
+                           item);
         }
     }
     return true;
@@ -439,7 +445,6 @@ const struct option_row option_rows[] = {
     {"gic", 0, OPTION_CALL, "2|3", "Machine", "version of the interrupt controller [3]", 0, set_gic},
     {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
     {"smmu", 0, OPTION_CALL, "on|oas=BITS,..", "Machine", "SMMUv3 in front of PCI; stages=1|2|both", 0, set_smmu},
-    {"dma-engine", 0, OPTION_FLAG, NULL, "Machine", "a device that does what DMA its driver asks for", F(dma_engine)},
     {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
     {"serial", 0, OPTION_STRING, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]",
      F(serial)},

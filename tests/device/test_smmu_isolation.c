@@ -95,7 +95,7 @@ static void transfers(unsigned config, u64 n)
         size_t size = 1 + rnd() % sizeof buf;
         u64 at = address(), kind = rnd() % 3, first;
         if (kind == 2) { /* an exchange or an addition, of 4 or 8 bytes */
-            size = 4 << (i & 1);
+            size = i & 1 ? 8 : 4;
             at &= ~(u64)(size - 1);
         }
         u64 off = at - IPA;
