@@ -28,6 +28,7 @@
 #include "machine/machine.h"
 #include "machine/net.h"
 #include "machine/share.h"
+#include "machine/smbios.h"
 #include "smmu/dma_engine.h"
 #include "smmu/smmu.h"
 
@@ -178,6 +179,7 @@ bool machine_make_fw_cfg(struct machine *m, const struct board_row *r, struct er
         return true;
     if (!c->no_acpi)
         acpi_add(f, c);
+    smbios_add(f, c);
     if (c->params) {
         fw_cfg_add32(f, FW_CFG_CMDLINE_SIZE, (u32)strlen(c->params) + 1);
         fw_cfg_add(f, FW_CFG_CMDLINE_DATA, c->params, (u32)strlen(c->params) + 1);

@@ -63,6 +63,18 @@ static void put(struct rig *r, unsigned i, unsigned reg, unsigned size, u64 val)
     rig_write(r->dev, config_of(i) + reg, size, val);
 }
 
+/* Messages go to memory: some by MSI, some by MSI-X, of which vector 0 is not masked. */
+static void set_up_messages(struct guest *g, unsigned i)
+{
+    struct rig *r = &g->rig;
+    const struct pci_fn *f = g->host->fn[i];
+    put(r, i, f->msi.cap + 4, 4, RIG_RAM);
+    put(r, i, f->msi.cap + 2, 2, i == 1 ? 0x31 : 0x30);
+    rig_write(&g->host->mmio.dev, 0x100000 * i + CARD_TABLE, 4, RIG_RAM + 16);
+    rig_write(&g->host->mmio.dev, 0x100000 * i + CARD_TABLE + 12, 4, 0);
+    put(r, i, f->msix.cap + 2, 2, i == 1 ? 0 : 0x8000);
+}
+
 /* Memory of function i: BARs at MMIO + i MiB, those of 64 bits above; ports have windows of what is behind them. */
 static void set_up(struct guest *g)
 {
@@ -86,6 +98,8 @@ static void set_up(struct guest *g)
             put(r, i, PCI_BAR0 + 12, 4, high >> 32);
         }
         put(r, i, PCI_COMMAND, 2, 7);
+        if (p->what == 'c')
+            set_up_messages(g, i);
     }
 }
 
