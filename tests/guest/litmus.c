@@ -1,0 +1,468 @@
+/* Litmus tests of a machine whose CPUs run at the same time: outcomes that the architecture forbids (DDI0487 B2.3) are
+ * counted. tests/guest/litmus builds and runs it.
+ *
+ * A test is a function that each of its CPUs runs over an array of instances, in step with each other to a few
+ * instances; afterwards CPU 0 looks at what came out. COUNT instances of each are run, of the slow ones a fraction. */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long u64;
+
+enum { CPUS = 4, BATCH = 4096, WINDOW = 8 };
+
+struct instance {
+    u64 x, pad0[7];
+    u64 y, pad1[7];
+    u64 r[8];
+} __attribute__((aligned(64)));
+
+static struct instance inst[BATCH];
+static struct progress {
+    u64 at, pad[15];
+} progress[CPUS] __attribute__((aligned(128)));
+static u64 counter[16] __attribute__((aligned(128)));
+static u64 shared[64] __attribute__((aligned(4096)));
+extern u64 level3[];
+
+void cpu_main(u64 me);
+void fault(u64 esr, u64 elr, u64 far);
+void secondary(void);
+
+/* ---- output ------------------------------------------------------------------------------------- */
+
+static void put(char c)
+{
+    volatile u32 *uart = (u32 *)0x9000000;
+    while (uart[6] & 1 << 5)
+        ;
+    uart[0] = (u8)c;
+}
+
+static void print(const char *s)
+{
+    while (*s)
+        put(*s++);
+}
+
+static void number(u64 v)
+{
+    char b[24], *p = b + 23;
+    *p = 0;
+    do
+        *--p = (char)('0' + v % 10);
+    while (v /= 10);
+    print(p);
+}
+
+static void hex(u64 v)
+{
+    for (int i = 60; i >= 0; i -= 4)
+        put("0123456789abcdef"[v >> i & 15]);
+}
+
+static u64 psci(u64 f, u64 a, u64 b, u64 c)
+{
+    register u64 x0 __asm__("x0") = f, x1 __asm__("x1") = a, x2 __asm__("x2") = b, x3 __asm__("x3") = c;
+    __asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
+    return x0;
+}
+
+static void power_off(void) { psci(0x84000008, 0, 0, 0); }
+
+void fault(u64 esr, u64 elr, u64 far)
+{
+    print("FAULT esr ");
+    hex(esr);
+    print(" pc ");
+    hex(elr);
+    print(" far ");
+    hex(far);
+    print("\nEND\n");
+    power_off();
+    for (;;)
+        ;
+}
+
+/* ---- accesses ----------------------------------------------------------------------------------- */
+
+#define DMB(kind) __asm__ volatile("dmb " #kind ::: "memory")
+#define DSB(kind) __asm__ volatile("dsb " #kind ::: "memory")
+#define ISB()     __asm__ volatile("isb" ::: "memory")
+#define YIELD()   __asm__ volatile("yield" ::: "memory")
+
+static inline void st(volatile u64 *p, u64 v) { *p = v; }
+static inline u64 ld(const volatile u64 *p) { return *p; }
+static inline void stlr(u64 *p, u64 v) { __asm__ volatile("stlr %1, %0" : "=Q"(*p) : "r"(v) : "memory"); }
+static inline u64 ldar(const u64 *p)
+{
+    u64 v;
+    __asm__ volatile("ldar %0, %1" : "=r"(v) : "Q"(*p) : "memory");
+    return v;
+}
+
+/* ---- in step ------------------------------------------------------------------------------------ */
+
+static u32 arrived, generation;
+
+static void barrier(u32 n)
+{
+    u32 g = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL) == n) {
+        __atomic_store_n(&arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&generation, g + 1, __ATOMIC_RELEASE);
+    } else {
+        while (__atomic_load_n(&generation, __ATOMIC_ACQUIRE) == g)
+            YIELD();
+    }
+}
+
+/* Nobody is more than a window ahead. */
+static inline void in_step(u64 me, u64 n, u64 i)
+{
+    if (i % WINDOW)
+        return;
+    st(&progress[me].at, i);
+    for (u64 k = 0; k < n; k++)
+        while (ld(&progress[k].at) + WINDOW < i)
+            YIELD();
+}
+
+/* ---- the tests ---------------------------------------------------------------------------------- */
+
+#define EACH(n)                                                                                                        \
+    for (u64 i = 0; i < BATCH; i++) {                                                                                  \
+        struct instance *p = &inst[i];                                                                                 \
+        in_step(me, n, i);
+#define END }
+
+/* Store buffering; without barriers the outcome is allowed, and shows that the CPUs do meet. */
+#define SB(name, store, middle, load)                                                                                  \
+    static void name(u64 me)                                                                                           \
+    {                                                                                                                  \
+        EACH(2)                                                                                                        \
+        u64 *a = me ? &p->y : &p->x, *b = me ? &p->x : &p->y;                                                          \
+        store(a, 1);                                                                                                   \
+        middle;                                                                                                        \
+        p->r[4 * me] = load(b);                                                                                        \
+        END                                                                                                            \
+    }
+SB(sb_plain, st, (void)0, ld)
+SB(sb_dmb, st, DMB(ish), ld)
+SB(sb_dsb, st, DSB(ish), ld)
+SB(sb_release, stlr, (void)0, ldar)
+static u64 swp(u64 *p, u64 v)
+{
+    __asm__ volatile(".arch_extension lse\n\tswpal %0, %0, %1" : "+r"(v), "+Q"(*p)::"memory");
+    return v;
+}
+SB(sb_swap, swp, (void)0, ldar)
+static int sb_check(const struct instance *p) { return !p->r[0] && !p->r[4]; }
+
+#define MP(name, store, sep0, load, sep1)                                                                              \
+    static void name(u64 me)                                                                                           \
+    {                                                                                                                  \
+        EACH(2)                                                                                                        \
+        if (!me) {                                                                                                     \
+            st(&p->x, 1);                                                                                              \
+            sep0;                                                                                                      \
+            store(&p->y, 1);                                                                                           \
+        } else {                                                                                                       \
+            p->r[0] = load(&p->y);                                                                                     \
+            sep1;                                                                                                      \
+            p->r[1] = ld(&p->x);                                                                                       \
+        }                                                                                                              \
+        END                                                                                                            \
+    }
+MP(mp_dmb, st, DMB(ishst), ld, DMB(ishld))
+MP(mp_release, stlr, (void)0, ldar, (void)0)
+static int mp_check(const struct instance *p) { return p->r[0] && !p->r[1]; }
+
+static void iriw(u64 me)
+{
+    EACH(4)
+    if (me == 0)
+        st(&p->x, 1);
+    else if (me == 1)
+        st(&p->y, 1);
+    else {
+        const u64 *a = me == 2 ? &p->x : &p->y, *b = me == 2 ? &p->y : &p->x;
+        p->r[2 * me] = ldar(a);
+        p->r[2 * me + 1] = ldar(b);
+    }
+    END
+}
+static int iriw_check(const struct instance *p) { return p->r[4] && !p->r[5] && p->r[6] && !p->r[7]; }
+
+/* Both halves of aligned pairs, and of 8 bytes across the middle of 16. */
+static void torn(u64 me)
+{
+    EACH(2)
+    u64 *q = &p->x, a, b;
+    if (!me) {
+        for (u64 k = 1; k <= 4; k++)
+            __asm__ volatile("stp %1, %1, [%0]" ::"r"(q), "r"(k * 0x100000001) : "memory");
+    } else {
+        for (u64 k = 0; k < 4; k++) {
+            __asm__ volatile("ldp %0, %1, [%2]" : "=r"(a), "=r"(b) : "r"(q) : "memory");
+            p->r[0] |= a != b;
+            __asm__ volatile("ldr %0, [%1, #4]" : "=r"(a) : "r"(q) : "memory");
+            p->r[0] |= (u32)a != a >> 32;
+        }
+    }
+    END
+}
+static int flagged(const struct instance *p) { return p->r[0] != 0; }
+
+/* Sums: every addition counts once. */
+static void add_exclusive(u64 *p)
+{
+    u64 v;
+    u32 s;
+    __asm__ volatile("1: ldaxr %0, %2\n\tadd %0, %0, #1\n\tstlxr %w1, %0, %2\n\tcbnz %w1, 1b"
+                     : "=&r"(v), "=&r"(s), "+Q"(*p)::"memory");
+}
+static void add_pair(u64 *p)
+{
+    u64 a, b;
+    u32 s;
+    __asm__ volatile("1: ldxp %0, %1, %3\n\tadd %0, %0, #1\n\tsub %1, %1, #1\n\tstxp %w2, %0, %1, %3\n\tcbnz %w2, 1b"
+                     : "=&r"(a), "=&r"(b), "=&r"(s), "+Q"(*(u64(*)[2])p)::"memory");
+}
+static void add_cas(u64 *p)
+{
+    u64 v = ld(p), old;
+    do {
+        old = v;
+        u64 new = old + 1;
+        __asm__ volatile(".arch_extension lse\n\tcasal %0, %2, %1" : "+r"(v), "+Q"(*p) : "r"(new) : "memory");
+    } while (v != old);
+}
+
+static void sums(u64 me)
+{
+    EACH(4)
+    u64 one = 1;
+    add_exclusive(&counter[0]);
+    __asm__ volatile(".arch_extension lse\n\tldaddal %1, xzr, %0" : "+Q"(counter[1]) : "r"(one) : "memory");
+    __asm__ volatile(".arch_extension lse\n\tstaddb %w1, %0" : "+Q"(((u8 *)&counter[2])[me]) : "r"(one) : "memory");
+    add_cas(&counter[3]);
+    add_pair(&counter[4]);
+    (void)p;
+    END
+}
+static u64 sums_wrong(u64 batches)
+{
+    u64 n = batches * BATCH, bytes = 0;
+    for (u64 k = 0; k < CPUS; k++)
+        bytes += ((u8 *)&counter[2])[k] != (u8)n;
+    return (counter[0] != CPUS * n) + (counter[1] != CPUS * n) + bytes + (counter[3] != CPUS * n) +
+           (counter[4] != CPUS * n) + (counter[5] != 0 - CPUS * n);
+}
+
+/* A page changes under a reader and writer: behind TLBI and DSB nobody reads or writes the old one. (The architecture
+ * wants the entry invalid in between; then the other CPU's faults would keep it from meeting anything.) */
+enum { WINDOW_VA = 0x4fe00000, PAGE_A = 0x4f000000, PAGE_B = 0x4f001000 };
+static u64 tlbi_bad, tlbi_rounds;
+
+static void map(u64 pa) { st(&level3[0], pa | 0x703); }
+
+static void tlbi(u64 me)
+{
+    u64 *flag = &shared[0], *done = &shared[16];
+    u64 *window = (u64 *)WINDOW_VA;
+    if (!me) {
+        for (u64 g = 1; g <= tlbi_rounds; g++) {
+            u64 new = g & 1 ? PAGE_B : PAGE_A, old = g & 1 ? PAGE_A : PAGE_B;
+            st((u64 *)new, g);
+            DSB(ishst);
+            map(new);
+            DSB(ishst);
+            __asm__ volatile("tlbi vae1is, %0" ::"r"((u64)WINDOW_VA >> 12) : "memory");
+            DSB(ish);
+            ISB();
+            stlr(flag, g);
+            u64 seen = ld((u64 *)(old + 64)); /* what the other stores through the window */
+            for (int k = 0; k < 20; k++)
+                __asm__ volatile("nop");
+            tlbi_bad += ld((u64 *)(old + 64)) != seen;
+        }
+        stlr(done, 1);
+    } else {
+        for (u64 n = 0; !ldar(done); n++) {
+            u64 f = ldar(flag), v = ld(window);
+            st(window + 8, n);
+            shared[32] += v < f;
+        }
+    }
+}
+
+/* An instruction changes: behind IC and DSB, and an ISB, the new one is executed. */
+static u32 code[1024] __attribute__((aligned(4096)));
+static u64 ic_rounds;
+
+static void ic(u64 me)
+{
+    u64 *flag = &shared[0], *done = &shared[16];
+    if (!me) {
+        for (u64 g = 1; g <= ic_rounds; g++) {
+            *(volatile u32 *)&code[0] = 0x52800000 | (u32)(g & 0xffff) << 5; /* mov w0, #g */
+            __asm__ volatile("dc cvau, %0\n\tdsb ish\n\tic ivau, %0\n\tdsb ish\n\tisb" ::"r"(code) : "memory");
+            stlr(flag, g);
+        }
+        stlr(done, 1);
+    } else {
+        while (!ldar(done)) {
+            u64 f = ldar(flag);
+            ISB();
+            u32 v = ((u32(*)(void))(u64)code)();
+            shared[32] += (u16)(v - f) >= 0x8000;
+        }
+    }
+}
+
+/* Between LDXR and STXR the other CPU stores another value and the old one again. */
+static u64 aba_rounds;
+
+static void aba(u64 me)
+{
+    u64 *x = &shared[0], *go = &shared[16], *done = &shared[48];
+    for (u64 g = 1; g <= aba_rounds; g++) {
+        if (me) {
+            while (ldar(go) < g)
+                YIELD();
+            st(x, 2);
+            st(x, 1);
+            stlr(done, g);
+            continue;
+        }
+        u64 v, w;
+        u32 s;
+        st(x, 1);
+        __asm__ volatile("ldaxr %0, %4\n\tstlr %6, %3\n"
+                         "1: ldar %1, %5\n\tcmp %1, %6\n\tb.lo 1b\n\tstlxr %w2, %6, %4"
+                         : "=&r"(v), "=&r"(w), "=&r"(s), "=Q"(*go), "+Q"(*x)
+                         : "Q"(*done), "r"(g)
+                         : "memory", "cc");
+        shared[32] += !s;
+    }
+}
+
+/* ---- who runs what ------------------------------------------------------------------------------ */
+
+static const struct test {
+    const char *name;
+    u32 cpus;
+    void (*run)(u64 me);
+    int (*check)(const struct instance *); /* of each instance; NULL: see cpu_main() */
+    int allowed;
+} tests[] = {
+    {"SB without barriers (allowed)", 2, sb_plain, sb_check, 1},
+    {"SB+dmb", 2, sb_dmb, sb_check, 0},
+    {"SB+dsb", 2, sb_dsb, sb_check, 0},
+    {"SB+stlr+ldar", 2, sb_release, sb_check, 0},
+    {"SB+swpal+ldar", 2, sb_swap, sb_check, 0},
+    {"MP+dmb.ishst+dmb.ishld", 2, mp_dmb, mp_check, 0},
+    {"MP+stlr+ldar", 2, mp_release, mp_check, 0},
+    {"IRIW+ldar", 4, iriw, iriw_check, 0},
+    {"torn LDP, LDR", 2, torn, flagged, 0},
+    {"sums", 4, sums, 0, 0},
+    {"MP across TLBI", 2, tlbi, 0, 0},
+    {"MP across IC", 2, ic, 0, 0},
+    {"LDXR, ABA, STXR", 2, aba, 0, ABA_ALLOWED},
+};
+static u32 test_number = 0xffffffff, test_batches;
+
+static void take_part(u64 me)
+{
+    const struct test *t = &tests[test_number];
+    if (me >= t->cpus || (ONLY >= 0 && ONLY != (int)test_number))
+        return;
+    for (u32 b = 0; b < test_batches; b++) {
+        barrier(t->cpus);
+        progress[me].at = 0;
+        barrier(t->cpus);
+        t->run(me);
+        barrier(t->cpus);
+    }
+}
+
+/* As CPU 0: the outcomes. */
+static u64 conduct(const struct test *t, u64 count)
+{
+    u64 seen = 0;
+    test_batches = t->check || t->run == sums ? (u32)((count + BATCH - 1) / BATCH) : 1;
+    tlbi_rounds = ic_rounds = aba_rounds = count;
+    __atomic_store_n(&test_number, (u32)(t - tests), __ATOMIC_RELEASE);
+    __asm__ volatile("dsb ish\n\tsev");
+    for (u32 b = 0; b < test_batches; b++) {
+        for (u32 i = 0; i < BATCH && t->check; i++)
+            for (u32 k = 0; k < sizeof *inst / 8; k++)
+                st((u64 *)&inst[i] + k, 0);
+        for (u32 i = 0; i < 64; i++)
+            shared[i] = 0;
+        barrier(t->cpus);
+        progress[0].at = 0;
+        barrier(t->cpus);
+        t->run(0);
+        barrier(t->cpus);
+        for (u32 i = 0; i < BATCH && t->check; i++)
+            seen += t->check(&inst[i]) != 0;
+    }
+    if (t->run == sums)
+        seen = sums_wrong(test_batches);
+    else if (!t->check)
+        seen = shared[32] + (t->run == tlbi ? tlbi_bad : 0);
+    return seen;
+}
+
+static u64 now_us(void)
+{
+    u64 c, f;
+    __asm__ volatile("isb\n\tmrs %0, cntvct_el0\n\tmrs %1, cntfrq_el0" : "=r"(c), "=r"(f));
+    return c * 1000000 / f;
+}
+
+void cpu_main(u64 me)
+{
+    static u32 finished;
+    static const u32 slower[] = {[10] = 10, [11] = 100, [12] = 10}; /* COUNT is divided by it */
+    u64 wrong = 0;
+    code[1] = 0xd65f03c0; /* ret */
+    if (!me) {
+        code[0] = 0x52800000;
+        map(PAGE_A);
+        for (u64 i = 1; i < CPUS; i++)
+            psci(0xc4000003, i, (u64)secondary, i);
+    }
+    for (u32 k = 0; k < sizeof tests / sizeof *tests; k++) {
+        if (me) {
+            u32 t;
+            while ((t = __atomic_load_n(&test_number, __ATOMIC_ACQUIRE)) == 0xffffffff || t < k)
+                __asm__ volatile("wfe");
+            take_part(me);
+        } else if (ONLY < 0 || ONLY == (int)k) {
+            u64 count = COUNT / (k >= 10 ? slower[k] : 1), start = now_us();
+            u64 n = conduct(&tests[k], count ? count : 1);
+            print(tests[k].name);
+            print(": ");
+            number(n);
+            print(tests[k].allowed ? " (allowed) of " : " of ");
+            number(count);
+            print(", ms ");
+            number((now_us() - start) / 1000);
+            print("\n");
+            wrong += tests[k].allowed ? 0 : n;
+        } else {
+            __atomic_store_n(&test_number, k, __ATOMIC_RELEASE);
+            __asm__ volatile("dsb ish\n\tsev");
+        }
+        /* everybody is through with the test before the next one is announced */
+        __atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL);
+        while (!me && __atomic_load_n(&finished, __ATOMIC_ACQUIRE) < CPUS * (k + 1))
+            YIELD();
+    }
+    if (me)
+        return;
+    print(wrong ? "FORBIDDEN\nEND\n" : "NONE FORBIDDEN\nEND\n");
+    power_off();
+}
