@@ -143,13 +143,13 @@ static void perform(struct cpu *c, const struct tlb_inv *o)
 
 static void deliver_tlbi(struct cpu *c, const u64 *arg)
 {
-    struct inv_op o;
+    struct tlb_inv o;
     memcpy(&o, arg, sizeof o);
     perform(c, &o);
 }
 
 /* To the other CPUs, which run on threads of their own. */
-static void send_tlbi(struct cpu *c, const struct inv_op *o)
+static void send_tlbi(struct cpu *c, const struct tlb_inv *o)
 {
     struct mail m = {.deliver = deliver_tlbi};
     _Static_assert(sizeof *o <= sizeof m.arg, "an invalidation fits into a letter");
@@ -172,16 +172,19 @@ enum step sysop_tlbi(struct cpu *c, unsigned sr, u64 val)
         return STEP_SYNC;
     }
     if (UNLIKELY(c->par != NULL)) {
-        if (o.form != INV_NONE)
+        if (o.form != TLB_INV_NONE)
             send_tlbi(c, &o);
         perform(c, &o);
-        return STEP_SYNC;
+    } else {
+        for (unsigned i = 0; i < c->env->count; i++)
+            if (c->env->cpus[i])
+                perform(c->env->cpus[i], &o);
     }
-    for (unsigned i = 0; i < c->env->count; i++)
-        if (c->env->cpus[i])
-            perform(c->env->cpus[i], &o);
-    if (c->env->broadcast)
+    if (c->env->broadcast) {
+        cpu_lock(c);
         c->env->broadcast(c->env->hook_arg, &o);
+        cpu_unlock(c);
+    }
     return STEP_SYNC;
 }
 
