@@ -318,6 +318,28 @@ enum bus_result bus_load(struct bus *b, enum pas space, u64 addr, const void *bu
     return write_bytes(b, &t, addr, buf, n, true);
 }
 
+void bus_discard(struct bus *b, enum pas space, u64 addr, u64 n)
+{
+    u64 at = (addr + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1), end = addr + n < addr ? ~0ull : addr + n;
+    u32 first = 0, count = 0; /* pages that follow each other in the host's memory go together */
+    for (; at >= addr && end >= PAGE_SIZE && at <= end - PAGE_SIZE; at += PAGE_SIZE) {
+        struct bus_target to = bus_resolve(b, pa_make(space, at));
+        if (to.kind == PAGE_NONE && at >= 1ull << 52)
+            break;
+        if (to.kind != PAGE_RAM)
+            continue;
+        if (count && to.page != first + count) {
+            CHECK(madvise(bus_page_ptr(b, first), (size_t)count << PAGE_SHIFT, MADV_DONTNEED) == 0);
+            count = 0;
+        }
+        first = count ? first : to.page;
+        count++;
+        ram_written(b, to.page, 0, PAGE_SIZE);
+    }
+    if (count)
+        CHECK(madvise(bus_page_ptr(b, first), (size_t)count << PAGE_SHIFT, MADV_DONTNEED) == 0);
+}
+
 void bus_listen(struct bus *b, struct ram_listener *l)
 {
     l->next = b->listeners;

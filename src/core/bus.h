@@ -136,6 +136,10 @@ enum bus_result bus_write(struct bus *b, const struct txn *t, u64 addr, const vo
 /* Loader's form: also writes ROM contents. */
 enum bus_result bus_load(struct bus *b, enum pas space, u64 addr, const void *buf, size_t n);
 
+/* The contents of the whole RAM pages inside [addr, addr + n) are not needed: they read zero from now on, and the host
+ * has their memory back. What is not RAM is passed over. */
+void bus_discard(struct bus *b, enum pas space, u64 addr, u64 n);
+
 void bus_listen(struct bus *b, struct ram_listener *l);
 /* The one hook: tells the listeners that [off, off+len) of page was written. */
 void ram_written(struct bus *b, u32 page, u32 off, u32 len);

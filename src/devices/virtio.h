@@ -8,9 +8,19 @@
 struct virtio;
 struct snap;
 
-enum { VIRTIO_MAX_QUEUES = 8, VIRTIO_MAX_SIZE = 1024, VIRTIO_MAX_CONFIG = 64 };
+enum { VIRTIO_MAX_QUEUES = 8, VIRTIO_MAX_SIZE = 1024, VIRTIO_MAX_CONFIG = 136 };
 
-enum virtio_device { VIRTIO_NET = 1, VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4, VIRTIO_9P = 9 };
+enum virtio_device {
+    VIRTIO_NET = 1,
+    VIRTIO_BLK = 2,
+    VIRTIO_CONSOLE = 3,
+    VIRTIO_RNG = 4,
+    VIRTIO_BALLOON = 5,
+    VIRTIO_SCSI = 8,
+    VIRTIO_9P = 9,
+    VIRTIO_GPU = 16,
+    VIRTIO_INPUT = 18,
+};
 
 #define VIRTIO_F_ANY_LAYOUT      (1ull << 27)
 #define VIRTIO_F_INDIRECT_DESC   (1ull << 28)

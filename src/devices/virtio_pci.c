@@ -407,8 +407,9 @@ static struct pci_ids ids_of(const struct virtio *v, bool transitional)
         u16 device; /* transitional */
         u32 class_code;
     } known[] = {
-        {VIRTIO_NET, 0x1000, 0x020000}, {VIRTIO_BLK, 0x1001, 0x010000}, {VIRTIO_CONSOLE, 0x1003, 0x078000},
-        {VIRTIO_RNG, 0x1005, 0x00ff00}, {VIRTIO_9P, 0x1009, 0x000200},
+        {VIRTIO_NET, 0x1000, 0x020000},  {VIRTIO_BLK, 0x1001, 0x010000}, {VIRTIO_CONSOLE, 0x1003, 0x078000},
+        {VIRTIO_RNG, 0x1005, 0x00ff00},  {VIRTIO_9P, 0x1009, 0x000200},  {VIRTIO_BALLOON, 0x1002, 0x00ff00},
+        {VIRTIO_SCSI, 0x1004, 0x010000}, {VIRTIO_GPU, 0, 0x038000},      {VIRTIO_INPUT, 0, 0x098000},
     };
     struct pci_ids ids = {.vendor = 0x1af4, .subsys_vendor = 0x1af4};
     u32 type = v->class->device_id;

@@ -84,15 +84,38 @@ static bool check_xen(const struct config *c, struct err *e)
  * unless something is said. */
 static bool finish_consoles(struct config *c, struct err *e)
 {
-    if (!c->hvc)
-        return true;
-    bool here = strcmp(c->hvc, "stdio") == 0;
-    if (!c->serial)
+    bool here = c->hvc && strcmp(c->hvc, "stdio") == 0;
+    if (c->hvc && !c->serial)
         c->serial = here ? "none" : "stdio";
-    return !here || strcmp(c->serial, "stdio") != 0 ||
+    if (c->serial2 && !c->el3)
+        return err_set(e, STATUS_USAGE, "the second serial port is the UART of the Secure world, which needs %s",
+                       c->qemu_status ? "-machine secure=on" : "--el 3");
+    bool first = !c->serial || strcmp(c->serial, "stdio") == 0, second = c->serial2 && strcmp(c->serial2, "stdio") == 0;
+    return here + first + second < 2 ||
            err_set(e, STATUS_USAGE,
-                   "both the serial and the virtio console are on standard input and output; put one of them into a "
-                   "file:, pty or socket");
+                   "both the %s are on standard input and output; put one of them into a file:, pty or socket",
+                   second ? "serial ports" : "serial and the virtio console");
+}
+
+/* A window needs something to show and somebody to type to. */
+static bool finish_display(struct config *c, struct err *e)
+{
+    bool picture = c->ramfb;
+    for (unsigned i = 0; i < c->ncards; i++)
+        picture |= c->cards[i].type == CARD_GPU;
+    if (!c->display || picture)
+        return true;
+    if (c->qemu_status)
+        return err_set(e, STATUS_USAGE, "-display %s has nothing to show: give -device virtio-gpu-pci or ramfb",
+                       c->display);
+    static const u8 types[] = {CARD_GPU, CARD_KEYBOARD, CARD_TABLET};
+    for (unsigned i = 0; i < 3; i++) {
+        struct config_card *k = config_card(c, types[i], c->ncards);
+        if (!k)
+            return err_set(e, STATUS_USAGE, "too many cards for a display's");
+        config_onto_pci(k, k->type);
+    }
+    return true;
 }
 
 bool config_hvc_main(const struct config *c)
@@ -107,6 +130,34 @@ struct config_card *config_card(struct config *c, enum card_type type, unsigned 
     struct config_card *k = &c->cards[c->ncards++];
     *k = (struct config_card){.type = (u8)type, .index = index};
     return k;
+}
+
+static bool lun_taken(const struct config *c, unsigned host, u64 target, u64 lun)
+{
+    for (unsigned i = 0; i < c->nluns; i++)
+        if (c->luns[i].host == host && c->luns[i].target == target && c->luns[i].lun == lun)
+            return true;
+    return false;
+}
+
+bool config_lun(struct config *c, const struct config_lun *l, int target, int lun, struct err *e)
+{
+    enum { TARGETS = 256, LUNS = 64 };
+    unsigned t = target < 0 ? 0 : (unsigned)target, u = lun < 0 ? 0 : (unsigned)lun;
+    while (target < 0 && t < TARGETS && lun_taken(c, l->host, t, u))
+        t++;
+    while (target >= 0 && lun < 0 && u < LUNS && lun_taken(c, l->host, t, u))
+        u++;
+    if (t >= TARGETS || u >= LUNS || lun_taken(c, l->host, t, u))
+        return err_set(e, STATUS_USAGE, "SCSI target %u, unit %u is taken or out of range (0 to %d, 0 to %d)", t, u,
+                       TARGETS - 1, LUNS - 1);
+    if (c->nluns == CONFIG_DISKS)
+        return err_set(e, STATUS_USAGE, "at most %d SCSI disks", CONFIG_DISKS);
+    struct config_lun *n = &c->luns[c->nluns++];
+    *n = *l;
+    n->target = (u8)t;
+    n->lun = (u8)u;
+    return true;
 }
 
 static u64 domu_mem(const struct config *c)
@@ -151,7 +202,7 @@ bool config_finish(struct config *c, struct err *e)
 {
     if (!check_xen(c, e) || (c->xen && !finish_xen(c, e)))
         return false;
-    if (!finish_consoles(c, e))
+    if (!finish_consoles(c, e) || !finish_display(c, e))
         return false;
     if (!c->mem)
         c->mem = 512ull * MIB;

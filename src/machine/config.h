@@ -27,6 +27,13 @@ struct config_nic {
     const char *pcap;
 };
 
+/* A disk behind a SCSI host. */
+struct config_lun {
+    unsigned host, disk; /* index of the CARD_SCSI card, index into disks */
+    u8 target, lun;
+    const char *serial; /* NULL: none given */
+};
+
 /* A host directory for the guest. */
 struct config_share {
     const char *path, *tag; /* tag: what the guest mounts */
@@ -46,6 +53,12 @@ enum card_type {
     CARD_UPSTREAM,
     CARD_DOWNSTREAM,
     CARD_TESTDEV,
+    CARD_SCSI,
+    CARD_BALLOON,
+    CARD_KEYBOARD,
+    CARD_MOUSE,
+    CARD_TABLET,
+    CARD_GPU,
 };
 struct config_card {
     u8 type;            /* enum card_type */
@@ -102,8 +115,12 @@ struct config {
     bool start_el3; /* the image is its own firmware: it starts at EL3 and nobody answers PSCI */
     u64 seed;
     bool ramfb;
+    unsigned gpu_width, gpu_height; /* of the virtio GPU's screen, 0: the default */
+    u64 balloon_keep; /* memory that the balloon leaves the guest, 0: all */
+    const char *display; /* "sdl", NULL: none */
     bool legacy_mmio;   /* virtio-mmio transports are version 1 */
     const char *serial; /* where the serial console is (console_open()), NULL: stdio */
+    const char *serial2; /* of the Secure UART, NULL: nowhere */
     const char *hvc;    /* where the virtio console is, NULL: there is none */
 
     /* what runs */
@@ -118,6 +135,8 @@ struct config {
     unsigned nnics;
     struct config_share shares[CONFIG_SHARES];
     unsigned nshares;
+    struct config_lun luns[CONFIG_DISKS];
+    unsigned nluns, nhosts; /* of SCSI */
     struct config_card cards[CONFIG_CARDS];
     unsigned ncards;
     const char *xen, *dom0, *dom0_initrd, *dom0_params;
@@ -171,7 +190,7 @@ void config_onto_pci(struct config_card *k, enum card_type type);
 /* "DEVICE" or "DEVICE.FUNCTION", the device in this base. */
 bool config_place(struct config_card *k, const char *s, int base);
 /* What --device takes. */
-enum { CONFIG_DEVICE_TYPES = 5 };
+enum { CONFIG_DEVICE_TYPES = 10 };
 extern const struct config_device_type {
     const char *name;
     u8 type; /* enum card_type */
@@ -184,3 +203,5 @@ bool config_find_buses(struct config *c, struct err *e);
 /* Chooses what was left open and refuses what can be refused before files are opened: ranges and
  * combinations. */
 bool config_finish(struct config *c, struct err *e);
+/* Puts a disk on a SCSI host; target, lun -1: the first free one. */
+bool config_lun(struct config *c, const struct config_lun *l, int target, int lun, struct err *e);

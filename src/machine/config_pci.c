@@ -10,6 +10,11 @@ const struct config_device_type config_device_types[CONFIG_DEVICE_TYPES] = {
     {"downstream-port", CARD_DOWNSTREAM, "one of a switch's other sides; bus= its upstream port"},
     {"pci-testdev", CARD_TESTDEV, "counts writes, for conformance suites"},
     {"rng", CARD_RNG, "virtio random numbers"},
+    {"gpu", CARD_GPU, "virtio GPU (2D) with a screen; --gpu=WxH chooses its size"},
+    {"keyboard", CARD_KEYBOARD, "virtio keyboard"},
+    {"mouse", CARD_MOUSE, "virtio mouse"},
+    {"tablet", CARD_TABLET, "virtio tablet"},
+    {"balloon", CARD_BALLOON, "virtio balloon; --balloon=SIZE says what the guest keeps"},
 };
 
 void config_onto_pci(struct config_card *k, enum card_type type)

@@ -23,6 +23,7 @@
 #include "devices/virtio_rng.h"
 #include "gic/gic.h"
 #include "machine/acpi.h"
+#include "machine/cards.h"
 #include "machine/console.h"
 #include "machine/disk.h"
 #include "machine/machine.h"
@@ -56,6 +57,13 @@ static void uart_put(void *arg, u8 byte)
         console_put(m->uart_end, byte);
 }
 
+static void uart2_put(void *arg, u8 byte)
+{
+    struct machine *m = arg;
+    if (m->uart2_end)
+        console_put(m->uart2_end, byte);
+}
+
 static void hvc_put(void *arg, u8 byte)
 {
     struct machine *m = arg;
@@ -79,6 +87,8 @@ void machine_attach_consoles(struct machine *m)
 {
     if (m->uart_end)
         console_attach(m->uart_end, (struct console_sink){uart_take, uart_break, m->uart});
+    if (m->uart2_end && m->uart2)
+        console_attach(m->uart2_end, (struct console_sink){uart_take, uart_break, m->uart2});
     if (m->hvc_end && m->hvc)
         console_attach(m->hvc_end, (struct console_sink){hvc_take, NULL, m->hvc});
 }
@@ -89,16 +99,21 @@ void machine_second_console(struct machine *m, struct console *c)
     machine_attach_consoles(m);
 }
 
+void machine_secure_console(struct machine *m, struct console *c)
+{
+    m->uart2_end = c;
+    machine_attach_consoles(m);
+}
+
 void machine_make_uart(struct machine *m, const struct board_row *r)
 {
     struct pl011_config pc = {
-        .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->uart ? NULL : uart_put, .arg = m};
+        .id = r->id, .log = &m->log, .clock = &m->clock, .put = m->uart ? uart2_put : uart_put, .arg = m};
     struct pl011 *d = pl011_new(&pc);
     d->irq = gic_spi_input(m->gic, (unsigned)r->spi);
     bus_map_device(m->bus, spaces(r), r->base, r->size, &d->dev);
     machine_add_device(m, &d->dev);
-    if (!m->uart)
-        m->uart = d;
+    *(m->uart ? &m->uart2 : &m->uart) = d;
 }
 
 /* Pins 0 and 1 of the Secure GPIO: power off and reset. */
@@ -303,22 +318,22 @@ static const struct device_ops window_ops = {
 
 /* ---- cards: virtio devices on either transport ---------------------------------------------- */
 
-static bool open_disk(struct machine *m, const struct config_card *k, struct err *e)
+bool machine_open_disk(struct machine *m, unsigned index, struct err *e)
 {
-    const struct config_disk *d = &m->config->disks[k->index];
+    const struct config_disk *d = &m->config->disks[index];
     char why[600];
     enum disk_mode mode = d->read_only ? DISK_READONLY : d->rw ? DISK_RW : DISK_COW;
     enum disk_format format = (enum disk_format)d->format;
     struct blockdev *b = d->overlay ? disk_open_overlay(d->path, format, d->overlay, d->log, why, sizeof why)
                                     : disk_open_logged(d->path, format, mode, d->log, why, sizeof why);
-    m->disks[k->index] = b;
+    m->disks[index] = b;
     return b || err_set(e, STATUS_USAGE, "%s", why);
 }
 
 static struct virtio *make_disk(struct machine *m, const struct config_card *k, const char *id, u64 features,
                                 struct err *e)
 {
-    if (!open_disk(m, k, e))
+    if (!machine_open_disk(m, k->index, e))
         return NULL;
     struct virtio_blk_config bc = {.id = id,
                                    .log = &m->log,
@@ -332,7 +347,7 @@ static struct virtio *make_disk(struct machine *m, const struct config_card *k, 
 static struct pci_fn *make_nvme(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    if (!open_disk(m, k, e))
+    if (!machine_open_disk(m, k->index, e))
         return NULL;
     snprintf(m->card_names[i], sizeof m->card_names[i], "nvme%u", k->index);
     struct nvme_config nc = {
@@ -439,8 +454,9 @@ static struct virtio *make_console(struct machine *m, const char *id, u64 featur
 static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
 {
     const struct config_card *k = &m->config->cards[i];
-    static const char *const names[] = {"disk", "nic",  "rng",  "nvme", "share", "nic",
-                                        "hvc",  "port", "port", "port", "test"};
+    static const char *const names[] = {"disk",    "nic",      "rng",   "nvme",   "share", "nic",
+                                        "hvc",     "port",     "port",  "port",   "test",  "scsi",
+                                        "balloon", "keyboard", "mouse", "tablet", "gpu"};
     char *id = m->card_names[i];
     u64 features = k->platform ? VIRTIO_F_ACCESS_PLATFORM : 0;
     snprintf(id, sizeof m->card_names[i], "%s%u", names[k->type], k->index);
@@ -450,6 +466,12 @@ static struct virtio *make_card(struct machine *m, unsigned i, struct err *e)
     case CARD_RNG: return virtio_rng_new(id, &m->log, &m->clock, m->config->seed, features);
     case CARD_9P: return make_share(m, k, id, features, e);
     case CARD_CONSOLE: return make_console(m, id, features);
+    case CARD_SCSI: return cards_scsi(m, k->index, id, features, e);
+    case CARD_BALLOON: return cards_balloon(m, id, features);
+    case CARD_KEYBOARD:
+    case CARD_MOUSE:
+    case CARD_TABLET: return cards_input(m, (enum card_type)k->type, id, features);
+    case CARD_GPU: return cards_gpu(m, id, features);
     case CARD_NVME:
     case CARD_ROOT_PORT:
     case CARD_UPSTREAM:
@@ -489,8 +511,11 @@ bool machine_make_virtio(struct machine *m, const struct board_row *r, struct er
 static struct pci_fn *make_virtio_pci(struct machine *m, unsigned i, struct err *e)
 {
     struct virtio *v = make_card(m, i, e);
+    const struct config_card *k = &m->config->cards[i];
+    bool young =
+        k->type == CARD_GPU || (k->type >= CARD_KEYBOARD && k->type <= CARD_TABLET); /* never had another interface */
     struct virtio_pci_config vc = {
-        .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !m->config->cards[i].modern};
+        .id = m->card_names[i], .log = &m->log, .device = v, .transitional = !k->modern && !young};
     return v ? virtio_pci_new(&vc) : NULL;
 }
 
@@ -523,6 +548,12 @@ static struct pci_fn *make_function(struct machine *m, unsigned i, struct err *e
     case CARD_NIC:
     case CARD_RNG:
     case CARD_9P:
+    case CARD_SCSI:
+    case CARD_BALLOON:
+    case CARD_KEYBOARD:
+    case CARD_MOUSE:
+    case CARD_TABLET:
+    case CARD_GPU:
     case CARD_CONSOLE: break;
     }
     return make_virtio_pci(m, i, e);

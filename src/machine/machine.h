@@ -9,6 +9,7 @@
 #include "timer/timer.h"
 
 struct console;
+struct display;
 struct flash;
 struct fw_cfg;
 struct gic;
@@ -62,14 +63,14 @@ struct machine {
     struct timer **timers;
     struct gic *gic;
     struct device *v2m;
-    struct pl011 *uart;
+    struct pl011 *uart, *uart2; /* the second is the Secure world's, NULL: there is none */
     struct pl061 *gpio;
     struct event button; /* its release */
     struct fw_cfg *fw_cfg;
     struct device *devices[64]; /* in the order of reset and state */
     unsigned ndevices;
     struct blockdev *disks[CONFIG_DISKS];
-    char card_names[CONFIG_CARDS][8];
+    char card_names[CONFIG_CARDS][12];
     struct network *nets[CONFIG_NICS];
     unsigned nnets;
     struct share *shares[CONFIG_SHARES];
@@ -85,8 +86,11 @@ struct machine {
     const char *psci; /* conduit: "smc", "hvc", NULL: none */
     const struct engine *engine;
     struct console *console; /* the main one, NULL: none */
-    struct console *uart_end, *hvc_end; /* what leads to the UART and to the virtio console, NULL: nothing */
+    struct console *uart_end, *hvc_end, *uart2_end; /* what leads to UARTs and virtio console, NULL: nothing */
     struct virtio *hvc;
+    struct virtio *gpu, *balloon, *keyboard, *pointer; /* NULL: none */
+    bool tablet;                                       /* what the pointer is */
+    struct display *display;                           /* NULL: none */
     struct traplog *traplog;
     struct parallel *parallel; /* while every CPU has its thread (parallel.c), else NULL */
 
@@ -116,6 +120,8 @@ struct machine *machine_new(const struct config *c, struct console *console, str
 void machine_free(struct machine *m);
 /* The console that is not the main one, for whichever of UART and virtio console has none yet. */
 void machine_second_console(struct machine *m, struct console *c);
+/* The console of the Secure world's UART. */
+void machine_secure_console(struct machine *m, struct console *c);
 /* Cold reset of CPUs and devices, then the boot loader again. RAM keeps its other contents. */
 void machine_reset(struct machine *m);
 /* Visits all guest-visible state, RAM included. */
@@ -130,9 +136,9 @@ u64 machine_exceptions(const struct machine *m);
 void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0);
 /* The power button, pressed for a tenth of a (virtual) second. */
 void machine_power_button(struct machine *m);
-/* The ramfb screen: rows of red, green, blue bytes (free()), NULL: there is none. */
+/* The screen (of the virtio GPU, else ramfb): rows of red, green, blue bytes (free()), NULL: there is none. */
 u8 *machine_screen(struct machine *m, unsigned *width, unsigned *height, struct err *e);
-/* The ramfb screen as a file: .png or .ppm by its name. */
+/* The screen as a file: .png or .ppm by its name. */
 bool machine_screenshot(struct machine *m, const char *path, struct err *e);
 /* Prints the physical address map. */
 void machine_show_map(struct machine *m);

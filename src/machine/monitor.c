@@ -11,6 +11,9 @@
 #include "cpu/mem.h"
 #include "cpu/sysreg_row.h"
 #include "debug/disasm.h"
+#include "devices/virtio_balloon.h"
+#include "devices/virtio_input.h"
+#include "machine/cards.h"
 #include "machine/console.h"
 #include "machine/diagnose.h"
 #include "machine/symbols.h"
@@ -202,6 +205,45 @@ static void screenshot(struct prompt *mon, unsigned argc, char **argv)
         printf("%s\n", e.text);
 }
 
+static void key(struct prompt *mon, unsigned argc, char **argv)
+{
+    for (unsigned i = 0; i < 2 * (argc - 1); i++)
+        cards_key(mon->m, (u16)strtoul(argv[1 + i % (argc - 1)], NULL, 0), i < argc - 1);
+    if (!mon->m->keyboard && !mon->m->pointer)
+        printf("there is no input device: --device keyboard\n");
+}
+
+static void pointer(struct prompt *mon, unsigned argc, char **argv)
+{
+    (void)argc;
+    if (mon->m->pointer)
+        cards_point(mon->m, atoi(argv[1]), atoi(argv[2]), VIRTIO_INPUT_ABS_MAX + 1, VIRTIO_INPUT_ABS_MAX + 1);
+    else
+        printf("there is no pointer: --device tablet or --device mouse\n");
+}
+
+/* Statistics arrive when the guest runs, so this shows what was asked for the last time. */
+static void balloon(struct prompt *mon, unsigned argc, char **argv)
+{
+    static const char *const names[] = {"swapped in", "swapped out", "major faults", "minor faults",
+                                        "free",       "total",       "available",    "caches"};
+    struct virtio *v = mon->m->balloon;
+    u64 keep = 0;
+    u32 target, actual;
+    if (!v || (argc > 1 && !err_parse_size(argv[1], &keep))) {
+        printf("%s\n", v ? "give a size such as 256M" : "there is no balloon: --balloon");
+        return;
+    }
+    if (argc > 1)
+        cards_balloon_keep(mon->m, keep);
+    virtio_balloon_get(v, &target, &actual);
+    printf("asked for %u KiB, has %u KiB\n", target * 4, actual * 4);
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (virtio_balloon_stats(v)[i] != ~0ull)
+            printf("  %-12s %llu\n", names[i], (unsigned long long)virtio_balloon_stats(v)[i]);
+    virtio_balloon_ask(v);
+}
+
 static void help(struct prompt *mon, unsigned argc, char **argv);
 
 static const struct command {
@@ -220,7 +262,10 @@ static const struct command {
     {"cont", "", "let the guest run; Ctrl-A C comes back", 1, cont},
     {"powerdown", "", "press the power button", 1, powerdown},
     {"reset", "", "power-on reset", 1, reset},
-    {"screenshot", "FILE", "the ramfb screen as FILE.png or FILE.ppm", 2, screenshot},
+    {"screenshot", "FILE", "the screen as FILE.png or FILE.ppm", 2, screenshot},
+    {"key", "CODE...", "press these keys, then release them: evdev codes", 2, key},
+    {"pointer", "X Y", "move the tablet (0 to 32767) there, or the mouse by that", 3, pointer},
+    {"balloon", "[SIZE]", "memory the guest shall keep; what it gave, its statistics", 1, balloon},
     {"help", "", "this list", 1, help},
     {"quit", "", "end Elara", 1, quit},
 };

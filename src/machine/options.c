@@ -150,27 +150,69 @@ static bool set_share(struct config *c, const char *val, struct err *e)
     return new_mmio_card(c, CARD_9P, c->nshares++, e);
 }
 
-/* NVMe sits on PCI, virtio in the next transport. */
-static bool disk_item(struct config_disk *d, struct config_card *k, const char *item)
+/* What -d says about a disk, its bus included. */
+struct disk_option {
+    struct config_disk *d;
+    const char *serial, *bus;
+    bool nvme, scsi;
+    int target, lun; /* -1: not said */
+};
+
+static bool small(const char *v, int *out)
 {
+    unsigned n;
+    bool ok = parse_uint(v, &n) && n < 256;
+    *out = ok ? (int)n : -1;
+    return ok;
+}
+
+static bool disk_item(struct disk_option *o, const char *item)
+{
+    struct config_disk *d = o->d;
     const char *v;
     if (strcmp(item, "rw") == 0)
         d->rw = true;
     else if (strcmp(item, "ro") == 0)
         d->read_only = true;
-    else if (strcmp(item, "nvme") == 0)
-        config_onto_pci(k, CARD_NVME);
-    else if ((v = options_value(item, "bus"))) {
-        config_onto_pci(k, k->type);
-        k->bus = v;
-    } else if ((v = options_value(item, "overlay")))
+    else if (strcmp(item, "nvme") == 0 || strcmp(item, "if=nvme") == 0)
+        o->nvme = true;
+    else if (strcmp(item, "if=scsi") == 0)
+        o->scsi = true;
+    else if ((v = options_value(item, "target")))
+        return small(v, &o->target);
+    else if ((v = options_value(item, "lun")))
+        return small(v, &o->lun);
+    else if ((v = options_value(item, "bus")))
+        o->bus = v;
+    else if ((v = options_value(item, "overlay")))
         d->overlay = v;
     else if ((v = options_value(item, "serial")))
-        k->serial = v;
+        o->serial = v;
     else if ((v = options_value(item, "log")))
         d->log = v;
     else
         return false;
+    return true;
+}
+
+/* NVMe sits on PCI, a virtio disk in the next transport, a SCSI disk on the one host, which has a transport. */
+static bool place_disk(struct config *c, const struct disk_option *o, struct err *e)
+{
+    unsigned index = c->ndisks - 1;
+    if (o->scsi) {
+        const struct config_lun l = {.disk = index, .serial = o->serial};
+        if (!c->nhosts++ && !new_mmio_card(c, CARD_SCSI, 0, e))
+            return false;
+        c->nhosts = 1;
+        return config_lun(c, &l, o->target, o->lun, e);
+    }
+    if (!new_mmio_card(c, CARD_DISK, index, e))
+        return false;
+    struct config_card *k = &c->cards[c->ncards - 1];
+    if (o->nvme || o->bus)
+        config_onto_pci(k, o->nvme ? CARD_NVME : CARD_DISK);
+    k->bus = o->bus;
+    k->serial = o->serial;
     return true;
 }
 
@@ -180,23 +222,27 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
         return err_set(e, STATUS_USAGE, "at most %d disks", CONFIG_DISKS);
     struct config_disk *d = &c->disks[c->ndisks];
     *d = (struct config_disk){0};
-    if (!new_mmio_card(c, CARD_DISK, c->ndisks++, e))
-        return false;
-    struct config_card *k = &c->cards[c->ncards - 1];
+    struct disk_option o = {.d = d, .target = -1, .lun = -1};
     for (const char *item; (item = options_item(c, &val));) {
         if (!d->path)
             d->path = item;
-        else if (!disk_item(d, k, item))
+        else if (!disk_item(&o, item))
             return err_set(
                 e, STATUS_USAGE,
                 "-d %s: \"%s\" is not one of rw (write changes to the file), overlay=FILE (keep them in a "
                 "qcow2 file), ro (the guest sees a write-protected disk), nvme, bus=PORT (PCI, behind that port), "
-                "serial=TEXT, log=FILE",
+                "if=scsi, target=N, lun=N (of SCSI), serial=TEXT, log=FILE",
                 d->path, item);
     }
     if (d->rw + d->read_only + (d->overlay != NULL) > 1)
         return err_set(e, STATUS_USAGE, "-d %s: rw, ro and overlay exclude each other", d->path);
-    return d->path || err_set(e, STATUS_USAGE, "-d needs a file");
+    if (!d->path)
+        return err_set(e, STATUS_USAGE, "-d needs a file");
+    if ((o.scsi && o.nvme) || (!o.scsi && (o.target >= 0 || o.lun >= 0)))
+        return err_set(e, STATUS_USAGE, "-d %s: %s", d->path,
+                       o.scsi ? "nvme and if=scsi exclude each other" : "target= and lun= need if=scsi");
+    c->ndisks++;
+    return place_disk(c, &o, e);
 }
 
 static bool set_gic(struct config *c, const char *val, struct err *e)
@@ -349,6 +395,52 @@ static bool set_console(struct config *c, const char *val, struct err *e)
     return new_mmio_card(c, CARD_CONSOLE, 0, e);
 }
 
+/* The second one is the Secure world's. */
+static bool set_serial(struct config *c, const char *val, struct err *e)
+{
+    if (c->serial2)
+        return err_set(e, STATUS_USAGE, "at most two --serial: the UART and, with --el 3, the Secure world's");
+    *(c->serial ? &c->serial2 : &c->serial) = val;
+    return true;
+}
+
+static bool set_display(struct config *c, const char *val, struct err *e)
+{
+    if (strcmp(val, "sdl") != 0 && strcmp(val, "none") != 0)
+        return err_set(e, STATUS_USAGE, "--display %s: the valid values are none and sdl", val);
+    c->display = val[0] == 's' ? val : NULL;
+    return true;
+}
+
+static bool pci_card(struct config *c, enum card_type type, struct err *e)
+{
+    struct config_card *k = config_card(c, type, c->ncards);
+    if (!k)
+        return err_set(e, STATUS_USAGE, "at most %d cards", CONFIG_CARDS);
+    config_onto_pci(k, type);
+    return true;
+}
+
+/* The screen's size, "1280x800". */
+static bool set_gpu(struct config *c, const char *val, struct err *e)
+{
+    char end = 0;
+    if (val && (sscanf(val, "%4ux%4u%c", &c->gpu_width, &c->gpu_height, &end) != 2 || c->gpu_width < 64 ||
+                c->gpu_width > 4095 || c->gpu_height < 64 || c->gpu_height > 4095))
+        return err_set(e, STATUS_USAGE, "--gpu=%s: give a size such as 1280x800 (64 to 4095 each way)", val);
+    return pci_card(c, CARD_GPU, e);
+}
+
+static bool set_balloon(struct config *c, const char *val, struct err *e)
+{
+    for (unsigned i = 0; i < c->ncards; i++)
+        if (c->cards[i].type == CARD_BALLOON)
+            return err_set(e, STATUS_USAGE, "at most one --balloon");
+    if (val && !err_parse_size(val, &c->balloon_keep))
+        return err_set(e, STATUS_USAGE, "--balloon=%s: give the memory that the guest keeps, such as 256M", val);
+    return pci_card(c, CARD_BALLOON, e);
+}
+
 /* "on", or what the ID registers say: oas=BITS, stages=1|2|both; engine: the DMA engine for tests beside it. */
 static bool set_smmu(struct config *c, const char *val, struct err *e)
 {
@@ -420,7 +512,7 @@ const struct option_row option_rows[] = {
     {"initrd", 'i', OPTION_STRING, "FILE", "What runs", "initial RAM disk", F(initrd)},
     {"params", 'p', OPTION_STRING, "TEXT", "What runs", "kernel (or Xen) parameters", F(params)},
     {"disk", 'd', OPTION_CALL, "FILE[,rw|,..]", "What runs",
-     "disk; changes discarded without rw or overlay=F; nvme bus=", 0, set_disk},
+     "disk; changes discarded without rw or overlay=F; nvme if=scsi bus=", 0, set_disk},
     {"net", 0, OPTION_CALL, "user|tap=..", "What runs", "network card; fwd=tcp::HOST-:GUEST pcap=F e1000e bus=", 0,
      set_net},
     {"device", 0, OPTION_CALL, "TYPE[,id=,bus=]", "What runs", "PCI device or port; slot=N; elara list devices", 0,
@@ -445,8 +537,8 @@ const struct option_row option_rows[] = {
     {"el", 0, OPTION_CALL, "1|2|3", "Machine", "highest exception level of the CPUs [2]", 0, set_el},
     {"smmu", 0, OPTION_CALL, "on|oas=BITS,..", "Machine", "SMMUv3 in front of PCI; stages=1|2|both", 0, set_smmu},
     {"seed", 0, OPTION_U64, "N", "Machine", "seed of everything random [1]", F(seed)},
-    {"serial", 0, OPTION_STRING, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]",
-     F(serial)},
+    {"serial", 0, OPTION_CALL, "WHERE", "Machine", "stdio, pty, file:F, unix:F, tcp:HOST:PORT, none [stdio]", 0,
+     set_serial},
     {"until", 0, OPTION_STRING, "TEXT", "Run", "end with status 0 once the console printed TEXT", F(until)},
     {"timeout", 0, OPTION_CALL, "TIME", "Run", "end with status 124 after this much virtual time", 0, set_limit},
     {"no-reboot", 0, OPTION_FLAG, NULL, "Run", "end with status 101 when the guest resets", F(no_reboot)},
@@ -461,8 +553,7 @@ const struct option_row option_rows[] = {
     {"dry-run", 0, OPTION_FLAG, NULL, "Output", "show what would be loaded where, and end", F(dry_run)},
     {"quiet", 'q', OPTION_FLAG, NULL, "Output", "no banner", F(quiet)},
     {"flash1", 0, OPTION_CALL, "FILE[,rw]", "Rarely", "second flash bank: the firmware's variables", 0, set_flash1},
-    {"screenshot", 0, OPTION_STRING, "FILE", "Rarely", "write the ramfb screen at the end: .png or .ppm",
-     F(screenshot)},
+    {"screenshot", 0, OPTION_STRING, "FILE", "Rarely", "write the screen at the end: .png or .ppm", F(screenshot)},
     {"console", 0, OPTION_CALL, "WHERE", "Rarely", "a virtio console too (hvc0); WHERE as for --serial", 0,
      set_console},
     {"on-term", 0, OPTION_CALL, "quit|button", "Rarely", "SIGTERM ends, or presses the power button [quit]", 0,
@@ -473,6 +564,10 @@ const struct option_row option_rows[] = {
     {"dom0-mem", 0, OPTION_SIZE, "SIZE", "Rarely", "its memory [chosen from -m]", F(dom0_mem)},
     {"no-acpi", 0, OPTION_FLAG, NULL, "Rarely", "firmware gets the device tree and no ACPI tables", F(no_acpi)},
     {"ramfb", 0, OPTION_FLAG, NULL, "Rarely", "a frame buffer for firmware and kernels", F(ramfb)},
+    {"display", 0, OPTION_CALL, "none|sdl", "Rarely", "a window with screen, keyboard and pointer [none]", 0,
+     set_display},
+    {"gpu", 0, OPTION_CALL, "[=WxH]", "Rarely", "a virtio GPU (2D) with a screen [1280x800]", 0, set_gpu},
+    {"balloon", 0, OPTION_CALL, "[=SIZE]", "Rarely", "a balloon; the guest is asked to keep SIZE", 0, set_balloon},
     {"clock", 0, OPTION_CALL, "virtual|host", "Rarely", "host: time keeps up with the host's, no run repeats", 0,
      set_clock},
     {"legacy-mmio", 0, OPTION_FLAG, NULL, "Rarely", "virtio-mmio transports of version 1, as before virtio 1.0",

@@ -324,6 +324,21 @@ static bool opt_none(struct qemu_parse *p, const char *v)
     return strcmp(v, "none") == 0 || USAGE(p, "\"%s\" is not supported yet; only none is", v);
 }
 
+static bool opt_display(struct qemu_parse *p, const char *val)
+{
+    const char *s = val, *kind = options_item(p->c, &s);
+    if (!kind || (strcmp(kind, "none") != 0 && strcmp(kind, "sdl") != 0))
+        return USAGE(p, "-display %s is not supported; none and sdl are", val);
+    p->c->display = kind[0] == 's' ? "sdl" : NULL; /* how the window behaves is not taken: gl=, grab-mod=... */
+    return true;
+}
+static bool opt_nographic(struct qemu_parse *p, const char *v)
+{
+    (void)v;
+    p->c->display = NULL;
+    return true;
+}
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -351,10 +366,10 @@ static const struct {
     {"serial", true, qemu_opt_serial},
     {"chardev", true, qemu_opt_chardev},
     {"monitor", true, opt_none},
-    {"display", true, opt_none},
+    {"display", true, opt_display},
     {"vga", true, opt_none},
     {"parallel", true, opt_none},
-    {"nographic", false, opt_ignore},
+    {"nographic", false, opt_nographic},
     {"no-reboot", false, opt_no_reboot},
     {"d", true, opt_debug},
     {"D", true, opt_debug_file},
@@ -428,7 +443,9 @@ void qemu_show_native(const struct config *c)
     word("-p", c->params);
     word("--dtb", c->dtb);
     word("--serial", c->serial);
+    word("--serial", c->serial2);
     word("--console", c->hvc);
+    word("--display", c->display);
     printf(" --cpu %s -c %u -m %lluM --gic %u --el %d", c->cpu, c->cpus, (unsigned long long)(c->mem >> 20), c->gic,
            c->el3   ? 3
            : c->el2 ? 2

@@ -32,8 +32,10 @@ static const char *socket_place(struct qemu_parse *p, const char *where, bool se
 bool qemu_opt_serial(struct qemu_parse *p, const char *v)
 {
     bool server = false, wait = true, socket = strncmp(v, "unix:", 5) == 0 || strncmp(v, "tcp:", 4) == 0;
+    if (p->nserials == ARRAY_LEN(p->serial_ids))
+        return USAGE(p, "at most two -serial: the UART and, with -machine secure=on, the Secure world's");
     if (strncmp(v, "chardev:", 8) == 0)
-        return (p->serial_id = v + 8) != NULL;
+        return (p->serial_ids[p->nserials++] = v + 8) != NULL;
     if (strcmp(v, "stdio") == 0 || strcmp(v, "mon:stdio") == 0)
         v = "stdio";
     else if (strcmp(v, "null") == 0 || strcmp(v, "none") == 0)
@@ -52,7 +54,8 @@ bool qemu_opt_serial(struct qemu_parse *p, const char *v)
         if (!known)
             return USAGE(p, "-serial property \"%s\" is not known", key);
     }
-    return (p->c->serial = socket ? socket_place(p, where, server, wait) : where) != NULL;
+    const char **end = p->nserials++ ? &p->c->serial2 : &p->c->serial;
+    return (*end = socket ? socket_place(p, where, server, wait) : where) != NULL;
 }
 
 /* KIND,id=ID and what the kind has: stdio, null, pty, file (path=), socket (path= or host= and port=). */
@@ -123,7 +126,8 @@ static const char *take(struct qemu_parse *p, const char *who, const char *id)
 
 bool qemu_serial_end(struct qemu_parse *p)
 {
-    return !p->serial_id || (p->c->serial = take(p, "-serial", p->serial_id));
+    return (!p->serial_ids[0] || (p->c->serial = take(p, "-serial", p->serial_ids[0]))) &&
+           (!p->serial_ids[1] || (p->c->serial2 = take(p, "-serial", p->serial_ids[1])));
 }
 
 /* The port of the virtio-serial device that came before it. */

@@ -141,6 +141,14 @@ static bool card_property(struct qemu_parse *p, struct config_card *k, const cha
         k->physical = key[0] == 's' ? (unsigned)n : k->physical;
         return true;
     }
+    if (k->type == CARD_GPU && (strcmp(key, "xres") == 0 || strcmp(key, "yres") == 0)) {
+        if (!err_parse_size(v, &n) || n < 64 || n > 4095)
+            return USAGE(p, "-device %s: %s=%s: 64 to 4095 pixels", name, key, v);
+        *(key[0] == 'x' ? &p->c->gpu_width : &p->c->gpu_height) = (unsigned)n;
+        return true;
+    }
+    if (k->type == CARD_BALLOON && (strcmp(key, "deflate-on-oom") == 0 || strcmp(key, "free-page-reporting") == 0))
+        return qemu_on_off(p, key, v, &on) && (on || USAGE(p, "-device %s: %s=off is not supported", name, key));
     if (strcmp(key, "serial") == 0 && (k->type == CARD_DISK || k->type == CARD_NVME))
         return (k->serial = v) != NULL;
     if (strcmp(key, "mount_tag") == 0 && k->type == CARD_9P)
@@ -156,7 +164,8 @@ static bool card_property(struct qemu_parse *p, struct config_card *k, const cha
     return config_place(k, v, 16) || USAGE(p, "-device %s: addr=%s is no device number", name, v);
 }
 
-static bool bind_drive(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
+/* Makes the drive a disk of the configuration. */
+static bool take_drive(struct qemu_parse *p, unsigned *index, const char *name, const char *id)
 {
     struct config *c = p->c;
     for (unsigned i = 0; i < p->ndrives; i++) {
@@ -165,12 +174,71 @@ static bool bind_drive(struct qemu_parse *p, struct config_card *k, const char *
             continue;
         if (c->ndisks == CONFIG_DISKS)
             return USAGE(p, "at most %d disks", CONFIG_DISKS);
-        k->index = c->ndisks;
+        *index = c->ndisks;
         c->disks[c->ndisks++] = (struct config_disk){
             .path = d->file, .rw = !d->read_only && !d->snapshot, .read_only = d->read_only, .format = d->format};
         return d->used = true;
     }
     return USAGE(p, "-device %s: there is no -drive with id=%s", name, id);
+}
+
+static bool bind_drive(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
+{
+    return take_drive(p, &k->index, name, id);
+}
+
+/* The host by its bus, "ID.0"; "scsiN.0" is what QEMU calls the N-th one without id. */
+static bool find_host(struct qemu_parse *p, const char *bus, unsigned *host)
+{
+    char name[40];
+    for (unsigned i = 0; i < p->c->ncards; i++) {
+        const struct config_card *k = &p->c->cards[i];
+        if (k->id)
+            snprintf(name, sizeof name, "%s.0", k->id);
+        else
+            snprintf(name, sizeof name, "scsi%u.0", k->index);
+        if (k->type == CARD_SCSI && strcmp(name, bus) == 0) {
+            *host = k->index;
+            return true;
+        }
+    }
+    return USAGE(p, "-device scsi-hd: there is no SCSI bus %s", bus);
+}
+
+/* A disk on a SCSI host: drive=, bus=, channel=, scsi-id=, lun=, serial=. */
+static bool device_scsi_hd(struct qemu_parse *p, const char *s)
+{
+    struct config_lun l = {0};
+    u64 target = ~0ull, lun = ~0ull;
+    bool bound = false;
+    if (!p->c->nhosts)
+        return USAGE(p, "-device scsi-hd: give -device virtio-scsi-pci (or -device) before it");
+    for (const char *item; (item = options_item(p->c, &s));) {
+        char key[40];
+        const char *v = qemu_split(item, key, sizeof key);
+        u64 zero = 0;
+        bool ok = true;
+        if (strcmp(key, "drive") == 0)
+            ok = bound = take_drive(p, &l.disk, "scsi-hd", v);
+        else if (strcmp(key, "bus") == 0)
+            ok = find_host(p, v, &l.host);
+        else if (strcmp(key, "serial") == 0)
+            l.serial = v;
+        else if (strcmp(key, "scsi-id") == 0 || strcmp(key, "lun") == 0 || strcmp(key, "channel") == 0)
+            ok = (err_parse_size(v, key[0] == 's'   ? &target
+                                    : key[0] == 'l' ? &lun
+                                                    : &zero) &&
+                  !zero) ||
+                 USAGE(p, "-device scsi-hd: %s=%s is not there", key, v);
+        else if (strcmp(key, "id") != 0)
+            ok = USAGE(p, "-device scsi-hd: property \"%s\" is not supported yet", key);
+        if (!ok)
+            return false;
+    }
+    if (!bound)
+        return USAGE(p, "-device scsi-hd: needs drive=ID");
+    return config_lun(p->c, &l, target == ~0ull ? -1 : (int)(target & 0xffff), lun == ~0ull ? -1 : (int)(lun & 0xffff),
+                      p->e);
 }
 
 static bool bind_net(struct qemu_parse *p, struct config_card *k, const char *name, const char *id)
@@ -213,6 +281,18 @@ static const struct {
     {"pci-testdev", NULL, CARD_TESTDEV, true, NULL},
     {"virtio-serial-device", NULL, CARD_CONSOLE, false, NULL},
     {"virtio-serial-pci", NULL, CARD_CONSOLE, true, NULL},
+    {"virtio-scsi-device", NULL, CARD_SCSI, false, NULL},
+    {"virtio-scsi-pci", NULL, CARD_SCSI, true, NULL},
+    {"virtio-balloon-device", NULL, CARD_BALLOON, false, NULL},
+    {"virtio-balloon-pci", NULL, CARD_BALLOON, true, NULL},
+    {"virtio-keyboard-device", NULL, CARD_KEYBOARD, false, NULL},
+    {"virtio-keyboard-pci", NULL, CARD_KEYBOARD, true, NULL},
+    {"virtio-mouse-device", NULL, CARD_MOUSE, false, NULL},
+    {"virtio-mouse-pci", NULL, CARD_MOUSE, true, NULL},
+    {"virtio-tablet-device", NULL, CARD_TABLET, false, NULL},
+    {"virtio-tablet-pci", NULL, CARD_TABLET, true, NULL},
+    {"virtio-gpu-device", NULL, CARD_GPU, false, NULL},
+    {"virtio-gpu-pci", NULL, CARD_GPU, true, NULL},
     {"virtio-9p-device", "fsdev", CARD_9P, false, bind_fsdev},
     {"virtio-9p-pci", "fsdev", CARD_9P, true, bind_fsdev},
 };
@@ -220,10 +300,16 @@ static const struct {
 static bool device_card(struct qemu_parse *p, unsigned n, const char *s)
 {
     const char *name = cards[n].name;
-    for (unsigned i = 0; cards[n].type == CARD_CONSOLE && i < p->c->ncards; i++)
-        if (p->c->cards[i].type == CARD_CONSOLE)
-            return USAGE(p, "-device %s: a second virtio-serial device is not supported", name);
-    struct config_card *k = config_card(p->c, cards[n].type, cards[n].backend ? 0 : p->c->ncards);
+    u8 type = cards[n].type;
+    bool single = type == CARD_CONSOLE || type == CARD_GPU || type == CARD_BALLOON;
+    for (unsigned i = 0; single && i < p->c->ncards; i++)
+        if (p->c->cards[i].type == type)
+            return USAGE(p, "-device %s: a second %s device is not supported", name,
+                         type == CARD_CONSOLE ? "virtio-serial"
+                         : type == CARD_GPU   ? "GPU"
+                                              : "balloon");
+    unsigned index = type == CARD_SCSI ? p->c->nhosts++ : cards[n].backend ? 0 : p->c->ncards;
+    struct config_card *k = config_card(p->c, type, index);
     if (!k || (!cards[n].pci && !p->next_slot))
         return USAGE(p, "too many virtio devices");
     bool bound = !cards[n].backend;
@@ -338,9 +424,11 @@ bool qemu_device(struct qemu_parse *p, const char *val)
             return device_card(p, i, s);
     if (strcmp(name, "virtconsole") == 0)
         return qemu_device_virtconsole(p, s);
-    const char *names[ARRAY_LEN(cards) + 4] = {"loader", "guest-loader", "ramfb", "virtconsole"};
+    if (strcmp(name, "scsi-hd") == 0)
+        return device_scsi_hd(p, s);
+    const char *names[ARRAY_LEN(cards) + 5] = {"loader", "guest-loader", "ramfb", "virtconsole", "scsi-hd"};
     for (unsigned i = 0; i < ARRAY_LEN(cards); i++)
-        names[i + 4] = cards[i].name;
+        names[i + 5] = cards[i].name;
     USAGE(p, "-device %s is not supported", name);
     return qemu_near_misses(p, "", name, names, ARRAY_LEN(names));
 }

@@ -29,7 +29,8 @@ struct qemu_parse {
     const char *fs_ids[CONFIG_SHARES];
     struct qemu_chardev chardevs[8];
     unsigned nchardevs;
-    const char *serial_id; /* of -serial chardev:ID, NULL: none */
+    const char *serial_ids[2]; /* of -serial chardev:ID, NULL: none */
+    unsigned nserials;
     const char *mount_tag; /* of the device that is read now */
 };
 

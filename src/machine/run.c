@@ -11,6 +11,7 @@
 #include "debug/jit_report.h"
 #include "machine/console.h"
 #include "machine/diagnose.h"
+#include "machine/display.h"
 #include "machine/lockstep.h"
 #include "machine/machine.h"
 #include "machine/monitor.h"
@@ -178,7 +179,7 @@ static int run_machine(struct machine *m, const struct jit_report *jit)
     const struct config *c = m->config;
     struct err e = {0};
     m->paced = c->pace == PACE_ON || (c->host_clock && c->pace != PACE_OFF) ||
-               (c->pace == PACE_AUTO && console_is_tty(m->console));
+               (c->pace == PACE_AUTO && (m->display || console_is_tty(m->console)));
     if (!c->quiet)
         banner(m);
     if (c->until)
@@ -253,11 +254,17 @@ int run_config(struct config *c)
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(c->engine, "lockstep") == 0)
         return lockstep_run(c);
-    struct console *console = NULL, *second = NULL;
+    struct console *console = NULL, *second = NULL, *secure = NULL;
     struct machine *m = NULL;
     int status = 0;
-    if (c->dry_run || open_consoles(c, &console, &second, &e))
+    if (c->dry_run ||
+        (open_consoles(c, &console, &second, &e) && (!c->serial2 || (secure = console_open(c->serial2, false, &e)))))
         m = machine_new(c, console, &e);
+    struct display *display = NULL;
+    if (m && !c->dry_run && c->display && !(display = display_open(m, &e))) {
+        machine_free(m);
+        m = NULL;
+    }
     if (!m) {
         run_complain(c, &e);
         status = c->qemu_status ? 1 : e.status;
@@ -266,10 +273,15 @@ int run_config(struct config *c)
     } else {
         if (second)
             machine_second_console(m, second);
+        if (secure)
+            machine_secure_console(m, secure);
+        m->display = display;
         status = run_reported(&m);
     }
     machine_free(m);
+    display_close(display);
     console_free(console);
     console_free(second);
+    console_free(secure);
     return status;
 }

@@ -17,10 +17,12 @@
 #include "devices/pl011.h"
 #include "devices/virtio.h"
 #include "machine/console.h"
+#include "machine/display.h"
 #include "machine/machine.h"
 #include "machine/net.h"
 
-enum { HOST_LOOK_NS = 1000000 };
+/* SLACK_NS: waits that are not worth the host's while; guest time may be ahead as far. */
+enum { HOST_LOOK_NS = 1000000, SLACK_NS = 1000000, DISPLAY_NS = 10000000 };
 
 static u64 host_now(void)
 {
@@ -39,13 +41,18 @@ void machine_stop(struct machine *m, enum stop why)
         parallel_stopped(m);
 }
 
-static struct console *console_of(const struct machine *m, unsigned i) { return i ? m->hvc_end : m->uart_end; }
+enum { CONSOLES = 3 };
+
+static struct console *console_of(const struct machine *m, unsigned i)
+{
+    return i == 0 ? m->uart_end : i == 1 ? m->hvc_end : m->uart2_end;
+}
 
 /* What the host wants: input, quitting, signals. */
 void sched_look_at_host(struct machine *m, int signals)
 {
     struct console *c;
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < CONSOLES; i++)
         switch ((c = console_of(m, i)) ? console_poll(c) : CONSOLE_NOTHING) {
         case CONSOLE_QUIT: machine_stop(m, STOP_QUIT); break;
         case CONSOLE_MONITOR: machine_stop(m, STOP_MONITOR); break;
@@ -54,6 +61,8 @@ void sched_look_at_host(struct machine *m, int signals)
         }
     for (unsigned i = 0; i < m->nnets; i++)
         network_poll(m->nets[i]);
+    if (m->display && !display_poll(m->display))
+        machine_stop(m, STOP_QUIT);
     struct signalfd_siginfo info;
     if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
         bool button = info.ssi_signo == SIGTERM && m->config->term_button && !m->signal_number;
@@ -109,7 +118,7 @@ static void run_slice(struct machine *m, struct cpu *c, u64 budget)
 unsigned sched_host_fds(struct machine *m, struct pollfd *p, unsigned max)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < CONSOLES; i++) {
         struct console *c = console_of(m, i);
         if (!c)
             continue;
@@ -126,6 +135,8 @@ static void host_wait(struct machine *m, u64 ns, int signals)
 {
     struct pollfd p[64] = {{.fd = signals, .events = POLLIN}};
     unsigned n = 1 + sched_host_fds(m, p + 1, (unsigned)ARRAY_LEN(p) - 1);
+    if (m->display && ns > DISPLAY_NS) /* a window has no descriptor */
+        ns = DISPLAY_NS;
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     ppoll(p, n, ns == ~0ull ? NULL : &t, NULL);
 }
@@ -169,14 +180,18 @@ static void hold_back(struct machine *m, u64 host, int signals)
 bool sched_input_may_come(const struct machine *m)
 {
     enum { RECEIVE = 1 << 4 | 1 << 6 }; /* interrupts of the UART's receiver and its time-out */
-    return (m->uart_end && console_alive(m->uart_end) && (m->uart->imsc & RECEIVE)) ||
+    return m->display || (m->uart_end && console_alive(m->uart_end) && (m->uart->imsc & RECEIVE)) ||
+           (m->uart2_end && console_alive(m->uart2_end) && (m->uart2->imsc & RECEIVE)) ||
            (m->hvc_end && console_alive(m->hvc_end) && virtio_running(m->hvc));
 }
 
 /* Input that waits for the guest to make room: that is not seen by waiting for the host. */
 bool sched_input_pending(const struct machine *m)
 {
-    return (m->uart_end && console_pending(m->uart_end)) || (m->hvc_end && console_pending(m->hvc_end));
+    for (unsigned i = 0; i < CONSOLES; i++)
+        if (console_of(m, i) && console_pending(console_of(m, i)))
+            return true;
+    return false;
 }
 
 /* Every CPU sleeps: time jumps to the next event; with pacing, or when a network may still answer, the
@@ -197,10 +212,10 @@ static void idle(struct machine *m, int signals)
     }
     if ((m->paced || net) && next > now) {
         u64 at = due(m, host_now());
-        if (at < next)
+        if (at + SLACK_NS < next)
             host_wait(m, next - at, signals);
         at = due(m, host_now());
-        if (at < next) { /* something came first: time moves as far as the wait lasted */
+        if (at + SLACK_NS < next) { /* something came first: time moves as far as the wait lasted */
             clock_skip(&m->clock, at > now ? at : now);
             sched_look_at_host(m, signals);
             return;
@@ -223,7 +238,6 @@ static void skip_polling(struct machine *m, struct cpu *c, int signals)
     bool typist = m->console && console_alive(m->console);
     bool wait = m->paced || (m->config->pace != PACE_OFF && (typist || sched_networks_wait(m)));
     if (wait && m->stop == STOP_NONE) {
-        enum { SLACK_NS = 1000000 };
         u64 at = due(m, host_now());
         if (at + SLACK_NS < want) {
             host_wait(m, want - at, signals);
@@ -301,7 +315,7 @@ enum stop machine_run(struct machine *m, u64 budget)
             skip_polling(m, c, signals);
         begin_again(m);
     }
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < CONSOLES; i++)
         if (console_of(m, i))
             console_flush(console_of(m, i));
     if (signals >= 0) {

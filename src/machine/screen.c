@@ -1,5 +1,5 @@
-/* The ramfb screen: read from guest memory when somebody wants to see it, and written as PNG (ISO/IEC 15948, one
- * deflated IDAT of 8-bit RGB) or PPM. */
+/* The screen, the virtio GPU's or ramfb's (read from guest memory), when somebody wants to see it; written as PNG
+ * (ISO/IEC 15948, one deflated IDAT of 8-bit RGB) or PPM. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,19 +10,35 @@
 #include "devices/fw_cfg.h"
 #include "devices/le.h"
 #include "devices/ramfb.h"
+#include "devices/virtio_gpu.h"
 #include "machine/machine.h"
+
+static u8 *gpu_screen(struct machine *m, unsigned *width, unsigned *height)
+{
+    if (!m->gpu || !virtio_gpu_size(m->gpu, width, height))
+        return NULL;
+    u8 *rgb = malloc(3 * (size_t)*width * *height);
+    CHECK(rgb);
+    for (u32 y = 0; y < *height; y++)
+        virtio_gpu_row(m->gpu, y, rgb + 3 * (size_t)y * *width);
+    return rgb;
+}
 
 u8 *machine_screen(struct machine *m, unsigned *width, unsigned *height, struct err *e)
 {
     struct ramfb_mode mode;
     const char *what;
     u32 n;
+    u8 *of_gpu = gpu_screen(m, width, height);
+    if (of_gpu)
+        return of_gpu;
     const u8 *config = m->fw_cfg ? fw_cfg_file(m->fw_cfg, RAMFB_FILE, &n) : NULL;
     if (!config || !ramfb_decode(config, &mode, &what)) {
         err_set(e, STATUS_USAGE, "there is no picture: %s",
-                !config ? "the machine has no ramfb (--ramfb)"
-                : what  ? what
-                        : "the guest has not set ramfb up");
+                !config && m->gpu ? "the guest shows none on the virtio GPU"
+                : !config         ? "the machine has no screen (--gpu, --ramfb)"
+                : what            ? what
+                                  : "the guest has not set ramfb up");
         return NULL;
     }
     const struct txn t = {.space = PAS_NS, .cpu = TXN_DMA, .debug = true};

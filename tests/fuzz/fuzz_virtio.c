@@ -1,8 +1,9 @@
-/* Virtqueues with a block, network, console, entropy or 9P device behind them, by virtio-mmio (both
- * versions) and PCI.  The driver's set-up is done unless the input says no; then accesses, descriptors, offers.
+/* Virtqueues with a device of any kind behind them, by virtio-mmio (both versions) and PCI.  The driver's set-up is
+ * done unless the input says no; then accesses, descriptors, offers.
  *
  *   input: device and transport | features | program (rig.h); 6 descriptor, 7 offer and notify,
- *   8 a frame or typed bytes arrive, 9 offer a request of three descriptors whose first bytes follow
+ *   8 what the host does to the device: a frame, typed bytes, keys, the balloon's size
+ *   9 offer a request whose first bytes follow
  *
  * The 9P server works in a directory of its own, as nobody when we are root. */
 #include <dirent.h>
@@ -14,17 +15,21 @@
 
 #include "devices/le.h"
 #include "devices/virtio_9p.h"
+#include "devices/virtio_balloon.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
+#include "devices/virtio_gpu.h"
+#include "devices/virtio_input.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_pci.h"
 #include "devices/virtio_rng.h"
+#include "devices/virtio_scsi.h"
 #include "machine/disk.h"
 #include "machine/share.h"
 #include "rig.h"
 
-enum { BLK, NET, CONSOLE, RNG, P9, DEVICES };
+enum { BLK, NET, CONSOLE, RNG, P9, SCSI, BALLOON, KEYBOARD, TABLET, GPU, DEVICES };
 enum { MMIO, LEGACY, PCI, TRANSPORTS };
 enum { QUEUE = 16, RING_STEP = 0x2000, DATA = 0x8000, DISK = 64 * 512, NOBODY = 65534 };
 enum { BAR_IO = 0x1000, BAR_MSIX = 0x10000, BAR_MODERN = 0x20000 };
@@ -37,6 +42,7 @@ struct guest {
     struct blockdev *disk;
     struct share *share;
     struct pci_host *host;
+    struct blockdev *second;
     u16 avail[4];
 };
 
@@ -100,6 +106,19 @@ static u32 as_nobody(void *arg, const u8 *in, u32 n, u8 *out, u32 max)
     return k;
 }
 
+static void give_back(void *arg, u64 addr, u64 n) { bus_discard(((struct rig *)arg)->bus, PAS_NS, addr, n); }
+
+static struct virtio *make_scsi(struct guest *g)
+{
+    struct rig *r = &g->rig;
+    g->disk = disk_memory(DISK);
+    g->second = disk_memory(DISK);
+    g->second->readonly = true;
+    const struct virtio_scsi_lun luns[] = {{0, 0, g->disk, "serial"}, {0, 1, g->second, NULL}};
+    return virtio_scsi_new(&(struct virtio_scsi_config){
+        .id = "scsi0", .log = &r->log, .clock = &r->clock, .luns = luns, .count = ARRAY_LEN(luns)});
+}
+
 /* ---- the machine ------------------------------------------------------------------------------ */
 
 static struct virtio *make_device(struct guest *g)
@@ -118,6 +137,20 @@ static struct virtio *make_device(struct guest *g)
     case CONSOLE:
         return virtio_console_new(
             &(struct virtio_console_config){.id = "con0", .log = &r->log, .clock = &r->clock, .cols = 80, .rows = 25});
+    case SCSI: return make_scsi(g);
+    case BALLOON:
+        return virtio_balloon_new(&(struct virtio_balloon_config){
+            .id = "balloon0", .log = &r->log, .clock = &r->clock, .discard = give_back, .arg = r});
+    case KEYBOARD:
+    case TABLET:
+        return virtio_input_new(
+            &(struct virtio_input_config){.id = "input0",
+                                          .log = &r->log,
+                                          .clock = &r->clock,
+                                          .kind = g->kind == TABLET ? VIRTIO_TABLET : VIRTIO_KEYBOARD});
+    case GPU:
+        return virtio_gpu_new(&(struct virtio_gpu_config){
+            .id = "gpu0", .log = &r->log, .clock = &r->clock, .width = 64, .height = 48, .memory = 1 << 17});
     case RNG: return virtio_rng_new("rng0", &r->log, &r->clock, 1, 0);
     default:
         fill_share();
@@ -258,6 +291,79 @@ static void offer(struct guest *g, unsigned q, u16 head)
         rig_write(g->rig.dev, 0x50, 4, q);
 }
 
+/* What the host does to the device. */
+static void host_acts(struct guest *g, const u8 *p, size_t n)
+{
+    u32 w, h;
+    u8 rgb[3 * 16384];
+    switch (g->kind) {
+    case NET: (void)g->nic->receive(g->nic, p, n); break;
+    case CONSOLE: (void)virtio_console_input(g->v, p, (unsigned)n); break;
+    case BALLOON:
+        if (n >= 4)
+            virtio_balloon_set(g->v, get_le32(p));
+        (void)virtio_balloon_ask(g->v);
+        break;
+    case KEYBOARD:
+    case TABLET:
+        for (; n >= 2; p += 2, n -= 2)
+            virtio_input_event(g->v, p[0] & 3, p[1], p[0]);
+        virtio_input_sync(g->v);
+        break;
+    case GPU:
+        if (virtio_gpu_size(g->v, &w, &h) && w <= 16384)
+            for (u32 y = 0; y <= h && y < 100; y++)
+                virtio_gpu_row(g->v, y, rgb);
+        break;
+    }
+}
+
+/* A command with a header that is nearly right: target and unit, or type, from a byte. */
+static void offer_command(struct guest *g, u8 how, unsigned q, struct input *in)
+{
+    u8 m[128] = {0};
+    const u8 *p;
+    u32 len = (u32)(how >> 4) * 512u, head = 72;
+    size_t n;
+    u8 what = in8(in);
+    if (g->kind == SCSI) {
+        head = 51;
+        m[0] = 1;
+        m[1] = what >> 6 & 1;
+        m[2] = what & 32 ? 0x40 : 0;
+        m[3] = what & 3;
+        m[8] = what >> 2 & 7;
+        n = in_bytes(in, 16, &p);
+        memcpy(m + 19, p, n);
+        if (q != 2) { /* task management: type 0, what it is, the unit, the tag */
+            u8 t[24] = {[4] = n ? p[0] & 7 : 0};
+            memcpy(t + 8, m, 16);
+            memcpy(m, t, sizeof t);
+            q = 0;
+            head = 24;
+        }
+    } else {
+        n = in_bytes(in, 64, &p);
+        memcpy(m + 24, p, n < 48 ? n : 48);
+        m[0] = what & 15;
+        m[1] = what & 128 ? 3 : 1;
+        m[4] = what >> 4 & 1;
+        if (m[0] == 6 && m[1] == 1) { /* attach: one entry of all the memory */
+            put_le32(m + 28, 1);
+            put_le64(m + 32, RIG_RAM + DATA);
+            put_le32(m + 40, 0x4000);
+        }
+    }
+    rig_store(&g->rig, DATA, m, sizeof m);
+    bool out = how & 4;
+    descriptor(g, q, 0, RIG_RAM + DATA, head, 1, 1);
+    descriptor(g, q, 1, RIG_RAM + DATA + (out ? 0x400 : 0x2000), out ? len : 108, out ? 1 : 3, 2);
+    descriptor(g, q, 2, RIG_RAM + DATA + 0x4000, out ? 108 : len, 2, 0);
+    offer(g, q, 0);
+    if (!(how & 8))
+        rig_pass(&g->rig, 200000);
+}
+
 static bool op(struct rig *r, unsigned op, struct input *in)
 {
     struct guest *g = r->arg;
@@ -276,12 +382,13 @@ static bool op(struct rig *r, unsigned op, struct input *in)
     case 7: offer(g, q, how >> 4); return true;
     case 8:
         n = in_bytes(in, how, &p);
-        if (g->kind == NET)
-            (void)g->nic->receive(g->nic, p, n);
-        if (g->kind == CONSOLE)
-            (void)virtio_console_input(g->v, p, (unsigned)n);
+        host_acts(g, p, n);
         return true;
     case 9: { /* how: queue 1:0, direction of the middle 2, its length's factor 7:4 */
+        if (g->kind == SCSI || g->kind == GPU) {
+            offer_command(g, how, q, in);
+            return true;
+        }
         u32 len = (u32)(how >> 4) * 512u;
         n = in_bytes(in, g->kind == P9 ? 64 : 32, &p);
         rig_store(r, DATA, p, n);
@@ -303,7 +410,7 @@ static bool op(struct rig *r, unsigned op, struct input *in)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
 {
-    static const u8 queues[DEVICES] = {1, 2, 2, 1, 1};
+    static const u8 queues[DEVICES] = {1, 2, 2, 1, 1, 4, 4, 2, 2, 2};
     struct input in = {data, n};
     struct guest g = {0};
     u8 what = in8(&in), features = in8(&in);
@@ -317,11 +424,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     plug(&g);
     if (!(what & 128)) /* features: indirect 28, event index 29, merged buffers 15, the writeback control 11, flush 9 */
         set_up(&g, (features & 1u) << 28 | (features >> 1 & 1u) << 29 | (features >> 2 & 1u) << 15 |
-                       (features >> 3 & 1u) << 11 | (features >> 4 & 1u) << 9 | (features >> 5 & 1u) << 5);
+                       (features >> 3 & 1u) << 11 | (features >> 4 & 1u) << 9 | (features >> 5 & 1u) << 5 |
+                       (features >> 6 & 1u) << 1);
     rig_run(&g.rig, &in);
     rig_end(&g.rig);
-    if (g.disk)
-        disk_close(g.disk);
+    disk_close(g.disk);
+    disk_close(g.second);
     if (g.share)
         share_close(g.share);
     return 0;

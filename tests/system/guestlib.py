@@ -1,5 +1,5 @@
 """What the system tests in Python share: where guests are, initial RAM disks with a script of ours, runs of Elara."""
-import os, subprocess, sys, gzip
+import glob, gzip, os, subprocess, sys
 
 SKIP = 77
 top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -39,6 +39,18 @@ def need(*tools, modules=("virtio_blk", "virtio_net", "nvme")):
                           env={"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}).returncode:
             print("skipped: no", t)
             sys.exit(SKIP)
+
+
+def module(name):
+    """A module of the kernel's package."""
+    debs = glob.glob(os.path.join(guests, "debs/linux-image-*.deb"))
+    tar = debs and subprocess.run(["dpkg-deb", "--fsys-tarfile", debs[0]], stdout=subprocess.PIPE).stdout
+    data = tar and subprocess.run(["tar", "xO", "--wildcards", f"*/{name}.ko"], input=tar, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL).stdout
+    if not data:
+        print(f"skipped: no {name}.ko in {guests}/debs (tools/fetch-guests)")
+        sys.exit(SKIP)
+    return data
 
 
 def cpio(files):

@@ -75,6 +75,18 @@ static void add_cards(struct config *c)
         k->id = tree[i].id;
         k->bus = tree[i].bus;
     }
+    static const u8 more[] = {CARD_SCSI, CARD_BALLOON, CARD_KEYBOARD, CARD_TABLET, CARD_GPU};
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++)
+        for (unsigned pci = 0; pci < 2; pci++) {
+            struct err e;
+            if (more[i] == CARD_SCSI) {
+                c->disks[c->ndisks] = (struct config_disk){.path = disk};
+                ck_assert(config_lun(c, &(struct config_lun){.host = pci, .disk = c->ndisks++}, -1, -1, &e));
+            }
+            k = config_card(c, more[i], more[i] == CARD_SCSI ? pci : 100 * i + pci);
+            k->pci = pci;
+            k->slot = pci ? 0 : slot++;
+        }
 }
 
 static struct machine *make(const struct variant *v, struct config *c)
