@@ -153,6 +153,8 @@ static bool card_property(struct qemu_parse *p, struct config_card *k, const cha
         return (k->serial = v) != NULL;
     if (strcmp(key, "mount_tag") == 0 && k->type == CARD_9P)
         return (p->mount_tag = v) != NULL;
+    if (strcmp(key, "iommu_platform") == 0 && k->type == CARD_BALLOON)
+        return USAGE(p, "-device %s: a balloon's addresses are physical, whatever iommu_platform says", name);
     if (strcmp(key, "iommu_platform") == 0)
         return qemu_on_off(p, key, v, &k->platform);
     if (k->pci && strcmp(key, "disable-legacy") == 0)

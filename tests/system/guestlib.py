@@ -1,5 +1,5 @@
 """What the system tests in Python share: where guests are, initial RAM disks with a script of ours, runs of Elara."""
-import glob, gzip, os, subprocess, sys
+import glob, gzip, os, subprocess, sys, tarfile
 
 SKIP = 77
 top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,16 +41,22 @@ def need(*tools, modules=("virtio_blk", "virtio_net", "nvme")):
             sys.exit(SKIP)
 
 
-def module(name):
-    """A module of the kernel's package."""
+def modules(*names):
+    """Modules of the kernel's package, {NAME.ko: bytes}; unpacked in one pass, which takes its time."""
     debs = glob.glob(os.path.join(guests, "debs/linux-image-*.deb"))
-    tar = debs and subprocess.run(["dpkg-deb", "--fsys-tarfile", debs[0]], stdout=subprocess.PIPE).stdout
-    data = tar and subprocess.run(["tar", "xO", "--wildcards", f"*/{name}.ko"], input=tar, stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL).stdout
-    if not data:
-        print(f"skipped: no {name}.ko in {guests}/debs (tools/fetch-guests)")
-        sys.exit(SKIP)
-    return data
+    found = {}
+    if debs and names:
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", debs[0]], stdout=subprocess.PIPE) as p, \
+                tarfile.open(fileobj=p.stdout, mode="r|") as t:
+            for f in t:
+                name = os.path.basename(f.name)
+                if name.endswith(".ko") and name[:-3] in names:
+                    found[name] = t.extractfile(f).read()
+    for n in names:
+        if n + ".ko" not in found:
+            print(f"skipped: no {n}.ko in {guests}/debs (tools/fetch-guests)")
+            sys.exit(SKIP)
+    return found
 
 
 def cpio(files):
