@@ -34,19 +34,11 @@ struct slot {
     struct fast_ctx *ft[16]; /* [el0 | pan << 1 | big << 2 | mte << 3], NULL: not looked up */
 };
 
-/* What resolve() found for a PSTATE, as long as the registers stay (c->ctx_generation). */
-struct resolved {
-    u64 generation; /* 0: nothing */
-    u32 pauth_tag;
-    struct fast *ft, *unpriv, *el2;
-    bool big, strict;
-    u8 fp_trap;
-};
 enum { RESOLVED = 32 }; /* el | pan << 2 | uao << 3 | tco << 4 */
 
 struct context {
     struct slot slot[REGIME_STAGE2];
-    struct resolved resolved[RESOLVED], *now;
+    struct resolved resolved[RESOLVED];
     struct ram_listener listener;
 };
 
@@ -386,7 +378,7 @@ static struct resolved *resolved_of(const struct cpu *c)
 
 static void use(struct cpu *c, struct resolved *r)
 {
-    c->context->now = r;
+    c->resolved = r;
     c->ctx_dirty = false;
     if (c->ft != r->ft) {
         c->ft = r->ft;
@@ -402,7 +394,7 @@ static void use(struct cpu *c, struct resolved *r)
 
 u32 context_note_pauth(struct cpu *c, u32 tag)
 {
-    struct resolved *r = c->context->now;
+    struct resolved *r = c->resolved;
     if (r && !c->ctx_dirty && r->generation == c->ctx_generation)
         r->pauth_tag = tag;
     return c->pauth_tag = tag;
@@ -426,10 +418,15 @@ void context_update(struct cpu *c)
         before = fast_epoch(c->fast_pool);
         resolve(c);
     } while (UNLIKELY(before != fast_epoch(c->fast_pool)));
-    c->context->now = NULL;
+    c->resolved = NULL;
     if (c->ps.nrw)
         return;
-    *r = (struct resolved){c->ctx_generation, 0,         c->ft, c->ft_unpriv, c->ft_el2, c->big_endian,
-                           c->strict_align,   c->fp_trap};
-    c->context->now = r;
+    *r = (struct resolved){.generation = c->ctx_generation,
+                           .big = c->big_endian,
+                           .strict = c->strict_align,
+                           .fp_trap = c->fp_trap,
+                           .ft = c->ft,
+                           .unpriv = c->ft_unpriv,
+                           .el2 = c->ft_el2};
+    c->resolved = r;
 }

@@ -15,6 +15,15 @@ void context_state(struct cpu *c, struct snap *s);
 /* The physical memory map changed (bus_on_remap): forget every translation. */
 void context_flush(struct cpu *c);
 
+/* What was found for a PSTATE, as long as the registers stay (c->ctx_generation). */
+struct resolved {
+    u64 generation; /* 0: nothing */
+    u32 pauth_tag;  /* this and the next three as in struct cpu: they are copied at once */
+    bool big, strict;
+    u8 fp_trap;
+    struct fast *ft, *unpriv, *el2;
+};
+
 struct fast_ctx;
 /* The regime a context's misses walk with, as the registers say now. kind: enum regime_kind. */
 const struct regime *context_regime(struct cpu *c, unsigned kind);

@@ -97,6 +97,7 @@ struct cpu_env {
     void *hook_arg;
     /* An exception was taken (state is already that of the target EL). NULL: nobody listens. */
     void (*on_exception)(void *arg, struct cpu *, const struct exc_info *);
+    bool calls_unseen; /* it need not hear of SVC and HVC */
     /* SMC or HVC that would be UNDEFINED without firmware: PSCI/SMCCC by the board. True: handled
      * (x0.. hold the results). NULL: no conduit. */
     bool (*firmware_call)(void *arg, struct cpu *, bool hvc);
@@ -126,6 +127,19 @@ struct sysreg_memo {
     u8 action;
 };
 
+/* What SVC, HVC or ERET came to (jit/emit_exception.c). Places are relative to rbp in generated code. */
+struct transition {
+    u64 generation; /* ctx_generation, 0: nothing is known */
+    u64 from[2], to[2]; /* pstate */
+    u32 from_trap_id, to_trap_id;
+    u32 sp_from, sp_to, esr_place, elr_place, spsr_place, vbar_place;
+    u32 spsr; /* without NZCV: written by calls, read by ERET */
+    u64 vbar, vector;
+    struct resolved *resolved;
+    const u8 *jump;
+};
+enum { TRANSITIONS = 24 }; /* SVC by EL, HVC by EL, ERET by EL and SPSR.M[3:2] */
+
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
     u64 x[34];
@@ -143,7 +157,7 @@ struct cpu {
     bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
     u32 exit;                 /* enum par_exit: another thread wants something; atomic, 0 in deterministic mode */
 
-    struct pstate ps;
+    struct pstate ps __attribute__((aligned(8)));
     u32 trap_id;         /* number of the trap configuration (sysreg_config.c) << 3, 0: not known | el << 1 | sp */
     u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
     bool big_endian;     /* data accesses at the current EL (kept by context.c) */
@@ -192,6 +206,7 @@ struct cpu {
     struct tlb *tlb;
     struct fast_pool *fast_pool;
     struct context *context; /* cpu/context.c's own */
+    struct resolved *resolved; /* what is in ft and its kin, NULL: not one of those */
     u64 ctx_generation;      /* changes with the registers that select contexts */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
@@ -204,6 +219,7 @@ struct cpu {
     struct poll poll;
     struct event wake; /* WFIT/WFET */
     struct sysreg_memo sysreg_memo[2][SR_COUNT];
+    struct transition transition[TRANSITIONS];
 };
 
 /* ---- registers ------------------------------------------------------------------------------ */

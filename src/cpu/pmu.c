@@ -211,6 +211,7 @@ u64 pmu_limit(const struct cpu *c)
 
 void pmu_arm(struct cpu *c)
 {
+    bool was = c->pmu_on;
     c->pmu_on = c->pmu_exact = false;
     if (!cpu_has(c, FEAT_PMUv3))
         return;
@@ -219,6 +220,7 @@ void pmu_arm(struct cpu *c)
         c->pmu_on = true;
         c->pmu_exact |= i != CYCLES && exact(type(c, i) & 0xffff);
     }
+    c->ctx_generation += c->pmu_on != was; /* exceptions count, or not */
     const struct clock *k = c->env->clock;
     if (c->pmu_on && k && (k->run == &c->slice || c->par) && pmu_limit(c) < (u64)(c->slice.left + c->slice.stash))
         slice_kick(&c->slice);

@@ -65,6 +65,11 @@ struct jit_shared {
     u8 *ram_base;
     a64_exec *const *execs;
     const u8 *(*resume)(struct jit_shared *, struct cpu *, u64 step); /* resume.c */
+    void (*note)(struct jit_shared *, struct cpu *, struct transition *); /* emit_exception.c, as what follows */
+    struct transition *pending;
+    bool eret;
+    u64 exceptions, generation, after;
+    u8 *arena; /* executable view */
     u64 exit;  /* what to return when it gives up */
     u64 index; /* R_INDEX */
     u32 fpcr;  /* as MXCSR is now */
@@ -137,7 +142,7 @@ struct jit {
     u8 *part_end;
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8];
+    u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *jump[FLAVOURS], *far_jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
@@ -259,7 +264,7 @@ struct emit_row {
         exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
-extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_atomic_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
+extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_atomic_rows[], emit_exception_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
     emit_pauth_rows[], emit_simd_mem_rows[], emit_simd_more_rows[], emit_simd_shift_rows[], emit_simd_wide_rows[],
     emit_fp_rows[], emit_fp_vector_rows[], emit_fp_convert_rows[], emit_crypto_rows[];
 
@@ -282,6 +287,10 @@ extern const struct emit_row emit_par_rows[];
 void t_fence(struct translation *t);
 bool par_releases(const struct op *o); /* a fence follows */
 
+/* emit_exception.c: its shared code; m is what exec_svc(), exec_hvc() or exec_eret() just did, jump the shared code for
+ * jumps in the state that it led to. */
+void jit_emit_exceptions(struct jit *j);
+void jit_transition(const struct jit_shared *shared, struct cpu *c, struct transition *m, const u8 *jump);
 /* emit_pauth.c: its shared code. */
 void jit_emit_pauth(struct jit *j);
 

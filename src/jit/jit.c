@@ -354,6 +354,7 @@ static struct jit *jit_new(struct code_cache *code)
     add_rows(j, emit_atomic_rows);
     add_rows(j, emit_branch_rows);
     add_rows(j, emit_sys_rows);
+    add_rows(j, emit_exception_rows);
     add_rows(j, emit_simd_rows);
     add_rows(j, emit_pauth_rows);
     add_rows(j, emit_simd_mem_rows);
@@ -372,7 +373,9 @@ static struct jit *jit_new(struct code_cache *code)
     emit_call(j);
     emit_head(j);
     emit_link(j);
+    j->shared.arena = j->rx;
     jit_emit_pauth(j);
+    jit_emit_exceptions(j);
     emit_fp_fold(j, false);
     emit_fp_fold(j, true);
     for (unsigned f = 0; f < FLAVOURS; f++)

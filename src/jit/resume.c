@@ -42,6 +42,8 @@ const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
 {
     const struct jit *j = (struct jit *)(void *)shared; /* its first member */
     bool straight = false;
+    struct transition *m = shared->pending;
+    shared->pending = NULL;
     shared->exit = step;
     if (step == STEP_SYNC) {
         c->pc += 4;
@@ -58,6 +60,8 @@ const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
     unsigned flavour = jit_flavour(c) | c->ps.btype * FLAVOUR_BTYPE;
     shared->stop = 0;
     shared->index = jit_index(c);
+    if (m)
+        jit_transition(shared, c, m, j->rx + (j->jump[flavour] - j->rw));
     const struct jit_page *p = c->fetch_code->jit;
     if (LIKELY(p && p->entry[flavour])) {
         u32 entry = p->entry[flavour][c->pc >> 2 & (CODE_SLOTS - 1)];

@@ -50,6 +50,9 @@ static bool same(const struct exc_info *a, const struct exc_info *b)
 static void watch_loop(struct machine *m, struct cpu *c, const struct exc_info *x)
 {
     struct loop *l = &m->loops[c->index];
+    if (c->exceptions != l->seen + 1) /* calls are not reported (cpu_env.calls_unseen) */
+        l->count = 0;
+    l->seen = c->exceptions;
     if (l->count && x->kind == EXC_SYNC && x->pc == l->last.vector) {
         l->in_vector = true; /* the vector itself faults */
     } else if (x->kind != EXC_SYNC || !l->count || l->in_vector || !same(x, &l->last) || !is_mistake(x)) {

@@ -173,7 +173,8 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .warm_reset = warm_reset,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,
-                              .on_exception = on_exception};
+                              .on_exception = on_exception,
+                              .calls_unseen = !c->trap_log};
     if (c->parallel)
         m->env.par = par_new(&m->env);
     for (unsigned i = 0; i < m->ncpus; i++) {

@@ -48,6 +48,7 @@ struct loop {
     struct exc_info last;
     bool in_vector; /* the first instruction of the vector is it; else the handler returns to it */
     u64 count;
+    u64 seen; /* exceptions of the CPU until then */
     unsigned cpu;
 };
 
