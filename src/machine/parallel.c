@@ -22,6 +22,7 @@ enum {
     SLICE_INTERP = 10000, /* instructions: some hundred microseconds */
     SLICE_JIT = 100000,
     TURN_NS = 1000000,  /* a permit is passed on after that time, when others wait */
+    WFE_NS = 100000,    /* the longest sleep in WFE: what the event stream usually asks for */
     LOOK_NS = 20000000, /* at the host, when nothing happens */
 };
 
@@ -171,6 +172,23 @@ static bool awake(struct cpu *c)
     return c->run == CPU_RUNNING;
 }
 
+static void sleep_until_woken(struct machine *m, struct cpu *c)
+{
+    if (c->run != CPU_WFE) {
+        pthread_cond_wait(&c->par->wake, &m->env.par->lock);
+        return;
+    }
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += WFE_NS;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    if (pthread_cond_clockwait(&c->par->wake, &m->env.par->lock, CLOCK_MONOTONIC, &t) != 0)
+        cpu_send_event(c);
+}
+
 static void *thread(void *arg)
 {
     struct runner *r = arg;
@@ -182,7 +200,7 @@ static void *thread(void *arg)
             c->par->asleep = true;
             if (!m->clock.count) /* perhaps nobody will ever wake anybody */
                 poke(m->parallel);
-            pthread_cond_wait(&c->par->wake, &m->env.par->lock);
+            sleep_until_woken(m, c);
             c->par->asleep = false;
             continue;
         }
