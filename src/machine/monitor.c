@@ -17,6 +17,7 @@
 #include "machine/console.h"
 #include "machine/diagnose.h"
 #include "machine/symbols.h"
+#include "smmu/smmu.h"
 
 enum { WORDS = 4, LINE = 256, DUMP_MAX = 4096 };
 
@@ -189,6 +190,15 @@ static void map(struct prompt *mon, unsigned argc, char **argv)
     machine_show_map(mon->m);
 }
 
+static void smmu(struct prompt *mon, unsigned argc, char **argv)
+{
+    (void)argc, (void)argv;
+    if (mon->m->smmu)
+        smmu_view(mon->m->smmu, stdout);
+    else
+        printf("there is no SMMU; --smmu on puts one in front of PCI\n");
+}
+
 static void hash(struct prompt *mon, unsigned argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -257,6 +267,7 @@ static const struct command {
     {"dis", "[ADDRESS [COUNT]]", "instructions, from pc", 1, dis},
     {"sys", "NAME", "a system register", 2, sys},
     {"map", "", "the physical address map", 1, map},
+    {"smmu", "", "the SMMU: streams, queues, the last faults in words", 1, smmu},
     {"hash", "", "the state hash", 1, hash},
     {"step", "[COUNT]", "execute instructions", 1, step},
     {"cont", "", "let the guest run; Ctrl-A C comes back", 1, cont},
