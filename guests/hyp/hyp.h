@@ -17,6 +17,7 @@
 #define DEMO_VHE     2
 #define DEMO_SECURE  3
 #define DEMO_NESTED  4
+#define DEMO_DMA     5
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -108,6 +109,9 @@ _Noreturn void trap_own(u64 why);
 /* ---- vhe.c */
 struct vcpu *vhe_demo(void);
 _Noreturn void vhe_call(const struct vcpu *v, u64 number);
+
+/* ---- dma.c */
+_Noreturn void dma_demo(void);
 
 /* ---- secure.c */
 void secure_boot(void);

@@ -11,6 +11,7 @@
  *   secure.c   a variant: what little EL3 must do so that all this runs in the Secure world
  *   nested.c   a variant: a guest that is this hypervisor itself
  *   vhe.c      another demonstration: what HCR_EL2.E2H does to the register names
+ *   dma.c      another: a guest's device, contained by an SMMU
  *
  * guest_*.c are the guests. Left out to stay small: several CPUs, floating point (guests have none), device
  * assignment, an emulated interrupt distributor. */
@@ -106,6 +107,8 @@ struct vcpu *boot(u64 demo)
     console_init();
     if (demo == DEMO_VHE)
         return vhe_demo();
+    if (demo == DEMO_DMA)
+        dma_demo();
     secure = demo == DEMO_SECURE;
     print("Elara's teaching hypervisor at %sEL%u\n", secure ? "Secure " : "", field(read_reg(CurrentEL), 3, 2));
     if (field(read_reg(id_aa64pfr0_el1), 27, 24) == 0) {

@@ -6,7 +6,7 @@
 #include "hyp.h"
 
         .section .start, "ax"
-        .global _start, hostile, vhe, secure_start, nested, vhe_application
+        .global _start, hostile, vhe, secure_start, nested, dma, vhe_application
 _start:         mov     x20, #DEMO_PLAIN
                 b       start
 hostile:        mov     x20, #DEMO_HOSTILE
@@ -16,6 +16,8 @@ vhe:            mov     x20, #DEMO_VHE
 secure_start:   mov     x20, #DEMO_SECURE
                 b       start_el3
 nested:         mov     x20, #DEMO_NESTED
+                b       start
+dma:            mov     x20, #DEMO_DMA
                 b       start
 
 start:

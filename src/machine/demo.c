@@ -10,12 +10,14 @@ static const struct demo {
     const char *name, *help;
     u64 entry; /* offset in the image (guests/hyp/start.S) */
     bool el3;  /* starts there */
+    bool dma;  /* wants the DMA engine and an SMMU */
 } demos[] = {
-    {"guests", "two guests under a small hypervisor (the default)", 0, false},
-    {"hostile", "one of them misbehaves, the other must not notice", 8, false},
-    {"vhe", "what HCR_EL2.E2H does to the names of registers", 16, false},
-    {"secure", "the two guests in the Secure world: Secure EL2", 24, true},
-    {"nested", "the hypervisor as its own guest: FEAT_NV2", 32, false},
+    {"guests", "two guests under a small hypervisor (the default)", 0, false, false},
+    {"hostile", "one of them misbehaves, the other must not notice", 8, false, false},
+    {"vhe", "what HCR_EL2.E2H does to the names of registers", 16, false, false},
+    {"secure", "the two guests in the Secure world: Secure EL2", 24, true, false},
+    {"nested", "the hypervisor as its own guest: FEAT_NV2", 32, false, false},
+    {"dma", "why a guest's network card cannot reach other memory: an SMMU", 40, false, true},
 };
 
 void demo_list(void)
@@ -39,6 +41,9 @@ bool demo_config(struct config *c, const char *name, struct err *e)
             .entry = demo_image.base + demos[i].entry,
         };
         c->el3 = c->start_el3 = demos[i].el3;
+        c->dma_engine = demos[i].dma;
+        if (demos[i].dma)
+            c->smmu_oas = 48;
         return true;
     }
     const char *near = err_nearest(name, names, ARRAY_LEN(demos));
@@ -56,6 +61,8 @@ bool demo_check(const struct config *c, struct err *e)
         return err_set(e, STATUS_USAGE, "the demonstration is a hypervisor and needs EL2, which --el 1 switches off");
     if (c->start_el3 && !c->el3)
         return err_set(e, STATUS_USAGE, "this demonstration starts at EL3, which --el 2 switches off");
+    if (c->dma_engine && !c->smmu_oas)
+        return err_set(e, STATUS_USAGE, "the demonstration needs an SMMU, which --smmu off leaves out");
     if (c->gic != 3)
         return err_set(e, STATUS_USAGE, "the demonstration drives a GICv3; drop --gic %u", c->gic);
     return true;

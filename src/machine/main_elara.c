@@ -90,7 +90,8 @@ static int list(const char *what, bool markdown)
 
 static void help_demo(void)
 {
-    printf("elara demo [NAME] [options of elara run]: run a built-in demonstration\n");
+    printf("elara demo [NAME] [options of elara run]: run a built-in demonstration\n"
+           "elara debug demo [NAME] ...: the same, stopped at its start, with a monitor\n");
     demo_list();
     printf("The sources are in guests/, what there is to see in docs/lessons/.\n");
 }
@@ -152,7 +153,11 @@ int main(int argc, char **argv)
             return 0;
         }
     int status, first = 2;
-    const char *name = demo && argc > 2 && argv[2][0] != '-' ? argv[first++] : NULL;
+    if (c.debug && argc > 2 && strcmp(argv[2], "demo") == 0) { /* elara debug demo NAME */
+        demo = true;
+        first++;
+    }
+    const char *name = demo && argc > first && argv[first][0] != '-' ? argv[first++] : NULL;
     if ((demo && !demo_config(&c, name, &e)) || !options_parse(&c, argc - first, argv + first, &e) ||
         (demo && !demo_check(&c, &e))) {
         run_complain(&c, &e);

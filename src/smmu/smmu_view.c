@@ -1,8 +1,8 @@
 /* What people want to know of the SMMU: what is on, which stream is translated how, the queues, and the last faults in
  * words. Reads memory as a debugger does and changes nothing. */
-#include "smmu/smmu_internal.h"
-
 #include <string.h>
+
+#include "smmu/smmu_internal.h"
 
 typedef unsigned long long ull;
 
@@ -37,7 +37,10 @@ static void show_stage1(const struct smmu *s, const struct ste *e, FILE *out)
         fprintf(out, "\n        ASID %u%s, %u KiB pages, %u address bits, table 0x%llx, faults %s%s", cd_asid(&c),
                 cd_aset(&c) ? " (not for the CPUs' broadcasts)" : "", granule_kib(tg0[field(c.w, 7, 6)]),
                 64 - (unsigned)field(c.w, 5, 0), (ull)(field(c.w, 119, 68) << 4),
-                cd_s(&c) ? "stall" : cd_a(&c) ? "abort" : "read as zero", cd_s(&c) || cd_r(&c) ? "" : " silently");
+                cd_s(&c)   ? "stall"
+                : cd_a(&c) ? "abort"
+                           : "read as zero",
+                cd_s(&c) || cd_r(&c) ? "" : " silently");
     }
     if (eats)
         fprintf(out, ", ATS %s", eats == 1 ? "for both stages" : eats == 2 ? "for stage 1" : "reserved");
@@ -219,9 +222,9 @@ static void show_world(struct smmu *s, unsigned world, FILE *out)
     bool on = w->cr0 & CR0_SMMUEN;
     unsigned stalled = 0;
     fprintf(out, "  %s streams: %s\n", world ? "Secure" : "Non-secure",
-            on                       ? "translated"
+            on                     ? "translated"
             : w->gbpa & GBPA_ABORT ? "the SMMU is off and aborts all of them"
-                                     : "the SMMU is off, addresses go as they are");
+                                   : "the SMMU is off, addresses go as they are");
     if (on)
         show_streams(s, world, out);
     show_queue("command", w->cr0 & CR0_CMDQEN, w->cmdq, w->cmdq_prod & 0x7fffffff, w->cmdq_cons & 0xffffff, out);
