@@ -178,20 +178,23 @@ static void next_peer(struct console *c)
 static void guard(struct console *c)
 {
     int p[2];
+    sigset_t all, old;
     if (pipe(p) != 0)
         return;
+    /* The guardian is never without its mask: our end may send it SIGHUP before it has run at all, and it may be in the
+     * background by then (SIGTTOU). */
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
     c->guardian = fork();
     if (c->guardian == 0) {
         char byte;
         close(p[1]);
-        sigset_t all;
-        sigfillset(&all); /* also SIGTTOU: it may be in the background by then */
-        sigprocmask(SIG_BLOCK, &all, NULL);
         while (read(p[0], &byte, 1) < 0 && errno == EINTR)
             ;
         tcsetattr(c->in, TCSANOW, &c->saved);
         _exit(0);
     }
+    sigprocmask(SIG_SETMASK, &old, NULL);
     close(p[0]);
     c->guardian_pipe = p[1];
 }
