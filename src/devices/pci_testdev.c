@@ -92,7 +92,7 @@ static const struct pci_ops ops = {.name = "pci-testdev",
 struct pci_fn *pci_testdev_new(const char *id, struct log *log)
 {
     static const struct pci_ids ids = {
-        .vendor = 0x1b36, .device = 0x0005, .subsys_vendor = 0x1af4, .subsys = 0x1100, .class_code = 0xff0000};
+        .vendor = 0x1b36, .device = 0x0005, .subsys_vendor = 0x1af4, .subsys = 0x1100, .class_code = 0x00ff00};
     struct testdev *t = calloc(1, sizeof *t);
     CHECK(t);
     pci_init(&t->fn, &ops, id, log, &ids, false);
