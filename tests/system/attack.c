@@ -339,9 +339,11 @@ static void on_bare_metal(unsigned el, u64 accesses, const char *engine, u64 see
              "snapshot=on -device virtio-blk-device,drive=a -drive file=%s,if=none,id=b,format=raw,snapshot=on "
              "-device virtio-blk-pci,drive=b -drive file=%s,if=none,id=n,format=raw,snapshot=on -device "
              "nvme,drive=n,serial=1 -nic none -device virtio-rng-pci -device virtio-rng-device "
+             "-device virtio-scsi-device -drive file=%s,if=none,id=s,format=raw,snapshot=on -device scsi-hd,drive=s "
+             "-device virtio-balloon-device -device virtio-keyboard-device -device virtio-gpu-device "
              "-device loader,file=%s,addr=0x40080000,force-raw=on",
              seed % 4 == 3 ? "2" : "3", el >= 2 ? ",virtualization=on" : "", el == 3 ? ",secure=on" : "", disk, disk,
-             disk, disk);
+             disk, disk, disk);
     for (char *p = strtok(line, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
     struct config c;
