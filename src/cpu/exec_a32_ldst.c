@@ -298,7 +298,7 @@ static inline enum step load_excl(struct cpu *c, const struct op *o, unsigned si
     if (!mem_read(c, at, size, MEM_EXCL | MEM_ALIGN, &v))
         return STEP_JUMP;
     mem_excl_mark(c, at, size);
-    c->excl[0] = v;
+    mem_excl_keep(c, at, size, 0, v, 0);
     c->x[o->rd] = v;
     return STEP_NEXT;
 }
@@ -310,7 +310,7 @@ static enum step load_excl_dual(struct cpu *c, const struct op *o, unsigned rt, 
     if (!mem_read(c, at, 8, MEM_EXCL | MEM_ALIGN, &v))
         return STEP_JUMP;
     mem_excl_mark(c, at, 8);
-    c->excl[0] = v;
+    mem_excl_keep(c, at, 8, 0, v, 0);
     c->x[rt] = c->big_endian ? v >> 32 : (u32)v;
     c->x[rt2] = c->big_endian ? (u32)v : v >> 32;
     return STEP_NEXT;

@@ -210,7 +210,8 @@ static enum step store_exclusive(struct cpu *c, const struct op *o, u64 addr, un
 }
 
 #define EXCLUSIVE(sfx, size)                                                                                           \
-    LOAD(ldxr##sfx, size, MEM_EXCL | UNLESS_SP, X(rn), v, mem_excl_mark(c, addr, size); c->excl[0] = v)                \
+    LOAD(ldxr##sfx, size, MEM_EXCL | UNLESS_SP, X(rn), v, mem_excl_mark(c, addr, size);                                \
+         mem_excl_keep(c, addr, size, 0, v, 0))                                                                        \
     EXEC(stxr##sfx)                                                                                                    \
     {                                                                                                                  \
         CHECK_SP();                                                                                                    \
@@ -239,7 +240,7 @@ EXEC(ldxp32)
     if (!mem_read(c, addr, 8, MEM_EXCL | MEM_PAIR | UNLESS_SP, &v))
         return STEP_JUMP;
     mem_excl_mark(c, addr, 8);
-    c->excl[0] = v;
+    mem_excl_keep(c, addr, 8, MEM_PAIR, v, 0);
     X(rd) = (u32)v;
     X(ra) = v >> 32;
     return STEP_NEXT;
@@ -272,8 +273,7 @@ EXEC(ldxp64)
     if (!ok)
         return STEP_JUMP;
     mem_excl_mark(c, addr, 16);
-    c->excl[0] = v[0];
-    c->excl[1] = v[1];
+    mem_excl_keep(c, addr, 16, MEM_PAIR, v[0], v[1]);
     X(rd) = v[0];
     X(ra) = v[1];
     return STEP_NEXT;

@@ -126,8 +126,18 @@ void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size);
  * monitor in any case; faults of the store itself come from the store. */
 void mem_excl_mark(struct cpu *c, u64 va, unsigned size);
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size);
+/* Parallel mode: notes what the load exclusive returned. */
+void mem_excl_publish(struct cpu *c, u64 va, unsigned size, unsigned kind);
+static inline void mem_excl_keep(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 v0, u64 v1)
+{
+    c->excl[0] = v0;
+    c->excl[1] = v1;
+    if (UNLIKELY(c->par != NULL))
+        mem_excl_publish(c, va, size, kind);
+}
 /* Parallel mode: the store exclusive whole. It passes when memory holds what the load exclusive returned (c->excl):
- * by value, so that a store by another CPU which puts the old value back goes unseen. False: exception taken. */
+ * by value, so that a store by another CPU which puts the old value back goes unseen, but in the strict variant. False:
+ * exception taken. */
 bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed);
 
 /* Instruction fetch: latches the page of pc, so that c->fetch_page/fetch_code serve it. False: an

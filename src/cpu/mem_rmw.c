@@ -9,6 +9,7 @@
 #include "cpu/debug.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
+#include "cpu/par.h"
 #include "mmu/fast.h"
 
 enum { GRANULE = 64 };
@@ -110,6 +111,50 @@ bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
     return page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
 }
 
+static u64 granule_of(const struct monitor *m) { return (u64)m->page * 64 + m->off / GRANULE; }
+
+/* Strict: closes the monitor for all to see, and looks whether the value was still there then. */
+void mem_excl_publish(struct cpu *c, u64 va, unsigned size, unsigned kind)
+{
+    struct monitor *m = &c->monitor;
+    if (!c->par->par->strict || !m->valid)
+        return;
+    struct bus *b = c->env->bus;
+    const u8 *host = bus_page_ptr(b, m->page) + (va & 0xfff);
+    u64 old[2] = {c->excl[0], c->excl[1]}, is[2] = {0, 0};
+    if (!(page_why(b, m->page) & WHY_MONITOR))
+        par_monitor_page(c, m->page);
+    __atomic_store_n(&c->par->monitor, granule_of(m) + 1, __ATOMIC_SEQ_CST);
+    if (size == 16) {
+        mem_swap16(c, kind, old);
+        atomic_load16(host, is);
+    } else {
+        old[0] = mem_swap8(c, old[0], size, kind);
+        is[0] = size == 1   ? mem_host_load(host, 1)
+                : size == 2 ? mem_host_load(host, 2)
+                : size == 4 ? mem_host_load(host, 4)
+                            : mem_host_load(host, 8);
+    }
+    m->valid = is[0] == old[0] && (size < 16 || is[1] == old[1]);
+}
+
+static bool swap_if(struct cpu *c, u8 *host, unsigned size, const u64 old[2], const u64 new[2])
+{
+    struct par_all *par = c->par->par;
+    if (!par->strict)
+        return size == 16 ? atomic_swap_if16(host, old, new) : atomic_swap_if(host, size, old[0], new[0]);
+    u64 granule = granule_of(&c->monitor);
+    pthread_mutex_t *lock = par_monitor_lock(par, granule);
+    pthread_mutex_lock(lock);
+    bool passed = __atomic_load_n(&c->par->monitor, __ATOMIC_SEQ_CST) == granule + 1 &&
+                  (size == 16 ? atomic_swap_if16(host, old, new) : atomic_swap_if(host, size, old[0], new[0]));
+    __atomic_store_n(&c->par->monitor, 0, __ATOMIC_SEQ_CST);
+    if (passed)
+        par_open_monitors(par, c, granule);
+    pthread_mutex_unlock(lock);
+    return passed;
+}
+
 bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed)
 {
     const struct monitor m = c->monitor;
@@ -132,11 +177,11 @@ bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u
     if (size == 16) {
         mem_swap16(c, kind, old);
         mem_swap16(c, kind, new);
-        *passed = atomic_swap_if16(r.host, old, new);
     } else {
-        *passed = atomic_swap_if(r.host, size, mem_swap8(c, old[0], size, kind),
-                                 mem_swap8(c, new[0] & ones(8 * size), size, kind));
+        old[0] = mem_swap8(c, old[0], size, kind);
+        new[0] = mem_swap8(c, new[0] & ones(8 * size), size, kind);
     }
+    *passed = swap_if(c, r.host, size, old, new);
     if (*passed)
         mem_rmw_done(c, &r, size);
     return true;

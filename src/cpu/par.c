@@ -193,10 +193,31 @@ static void to_others(struct cpu *c, const struct mail *m)
             par_post(c, c->env->cpus[i], m);
 }
 
+void par_open_monitors(struct par_all *par, const struct cpu *c, u64 granule)
+{
+    for (unsigned i = 0; i < par->env->count; i++) {
+        u64 is = granule + 1;
+        if (!c || i != c->index)
+            __atomic_compare_exchange_n(&par->cpu[i].monitor, &is, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void open_written(struct par_all *par, u32 page, u32 off, u32 len)
+{
+    struct cpu *self = par_current(par);
+    for (u64 g = (u64)page * 64 + off / 64; g <= (u64)page * 64 + (off + len - 1) / 64; g++) {
+        pthread_mutex_lock(par_monitor_lock(par, g));
+        par_open_monitors(par, self, g);
+        pthread_mutex_unlock(par_monitor_lock(par, g));
+    }
+}
+
 /* A write that was not a CPU's inline store. */
 static void written(void *arg, u32 page, u32 off, u32 len)
 {
     struct par_all *par = arg;
+    if (par->strict && len)
+        open_written(par, page, off, len);
     u64 users = __atomic_load_n(&par->code_users[page], __ATOMIC_SEQ_CST);
     if (!users || !len)
         return;
@@ -211,15 +232,14 @@ static void written(void *arg, u32 page, u32 off, u32 len)
     }
 }
 
-static void became_code(void *arg, u32 page)
+/* No CPU has a write tag of the page afterwards. users: bit of c, or 0. */
+static void withhold(struct cpu *c, u32 page, u8 why, u64 user)
 {
-    struct cpu *c = arg;
     struct par_all *par = c->env->par;
     u32 others = __atomic_fetch_add(&par->marking, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_lock(&par->code_lock);
-    bool first = !par->code_users[page];
-    __atomic_fetch_or(&par->code_users[page], 1ull << c->index, __ATOMIC_SEQ_CST);
-    __atomic_fetch_or(&bus_page_why(c->env->bus)[page], WHY_CODE, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&par->code_users[page], user, __ATOMIC_SEQ_CST);
+    bool first = !(__atomic_fetch_or(&bus_page_why(c->env->bus)[page], why, __ATOMIC_SEQ_CST) & why);
     pthread_mutex_unlock(&par->code_lock);
     fast_withdraw_write(c->fast_pool, page);
     if (c->par && (first || others)) { /* another one may not have waited yet */
@@ -232,6 +252,14 @@ static void became_code(void *arg, u32 page)
     }
     __atomic_fetch_sub(&par->marking, 1, __ATOMIC_SEQ_CST);
 }
+
+static void became_code(void *arg, u32 page)
+{
+    struct cpu *c = arg;
+    withhold(c, page, WHY_CODE, 1ull << c->index);
+}
+
+void par_monitor_page(struct cpu *c, u32 page) { withhold(c, page, WHY_MONITOR, 0); }
 
 static void is_data(void *arg, u32 page)
 {
@@ -258,11 +286,12 @@ struct code_cache *par_code_cache(struct cpu *c)
 
 /* ---- life --------------------------------------------------------------------------------------- */
 
-struct par_all *par_new(struct cpu_env *env)
+struct par_all *par_new(struct cpu_env *env, bool strict)
 {
     struct par_all *par = calloc(1, sizeof *par);
     CHECK(par && env->count <= PAR_CPUS);
     par->env = env;
+    par->strict = strict;
     par->cpu = calloc(env->count, sizeof *par->cpu);
     par->code_users = calloc(bus_page_count(env->bus) + 1, sizeof *par->code_users);
     par->listener = calloc(1, sizeof *par->listener);
@@ -273,6 +302,8 @@ struct par_all *par_new(struct cpu_env *env)
     pthread_mutex_init(&par->lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&par->code_lock, NULL);
+    for (unsigned i = 0; i < PAR_MONITORS; i++)
+        pthread_mutex_init(&par->monitors[i], NULL);
     for (unsigned i = 0; i < env->count; i++) {
         pthread_mutex_init(&par->cpu[i].box, NULL);
         pthread_cond_init(&par->cpu[i].wake, NULL);
@@ -292,6 +323,8 @@ void par_free(struct par_all *par)
     }
     pthread_mutex_destroy(&par->lock);
     pthread_mutex_destroy(&par->code_lock);
+    for (unsigned i = 0; i < PAR_MONITORS; i++)
+        pthread_mutex_destroy(&par->monitors[i]);
     free(par->listener);
     free(par->code_users);
     free(par->cpu);
@@ -307,6 +340,7 @@ void par_begin(struct par_all *par)
         p->thread = pthread_self();
         p->parked = 1;
         p->running = 0;
+        p->monitor = 0;
         p->asleep = p->owes = false;
         memset(p->owed, 0, sizeof p->owed);
         p->cpu->exit = 0;

@@ -13,7 +13,7 @@
 
 #include "cpu/cpu.h"
 
-enum { PAR_CPUS = 64, PAR_MAIL = 64 };
+enum { PAR_CPUS = 64, PAR_MAIL = 64, PAR_MONITORS = 64 };
 
 /* Why a CPU's engine has to come to its boundary. */
 enum par_exit {
@@ -42,6 +42,7 @@ struct par_cpu {
     /* everybody's, atomic */
     u32 running;
     u64 posted, done;
+    u64 monitor; /* strict: granule of the exclusive monitor + 1, 0: open; set by its thread, cleared by all */
     /* by box */
     pthread_mutex_t box;
     struct mail mail[PAR_MAIL];
@@ -55,12 +56,16 @@ struct par_all {
     struct par_cpu *cpu; /* [env->count] */
     u64 *code_users;     /* by RAM page: mask of CPUs that have decoded it; changed under code_lock */
     pthread_mutex_t code_lock;
-    u32 marking; /* CPUs that make a page one of code */
+    u32 marking; /* CPUs that make a page one of code, or of exclusives */
+    /* strict: stores between a load and a store exclusive are noticed. Pages of exclusives have no write tags; monitors
+     * are cleared, and stores exclusive done, under the lock of the granule (by number modulo PAR_MONITORS) */
+    bool strict;
+    pthread_mutex_t monitors[PAR_MONITORS];
     struct ram_listener *listener;
 };
 
 /* After bus_seal(), before the CPUs. The threads are not there yet: cpu->par is NULL. */
-struct par_all *par_new(struct cpu_env *env);
+struct par_all *par_new(struct cpu_env *env, bool strict);
 void par_free(struct par_all *par);
 /* The CPUs get threads (the scheduler starts them, holding the lock, into cpu[i].thread; they are PARKED), and lose
  * them. */
@@ -78,6 +83,15 @@ void par_unpark(struct cpu *c);
 /* why: enum par_exit; wakes the CPU from its sleep, for which the machine's lock is held. */
 void par_kick(struct cpu *c, u32 why);
 void par_wake(struct cpu *c);
+
+/* Strict: no CPU has a write tag of the page any more. */
+void par_monitor_page(struct cpu *c, u32 page);
+/* Strict: another CPU's (not c's; NULL: all) monitors of the granule open; by who holds its lock. */
+void par_open_monitors(struct par_all *par, const struct cpu *c, u64 granule);
+static inline pthread_mutex_t *par_monitor_lock(struct par_all *par, u64 granule)
+{
+    return &par->monitors[granule % PAR_MONITORS];
+}
 
 /* A CPU's own decoded-page cache. */
 struct code_cache *par_code_cache(struct cpu *c);

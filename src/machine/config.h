@@ -149,6 +149,7 @@ struct config {
     bool slow_memory; /* fast tables off */
     bool jit_eager;   /* no block is interpreted before it is translated */
     bool parallel;    /* a host thread for each CPU: no run repeats */
+    bool strict;      /* in it: a store exclusive fails after any store between, whatever its value */
     enum pace pace;
     bool host_clock; /* virtual time keeps up with the host's: no run repeats */
     bool no_reboot;

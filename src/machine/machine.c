@@ -176,7 +176,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .on_exception = on_exception,
                               .calls_unseen = !c->trap_log};
     if (c->parallel)
-        m->env.par = par_new(&m->env);
+        m->env.par = par_new(&m->env, c->strict);
     for (unsigned i = 0; i < m->ncpus; i++) {
         cc->index = i;
         cc->mpidr = 1ull << 31 | board_affinity(c, i);

@@ -289,9 +289,10 @@ static bool set_clock(struct config *c, const char *val, struct err *e)
 
 static bool set_parallel(struct config *c, const char *val, struct err *e)
 {
-    if (val && strcmp(val, "on") != 0 && strcmp(val, "off") != 0)
-        return err_set(e, STATUS_USAGE, "--parallel=%s: the valid values are on and off", val);
-    c->parallel = !val || val[1] == 'n';
+    c->strict = val && strcmp(val, "strict") == 0;
+    if (val && strcmp(val, "on") != 0 && strcmp(val, "off") != 0 && !c->strict)
+        return err_set(e, STATUS_USAGE, "--parallel=%s: the valid values are on, strict and off", val);
+    c->parallel = !val || c->strict || val[1] == 'n';
     return true;
 }
 
@@ -583,7 +584,7 @@ const struct option_row option_rows[] = {
      F(perf_map)},
     {"jit-dump", 0, OPTION_STRING, "FILE", "Rarely", "list each block: instructions of the guest and of the host",
      F(jit_dump)},
-    {"parallel", 0, OPTION_CALL, "[=on|off]", "Rarely",
+    {"parallel", 0, OPTION_CALL, "[=strict]", "Rarely",
      "a host thread for each CPU, by the host's clock; no run repeats", 0, set_parallel},
     {"slow-memory", 0, OPTION_FLAG, NULL, "Testing", "every access by the slow path (the result is the same)",
      F(slow_memory)},

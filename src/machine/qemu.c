@@ -52,12 +52,15 @@ static bool absent(struct qemu_parse *p, const char *key, const char *v, bool wa
     return on == wanted || USAGE(p, "-machine %s=%s is not supported yet", key, v);
 }
 
-/* The items behind -accel NAME: thread=multi is the parallel scheduler, which has to be asked for here; what else QEMU
+/* The items behind -accel NAME: thread=multi is the parallel scheduler, which has to be asked for here, and
+ * exclusives=strict its variant; what else QEMU
  * has (tb-size, split-wx, one-insn-per-tb) means nothing. */
 static bool accel_item(struct qemu_parse *p, const char *item)
 {
     char key[40];
     const char *v = qemu_split(item, key, sizeof key);
+    if (strcmp(key, "exclusives") == 0 && strcmp(v, "strict") == 0)
+        return p->c->strict = true;
     if (strcmp(key, "thread") != 0)
         return true;
     if (strcmp(v, "multi") != 0 && strcmp(v, "single") != 0)
