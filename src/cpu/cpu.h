@@ -216,6 +216,7 @@ struct cpu {
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */
+    u64 jit_slot[2];   /* generated code's own: operands of flags that are not computed yet (jit/flags.c) */
     struct poll poll;
     struct event wake; /* WFIT/WFET */
     struct sysreg_memo sysreg_memo[2][SR_COUNT];

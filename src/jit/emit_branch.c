@@ -36,14 +36,21 @@ static void em_b_cond(struct translation *t, const struct op *o)
 /* a: 64 bits, b: host condition */
 static void em_cbz(struct translation *t, const struct op *o)
 {
-    x64_mi(&t->as, t->e->a, X_CMP, R_CPU, x_disp(o->rd), 0);
+    unsigned r = x_use(t, o->rd);
+    x64_rr(&t->as, t->e->a, X_TEST, r, r);
     t_edge(t, x64_jcc(&t->as, t->e->b), target(t, o));
 }
 
 static void em_tbz(struct translation *t, const struct op *o)
 {
-    x64_test8_mi(&t->as, R_CPU, x_disp(o->rd) + o->x / 8, 1u << o->x % 8);
-    t_edge(t, x64_jcc(&t->as, t->e->b), target(t, o));
+    unsigned r = x_use(t, o->rd), cc = t->e->b;
+    if (o->x < 32) {
+        x64_test_ri(&t->as, false, r, (s32)(1u << o->x));
+    } else {
+        x64_bt_i(&t->as, true, r, o->x);
+        cc = cc == CC_E ? CC_AE : CC_B;
+    }
+    t_edge(t, x64_jcc(&t->as, cc), target(t, o));
 }
 
 static void em_ret(struct translation *t, const struct op *o)
@@ -82,23 +89,23 @@ static void em_blr(struct translation *t, const struct op *o)
 
 #define LEAVES(name) ROW(name, NULL, EMIT_END)
 const struct emit_row emit_branch_rows[] = {
-    ROW(adr, em_adr),
-    ROW(adrp, em_adrp),
-    ROW(nop, em_nop),
-    ROW(dmb, em_nop),
-    ROW(dsb, em_nop),
-    ROW(prfm, em_nop),
-    ROW(b, em_b, EMIT_END),
+    ROW(adr, em_adr, EMIT_REGS),
+    ROW(adrp, em_adrp, EMIT_REGS),
+    ROW(nop, em_nop, EMIT_REGS),
+    ROW(dmb, em_nop, EMIT_REGS),
+    ROW(dsb, em_nop, EMIT_REGS),
+    ROW(prfm, em_nop, EMIT_REGS),
+    ROW(b, em_b, EMIT_END | EMIT_REGS),
     ROW(bl, em_bl, EMIT_END),
-    ROW(b_cond, em_b_cond, EMIT_COND | EMIT_BRANCH),
-    ROW(b_eq, em_b_cond, EMIT_COND | EMIT_BRANCH, 1, 0),
-    ROW(b_ne, em_b_cond, EMIT_COND | EMIT_BRANCH, 1, 1),
-    ROW(cbz32, em_cbz, EMIT_BRANCH, 0, CC_E),
-    ROW(cbz64, em_cbz, EMIT_BRANCH, 1, CC_E),
-    ROW(cbnz32, em_cbz, EMIT_BRANCH, 0, CC_NE),
-    ROW(cbnz64, em_cbz, EMIT_BRANCH, 1, CC_NE),
-    ROW(tbz, em_tbz, EMIT_BRANCH, 0, CC_E),
-    ROW(tbnz, em_tbz, EMIT_BRANCH, 0, CC_NE),
+    ROW(b_cond, em_b_cond, EMIT_COND | EMIT_BRANCH | EMIT_REGS),
+    ROW(b_eq, em_b_cond, EMIT_COND | EMIT_BRANCH | EMIT_REGS, 1, 0),
+    ROW(b_ne, em_b_cond, EMIT_COND | EMIT_BRANCH | EMIT_REGS, 1, 1),
+    ROW(cbz32, em_cbz, EMIT_BRANCH | EMIT_REGS, 0, CC_E),
+    ROW(cbz64, em_cbz, EMIT_BRANCH | EMIT_REGS, 1, CC_E),
+    ROW(cbnz32, em_cbz, EMIT_BRANCH | EMIT_REGS, 0, CC_NE),
+    ROW(cbnz64, em_cbz, EMIT_BRANCH | EMIT_REGS, 1, CC_NE),
+    ROW(tbz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_E),
+    ROW(tbnz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_NE),
     ROW(ret, em_ret, EMIT_END),
     ROW(br, em_br, EMIT_END),
     ROW(blr, em_blr, EMIT_END),

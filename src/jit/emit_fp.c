@@ -167,6 +167,7 @@ static void compare(struct translation *t, const struct op *o, bool zero)
     bool swap = e && (e->flags & EMIT_COND) && wants_swap(next->x);
     v_rr(t, VOP(1, dbl(t) ? 1u : 0u, t->e->a ? 0x2f : 0x2e), swap ? m : n, 0, swap ? n : m);
     t->eflags = swap ? EFLAGS_FP_SWAPPED : EFLAGS_FP;
+    t->vs.flags.op = PENDING_NONE;
     if (!t->need[t->k])
         return;
     x64_8(a, 0x9f); /* lahf */
@@ -183,6 +184,7 @@ static void em_fccmp(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     unsigned size = width(t), n = v_get_low(t, o->rn, size), m = v_get_low(t, o->rm, size);
     u8 *no = x64_jcc(a, t_cond_cc(t, o->x) ^ 1u);
+    t->vs.flags.op = PENDING_NONE;
     v_rr(t, VOP(1, dbl(t) ? 1u : 0u, t->e->a ? 0x2f : 0x2e), n, 0, m);
     x64_8(a, 0x9f);
     x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask_fp));

@@ -1,4 +1,4 @@
-/* Integer data processing. Results go through rax; guest registers stay in memory. */
+/* Integer data processing, on guest registers in host registers (general.c): moves, additions, logic, bitfields. */
 #include "core/bits.h"
 #include "jit/internal.h"
 
@@ -7,21 +7,43 @@ enum { W = 1, FLAGS = 2 };
 
 static bool wide(const struct translation *t) { return t->e->b & W; }
 
+/* d = s, unless that says nothing; a 32-bit move clears the upper half. */
+static void move(struct translation *t, bool w, unsigned d, unsigned s)
+{
+    if (d != s || !w)
+        x64_rr(&t->as, w, X_LOAD, d, s);
+}
+/* The same where a 32-bit operation follows that clears the upper half. */
+static void copy(struct translation *t, bool w, unsigned d, unsigned s)
+{
+    if (d != s)
+        x64_rr(&t->as, w, X_LOAD, d, s);
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
+
+static void em_movk(struct translation *t, const struct op *o);
+
+/* Does the next instruction make another constant of this one? */
+static bool goes_on(const struct translation *t, unsigned rd)
+{
+    if (t->k + 1 >= t->n)
+        return false;
+    const struct op *next = &t->page->op[t->first + t->k + 1];
+    return t->j->emitters[next->row].emit == em_movk && next->rd == rd;
+}
 
 static void set_const(struct translation *t, unsigned rd, u64 v)
 {
-    struct x64 *a = &t->as;
     t->known = rd;
     t->known_val = v;
-    if (rd == REG_SINK)
+    if (rd == REG_SINK || goes_on(t, rd))
         return;
-    if (v == (u64)(s64)(s32)v) {
-        x64_store_imm(a, true, R_CPU, x_disp(rd), (s32)v);
-    } else {
-        x64_mov_imm(a, RAX, v);
-        st_x(t, rd, RAX);
-    }
+    unsigned d = x_def(t, rd);
+    if (v)
+        x64_mov_imm(&t->as, d, v);
+    else
+        x64_mov_imm_keep(&t->as, d, 0);
 }
 
 static void em_movz(struct translation *t, const struct op *o) { set_const(t, o->rd, o->imm); }
@@ -33,89 +55,176 @@ static void em_movn(struct translation *t, const struct op *o)
 static void em_movk(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
+    bool w = wide(t);
     u64 hole = ~(0xffffull << 16 * o->x);
     if (t->known == o->rd && o->rd != REG_SINK) {
         u64 v = (t->known_val & hole) | o->imm;
-        set_const(t, o->rd, wide(t) ? v : (u32)v);
+        set_const(t, o->rd, w ? v : (u32)v);
         return;
     }
     t->known = REG_SINK;
-    if (wide(t) && o->x >= 2) {
-        x64_mov_imm(a, RAX, hole);
-        op_x(t, true, X_AND, RAX, o->rd);
-        x64_mov_imm(a, RCX, o->imm);
-        x64_rr(a, true, X_OR, RAX, RCX);
+    if (o->rd == REG_SINK)
+        return;
+    x_use(t, o->rd);
+    unsigned d = x_def(t, o->rd);
+    if (o->x == 0) {
+        x64_ri(a, w, X_AND, d, -0x10000);
+    } else if (!w) {
+        x64_ri(a, false, X_AND, d, 0xffff);
     } else {
-        ld_x(t, wide(t), RAX, o->rd);
-        if (o->x == 0)
-            x64_ri(a, wide(t), X_AND, RAX, -0x10000);
-        else if (!wide(t))
-            x64_ri(a, false, X_AND, RAX, 0xffff);
-        else {
-            x64_mov_imm(a, RCX, hole);
-            x64_rr(a, true, X_AND, RAX, RCX);
-        }
-        if (wide(t) && o->imm >> 31) {
-            x64_mov_imm(a, RCX, o->imm);
-            x64_rr(a, true, X_OR, RAX, RCX);
-        } else {
-            x64_ri(a, wide(t), X_OR, RAX, (s32)(u32)o->imm);
-        }
+        x64_mov_imm(a, RCX, hole);
+        x64_rr(a, true, X_AND, d, RCX);
     }
-    st_x(t, o->rd, RAX);
+    if (w && o->imm >> 31) {
+        x64_mov_imm(a, RCX, o->imm);
+        x64_rr(a, true, X_OR, d, RCX);
+    } else {
+        x64_ri(a, w, X_OR, d, (s32)(u32)o->imm);
+    }
 }
 
 static void em_mov(struct translation *t, const struct op *o)
 {
-    ld_x(t, wide(t), RAX, o->rm);
-    st_x(t, o->rd, RAX);
+    unsigned d;
+    if (o->rd == REG_SINK)
+        return;
+    if (o->rm == REG_ZERO) {
+        d = x_def(t, o->rd);
+        x64_mov_imm_keep(&t->as, d, 0);
+        return;
+    }
+    unsigned m = x_use(t, o->rm);
+    move(t, wide(t), x_def(t, o->rd), m);
 }
 
 /* ---- add and subtract ------------------------------------------------------------------------ */
 
-static void addsub_done(struct translation *t, const struct op *o)
+/* The flags of an addition or subtraction whose operands are guest registers, or (imm) one. */
+static void addsub_flags(struct translation *t, const struct op *o, bool imm)
 {
-    st_x(t, o->rd, RAX);
+    struct pending p = {.wide = wide(t), .a = o->rn, .b = imm ? 0 : o->rm, .imm = imm ? (s32)o->imm : 0};
+    bool sub = t->e->a == X_SUB;
+    if (!(t->e->b & FLAGS))
+        return;
+    if (imm) {
+        p.op = o->rd != o->rn ? (sub ? PENDING_CMP_IMM : PENDING_ADD_IMM) : sub ? PENDING_SUBS_IMM : PENDING_ADDS_IMM;
+    } else if (o->rd != o->rn && o->rd != o->rm) {
+        p.op = sub ? PENDING_CMP : PENDING_ADD;
+    } else if (o->rn == o->rm) {
+        p.op = PENDING_NONE;
+    } else if (o->rd == o->rn) {
+        p.op = sub ? PENDING_SUBS : PENDING_ADDS;
+    } else { /* a is the result */
+        p.op = sub ? PENDING_RSUBS : PENDING_ADDS;
+        p.a = o->rm, p.b = o->rn;
+    }
+    flags_set(t, (enum eflags)t->e->kind, p);
+}
+
+/* Of anything else. */
+static void flags_done(struct translation *t)
+{
     if (t->e->b & FLAGS)
-        t_flags(t, (enum eflags)t->e->kind);
+        flags_set(t, (enum eflags)t->e->kind, (struct pending){0});
+}
+
+/* rd = n op m */
+static void binary(struct translation *t, unsigned op, unsigned rd, unsigned n, unsigned m)
+{
+    struct x64 *a = &t->as;
+    bool w = wide(t);
+    unsigned d = x_def(t, rd);
+    if (d == n) {
+        x64_rr(a, w, op, d, m);
+    } else if (d == m && (op == X_SUB || op == X_SBB)) {
+        x64_rr(a, w, X_LOAD, RAX, n);
+        x64_rr(a, w, op, RAX, m);
+        x64_rr(a, true, X_LOAD, d, RAX);
+    } else if (d == m) {
+        x64_rr(a, w, op, d, n);
+    } else {
+        x64_rr(a, w, X_LOAD, d, n);
+        x64_rr(a, w, op, d, m);
+    }
+}
+
+/* rd = n +- m by the row's operation */
+static void addsub(struct translation *t, const struct op *o, unsigned n, unsigned m, bool plain)
+{
+    struct x64 *a = &t->as;
+    bool w = wide(t), flags = t->e->b & FLAGS;
+    if (flags && o->rd == REG_SINK && t->e->a == X_SUB) {
+        x64_rr(a, w, X_CMP, n, m);
+    } else if (!flags && t->e->a == X_ADD) {
+        x64_rmx(a, w, X_LEA, x_def(t, o->rd), n, m, 0, 0);
+    } else {
+        binary(t, t->e->a, o->rd, n, m);
+    }
+    if (plain)
+        addsub_flags(t, o, false);
+    else
+        flags_done(t);
 }
 
 static void em_addsub_imm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    if ((t->e->b & FLAGS) && o->rd == REG_SINK && t->e->a == X_SUB) {
-        x64_mi(a, wide(t), X_CMP, R_CPU, x_disp(o->rn), (s32)o->imm);
-        t_flags(t, EFLAGS_SUB);
+    bool w = wide(t);
+    unsigned n = x_use(t, o->rn), op = t->e->a;
+    s32 imm = (s32)o->imm;
+    if (t->e->b & FLAGS) {
+        if (o->rd == REG_SINK && op == X_SUB) {
+            if (imm)
+                x64_ri(a, w, X_CMP, n, imm);
+            else
+                x64_rr(a, w, X_TEST, n, n); /* C clear, V clear: as a subtraction of 0 */
+        } else {
+            unsigned d = x_def(t, o->rd);
+            copy(t, w, d, n);
+            x64_ri(a, w, op, d, imm);
+        }
+        addsub_flags(t, o, true);
         return;
     }
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    if (t->e->b & FLAGS)
-        x64_ri(a, wide(t), t->e->a, RAX, (s32)o->imm);
-    else if (o->imm || !wide(t))
-        x64_rm(a, wide(t), X_LEA, RAX, RAX, t->e->a == X_ADD ? (s32)o->imm : -(s32)o->imm);
-    addsub_done(t, o);
+    t->sp_keep = o->rn == REG_SP && !(imm & 15);
+    unsigned d = x_def(t, o->rd);
+    if (imm)
+        x64_rm(a, w, X_LEA, d, n, op == X_ADD ? imm : -imm);
+    else
+        move(t, w, d, n);
 }
 
 static void em_addsub_reg(struct translation *t, const struct op *o)
 {
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    op_x(t, wide(t), t->e->a, RAX, o->rm);
-    addsub_done(t, o);
+    if (t->e->a == X_SUB && o->rn == REG_ZERO && o->rd != REG_SINK) { /* NEG */
+        unsigned m = x_use(t, o->rm), d = x_def(t, o->rd);
+        copy(t, wide(t), d, m);
+        x64_unary(&t->as, wide(t), 3, d);
+        addsub_flags(t, o, false);
+        return;
+    }
+    unsigned n = x_use(t, o->rn);
+    addsub(t, o, n, x_use(t, o->rm), true);
 }
 
-static void addsub_rcx(struct translation *t, const struct op *o)
+/* rd = n + (m << s): one instruction for small shifts */
+static bool scaled(struct translation *t, const struct op *o, unsigned n, unsigned m, unsigned s)
 {
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    x64_rr(&t->as, wide(t), t->e->a, RAX, RCX);
-    addsub_done(t, o);
+    if (t->e->a != X_ADD || t->e->b & FLAGS || s > 3)
+        return false;
+    x64_rmx(&t->as, wide(t), X_LEA, x_def(t, o->rd), n, m, s, 0);
+    return true;
 }
 
 static void em_addsub_shift(struct translation *t, const struct op *o, unsigned kind)
 {
-    op_x(t, wide(t), X_LOAD, RCX, o->rm);
+    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    if (kind == X_SHL && scaled(t, o, n, m, (unsigned)o->imm))
+        return;
+    x64_rr(&t->as, wide(t), X_LOAD, RCX, m);
     if (o->imm)
         x64_shift(&t->as, wide(t), kind, RCX, (unsigned)o->imm);
-    addsub_rcx(t, o);
+    addsub(t, o, n, RCX, false);
 }
 static void em_addsub_lsl(struct translation *t, const struct op *o) { em_addsub_shift(t, o, X_SHL); }
 static void em_addsub_lsr(struct translation *t, const struct op *o) { em_addsub_shift(t, o, X_SHR); }
@@ -124,307 +233,233 @@ static void em_addsub_asr(struct translation *t, const struct op *o) { em_addsub
 static void em_addsub_ext(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
+    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
     switch (o->x) {
-    case 0: op_x(t, false, X_MOVZX8, RCX, o->rm); break;
-    case 1: op_x(t, false, X_MOVZX16, RCX, o->rm); break;
-    case 2: op_x(t, false, X_LOAD, RCX, o->rm); break;
-    case 4: op_x(t, true, X_MOVSX8, RCX, o->rm); break;
-    case 5: op_x(t, true, X_MOVSX16, RCX, o->rm); break;
-    case 6: op_x(t, true, X_MOVSXD, RCX, o->rm); break;
-    default: op_x(t, true, X_LOAD, RCX, o->rm); break;
+    case 0: x64_rr8(a, false, X_MOVZX8, RCX, m); break;
+    case 1: x64_rr(a, false, X_MOVZX16, RCX, m); break;
+    case 2: x64_rr(a, false, X_LOAD, RCX, m); break;
+    case 4: x64_rr8(a, true, X_MOVSX8, RCX, m); break;
+    case 5: x64_rr(a, true, X_MOVSX16, RCX, m); break;
+    case 6: x64_rr(a, true, X_MOVSXD, RCX, m); break;
+    default: x64_rr(a, true, X_LOAD, RCX, m); break;
     }
+    if (scaled(t, o, n, RCX, (unsigned)o->imm))
+        return;
     if (o->imm)
         x64_shift(a, true, X_SHL, RCX, (unsigned)o->imm);
-    addsub_rcx(t, o);
+    addsub(t, o, n, RCX, false);
 }
 
-/* The carry flag becomes PSTATE.C, inverted for subtractions. */
-static void em_carry(struct translation *t, const struct op *o)
+/* CF = PSTATE.C, inverted for subtractions. */
+static void carry_in(struct translation *t, bool sub)
 {
     struct x64 *a = &t->as;
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    x64_op(a, false, 0x0fba, 0, 0, R_CPU, false); /* bt [nzcv], 29 */
-    x64_modrm(a, 4, R_CPU, CPU(nzcv));
-    x64_8(a, 29);
-    if (t->e->a == X_SBB)
+    enum eflags kind = t->eflags;
+    if (kind == EFLAGS_NONE && t->vs.flags.op)
+        kind = flags_again(t);
+    if (kind == EFLAGS_NONE || kind >= EFLAGS_FP) {
+        x64_op(a, false, 0x0fba, 0, 0, R_CPU, false); /* bt [nzcv], 29 */
+        x64_modrm(a, 4, R_CPU, CPU(nzcv));
+        x64_8(a, 29);
+        kind = EFLAGS_ADD;
+    }
+    if (sub != (kind == EFLAGS_SUB))
         x64_8(a, 0xf5); /* cmc */
-    op_x(t, wide(t), t->e->a, RAX, o->rm);
-    addsub_done(t, o);
+}
+
+static void em_carry(struct translation *t, const struct op *o)
+{
+    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    carry_in(t, t->e->a == X_SBB);
+    binary(t, t->e->a, o->rd, n, m);
+    flags_done(t);
 }
 
 /* ---- logical --------------------------------------------------------------------------------- */
 
 enum { OP_AND, OP_OR, OP_XOR, OP_BIC, OP_ORN, OP_EON };
 
-static void logic_rcx(struct translation *t, const struct op *o)
+/* rd = n op m, where m is rcx or may be spoilt no more than any guest register */
+static void logic(struct translation *t, const struct op *o, unsigned n, unsigned m)
 {
     static const u8 alu[] = {X_AND, X_OR, X_XOR, 0, X_OR, X_XOR};
     struct x64 *a = &t->as;
     bool w = wide(t);
-    op_x(t, w, X_LOAD, RAX, o->rn);
     if (t->e->a == OP_BIC) {
-        x64_andn(a, w, RAX, RCX, RAX);
+        x64_andn(a, w, x_def(t, o->rd), m, n);
+    } else if (t->e->a == OP_AND && o->rd == REG_SINK) {
+        x64_rr(a, w, X_TEST, n, m);
     } else {
-        if (t->e->a > OP_BIC)
+        if (t->e->a > OP_BIC) {
+            copy(t, w, RCX, m);
             x64_unary(a, w, 2, RCX);
-        x64_rr(a, w, alu[t->e->a], RAX, RCX);
+            m = RCX;
+        }
+        binary(t, alu[t->e->a], o->rd, n, m);
     }
-    addsub_done(t, o);
+    if (!(t->e->b & FLAGS))
+        return;
+    struct pending p = {.wide = w, .op = PENDING_TEST, .a = o->rd, .b = o->rd};
+    if (o->rd == REG_SINK && m != RCX && t->e->a == OP_AND)
+        p.a = o->rn, p.b = o->rm;
+    else if (o->rd == REG_SINK)
+        p.op = PENDING_NONE;
+    flags_set(t, EFLAGS_LOGIC, p);
 }
 
 static void em_logic_reg(struct translation *t, const struct op *o)
 {
-    op_x(t, wide(t), X_LOAD, RCX, o->rm);
-    logic_rcx(t, o);
+    if (t->e->a == OP_ORN && o->rn == REG_ZERO && o->rd != REG_SINK) { /* MVN */
+        unsigned m = x_use(t, o->rm), d = x_def(t, o->rd);
+        copy(t, wide(t), d, m);
+        x64_unary(&t->as, wide(t), 2, d);
+        return;
+    }
+    unsigned n = x_use(t, o->rn);
+    logic(t, o, n, x_use(t, o->rm));
 }
 
 static void em_logic_shift(struct translation *t, const struct op *o)
 {
     static const u8 kind[] = {X_SHL, X_SHR, X_SAR, X_ROR};
-    op_x(t, wide(t), X_LOAD, RCX, o->rm);
-    if (o->imm)
-        x64_shift(&t->as, wide(t), kind[o->x & 3], RCX, (unsigned)o->imm);
-    logic_rcx(t, o);
+    unsigned m = x_use(t, o->rm);
+    bool zero = o->rn == REG_ZERO && t->e->a == OP_OR && o->rd != REG_SINK; /* a shift alone */
+    unsigned n = zero ? 0 : x_use(t, o->rn), d = zero ? x_def(t, o->rd) : (unsigned)RCX;
+    if ((o->x & 3) == 3) {
+        x64_rorx(&t->as, wide(t), d, m, (unsigned)o->imm);
+    } else {
+        x64_rr(&t->as, wide(t), X_LOAD, d, m);
+        if (o->imm)
+            x64_shift(&t->as, wide(t), kind[o->x & 3], d, (unsigned)o->imm);
+    }
+    if (!zero)
+        logic(t, o, n, RCX);
 }
 
 static void em_logic_imm(struct translation *t, const struct op *o)
 {
     static const u8 alu[] = {X_AND, X_OR, X_XOR};
     struct x64 *a = &t->as;
-    bool w = wide(t);
-    if (t->e->a == OP_AND && !(t->e->b & FLAGS) && (o->imm == 0xff || o->imm == 0xffff || o->imm == 0xffffffff)) {
-        op_x(t, false, o->imm == 0xff ? X_MOVZX8 : o->imm == 0xffff ? X_MOVZX16 : X_LOAD, RAX, o->rn);
-        st_x(t, o->rd, RAX);
+    bool w = wide(t), flags = t->e->b & FLAGS;
+    if (t->e->a == OP_OR && o->rn == REG_ZERO) {
+        if (o->rd != REG_SINK)
+            x64_mov_imm(a, x_def(t, o->rd), w ? o->imm : (u32)o->imm);
+        return;
+    }
+    unsigned n = x_use(t, o->rn);
+    if (t->e->a == OP_AND && !flags && (o->imm == 0xff || o->imm == 0xffff || o->imm == 0xffffffff)) {
+        unsigned d = x_def(t, o->rd);
+        if (o->imm == 0xff)
+            x64_rr8(a, false, X_MOVZX8, d, n);
+        else
+            x64_rr(a, false, o->imm == 0xffff ? X_MOVZX16 : X_LOAD, d, n);
         return;
     }
     if (!w || o->imm == (u64)(s64)(s32)o->imm) {
-        op_x(t, w, X_LOAD, RAX, o->rn);
-        x64_ri(a, w, alu[t->e->a], RAX, (s32)(u32)o->imm);
-        addsub_done(t, o);
+        s32 imm = (s32)(u32)o->imm;
+        if (t->e->a == OP_AND && o->rd == REG_SINK) {
+            x64_test_ri(a, w, n, imm);
+        } else {
+            unsigned d = x_def(t, o->rd);
+            copy(t, w, d, n);
+            x64_ri(a, w, alu[t->e->a], d, imm);
+        }
+        if (flags)
+            flags_set(t, EFLAGS_LOGIC,
+                      o->rd == REG_SINK ? (struct pending){.wide = w, .op = PENDING_TEST_IMM, .a = o->rn, .imm = imm}
+                                        : (struct pending){.wide = w, .op = PENDING_TEST, .a = o->rd, .b = o->rd});
         return;
     }
     x64_mov_imm(a, RCX, o->imm);
-    logic_rcx(t, o);
+    logic(t, o, n, RCX);
 }
 
 /* ---- bitfields ------------------------------------------------------------------------------- */
 
-static void field_rax(struct translation *t, const struct op *o, unsigned right)
+/* d = n shifted left by x, then right by y */
+static void field(struct translation *t, const struct op *o, unsigned d, unsigned n, unsigned right)
 {
-    op_x(t, true, X_LOAD, RAX, o->rn);
+    copy(t, true, d, n);
     if (o->x)
-        x64_shift(&t->as, true, X_SHL, RAX, o->x);
+        x64_shift(&t->as, true, X_SHL, d, o->x);
     if (o->y)
-        x64_shift(&t->as, true, right, RAX, o->y);
+        x64_shift(&t->as, true, right, d, o->y);
 }
 
 static void em_ubfm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    if (o->x == o->y && (o->x == 32 || o->x == 48 || o->x == 56)) {
-        op_x(t, false, o->x == 32 ? X_LOAD : o->x == 48 ? X_MOVZX16 : X_MOVZX8, RAX, o->rn);
+    if (o->rd == REG_SINK)
+        return;
+    unsigned n = x_use(t, o->rn), d = x_def(t, o->rd);
+    if (o->x == o->y && (o->x == 32 || o->x == 48)) {
+        x64_rr(a, false, o->x == 32 ? X_LOAD : X_MOVZX16, d, n);
+    } else if (o->x == o->y && o->x == 56) {
+        x64_rr8(a, false, X_MOVZX8, d, n);
+    } else if (o->x == o->y && o->x > 33) {
+        copy(t, false, d, n);
+        x64_ri(a, false, X_AND, d, (1 << (64 - o->x)) - 1);
+    } else if (!wide(t) && o->x >= 32 && o->y >= 32) {
+        copy(t, false, d, n);
+        if (o->x > 32)
+            x64_shift(a, false, X_SHL, d, o->x - 32u);
+        if (o->y > 32)
+            x64_shift(a, false, X_SHR, d, o->y - 32u);
     } else {
-        field_rax(t, o, X_SHR);
+        field(t, o, d, n, X_SHR);
         if (!wide(t) && o->y < 32)
-            x64_rr(a, false, X_LOAD, RAX, RAX);
+            x64_rr(a, false, X_LOAD, d, d);
     }
-    st_x(t, o->rd, RAX);
 }
 
 static void em_sbfm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    if (o->x == o->y && (o->x == 32 || o->x == 48 || o->x == 56))
-        op_x(t, true, o->x == 32 ? X_MOVSXD : o->x == 48 ? X_MOVSX16 : X_MOVSX8, RAX, o->rn);
+    if (o->rd == REG_SINK)
+        return;
+    unsigned n = x_use(t, o->rn), d = x_def(t, o->rd);
+    if (o->x == o->y && (o->x == 32 || o->x == 48))
+        x64_rr(a, true, o->x == 32 ? X_MOVSXD : X_MOVSX16, d, n);
+    else if (o->x == o->y && o->x == 56)
+        x64_rr8(a, true, X_MOVSX8, d, n);
     else
-        field_rax(t, o, X_SAR);
+        field(t, o, d, n, X_SAR);
     if (!wide(t))
-        x64_rr(a, false, X_LOAD, RAX, RAX);
-    st_x(t, o->rd, RAX);
+        x64_rr(a, false, X_LOAD, d, d);
 }
 
 static void em_bfm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    field_rax(t, o, X_SHR);
+    if (o->rd == REG_SINK)
+        return;
+    unsigned n = x_use(t, o->rn);
+    field(t, o, RAX, n, X_SHR);
+    x_use(t, o->rd);
+    unsigned d = x_def(t, o->rd);
     if ((u64)(s64)(s32)(u32)~o->imm == ~o->imm) {
-        op_x(t, true, X_LOAD, RCX, o->rd);
-        x64_ri(a, true, X_AND, RCX, (s32)(u32)~o->imm);
+        x64_ri(a, true, X_AND, d, (s32)(u32)~o->imm);
     } else {
         x64_mov_imm(a, RCX, ~o->imm);
-        op_x(t, true, X_AND, RCX, o->rd);
+        x64_rr(a, true, X_AND, d, RCX);
     }
-    x64_rr(a, wide(t), X_OR, RAX, RCX);
-    st_x(t, o->rd, RAX);
+    x64_rr(a, wide(t), X_OR, d, RAX);
 }
 
 static void em_extr(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    op_x(t, wide(t), X_LOAD, RAX, o->rm);
-    if (o->imm) {
-        if (o->rn == o->rm) {
-            x64_shift(a, wide(t), X_ROR, RAX, (unsigned)o->imm);
-        } else {
-            op_x(t, wide(t), X_LOAD, RCX, o->rn);
-            x64_shrd(a, wide(t), RAX, RCX, (unsigned)o->imm);
-        }
-    }
-    st_x(t, o->rd, RAX);
-}
-
-/* ---- conditional ----------------------------------------------------------------------------- */
-
-enum { SEL, INC, INV, NEG };
-
-/* After t_cond_cc() nothing may touch the flags. */
-static void em_csel(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
     bool w = wide(t);
-    unsigned cc = t_cond_cc(t, o->x);
-    if (t->e->a == INC && o->rn == REG_ZERO && o->rm == REG_ZERO) {
-        x64_setcc(a, cc ^ 1, RAX);
-        x64_rr8(a, false, X_MOVZX8, RAX, RAX);
+    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm), imm = (unsigned)o->imm;
+    if (!imm) {
+        move(t, w, x_def(t, o->rd), m);
+    } else if (o->rn == o->rm) {
+        x64_rorx(a, w, x_def(t, o->rd), m, imm);
+    } else {
+        x64_rr(a, w, X_LOAD, RAX, m);
+        x64_shrd(a, w, RAX, n, imm);
         st_x(t, o->rd, RAX);
-        return;
     }
-    op_x(t, w, X_LOAD, RAX, o->rm);
-    if (t->e->a == INV || t->e->a == NEG)
-        x64_unary(a, w, 2, RAX); /* not: keeps the flags */
-    if (t->e->a == INC || t->e->a == NEG)
-        x64_rm(a, w, X_LEA, RAX, RAX, 1);
-    op_x(t, w, 0x0f40 + cc, RAX, o->rn);
-    st_x(t, o->rd, RAX);
-}
-
-/* a: X_SUB or X_ADD; b: width, FLAGS: immediate */
-static void em_ccmp(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
-    bool w = wide(t), add = t->e->a == X_ADD;
-    u8 *no = x64_jcc(a, t_cond_cc(t, o->x) ^ 1);
-    if (add || !(t->e->b & FLAGS))
-        op_x(t, w, X_LOAD, RAX, o->rn);
-    if (!(t->e->b & FLAGS))
-        op_x(t, w, add ? X_ADD : X_CMP, RAX, o->rm);
-    else if (add)
-        x64_ri(a, w, X_ADD, RAX, (s32)o->imm);
-    else
-        x64_mi(a, w, X_CMP, R_CPU, x_disp(o->rn), (s32)o->imm);
-    t->need[t->k] = true;
-    t_flags(t, add ? EFLAGS_ADD : EFLAGS_SUB);
-    t->eflags = EFLAGS_NONE;
-    u8 *done = x64_jmp8(a);
-    x64_here(a, no);
-    x64_store_imm(a, false, R_CPU, CPU(nzcv), (s32)((u32)o->y << 28));
-    x64_here8(a, done);
-}
-
-/* ---- one and two sources --------------------------------------------------------------------- */
-
-/* a: the operation by opcode; unary forms "op rax, [rn]" */
-static void em_lzcnt(struct translation *t, const struct op *o)
-{
-    op_x(t, wide(t), t->e->a ? X_TZCNT : X_LZCNT, RAX, o->rn);
-    st_x(t, o->rd, RAX);
-}
-
-static void em_rev(struct translation *t, const struct op *o)
-{
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    x64_bswap(&t->as, wide(t), RAX);
-    if (t->e->a)
-        x64_shift(&t->as, true, X_ROL, RAX, 32); /* REV32 of 64 bits */
-    st_x(t, o->rd, RAX);
-}
-
-static void em_shiftv(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
-    op_x(t, wide(t), X_LOAD, RCX, o->rm);
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    if (t->e->a) {
-        x64_shiftx(a, wide(t), t->e->a, RAX, RAX, RCX);
-    } else { /* ror rax, cl */
-        x64_op(a, wide(t), 0xd3, 0, 0, RAX, false);
-        x64_8(a, 0xc8);
-    }
-    st_x(t, o->rd, RAX);
-}
-
-static void em_div(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
-    bool w = wide(t), sign = t->e->a;
-    u8 *minus = NULL;
-    op_x(t, w, X_LOAD, RCX, o->rm);
-    x64_rr(a, false, X_XOR, RAX, RAX);
-    x64_rr(a, w, X_TEST, RCX, RCX);
-    u8 *zero = x64_jcc8(a, CC_E);
-    op_x(t, w, X_LOAD, RAX, o->rn);
-    if (sign) { /* the most negative number by -1 would fault */
-        x64_ri(a, w, X_CMP, RCX, -1);
-        u8 *divide = x64_jcc8(a, CC_NE);
-        x64_unary(a, w, 3, RAX);
-        minus = x64_jmp8(a);
-        x64_here8(a, divide);
-        if (w)
-            x64_8(a, 0x48);
-        x64_8(a, 0x99); /* cdq, cqo */
-    } else {
-        x64_rr(a, false, X_XOR, RDX, RDX);
-    }
-    x64_unary(a, w, sign ? 7 : 6, RCX);
-    x64_here8(a, zero);
-    if (minus)
-        x64_here8(a, minus);
-    st_x(t, o->rd, RAX);
-}
-
-/* ---- three sources --------------------------------------------------------------------------- */
-
-/* a: X_ADD or X_SUB of the product in rax to ra */
-static void accumulate(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
-    bool w = wide(t);
-    if (o->ra == REG_ZERO) {
-        if (t->e->a == X_SUB)
-            x64_unary(a, w, 3, RAX);
-    } else if (t->e->a == X_ADD) {
-        op_x(t, w, X_ADD, RAX, o->ra);
-    } else {
-        op_x(t, w, X_LOAD, RCX, o->ra);
-        x64_rr(a, w, X_SUB, RCX, RAX);
-        x64_rr(a, true, X_LOAD, RAX, RCX);
-    }
-    st_x(t, o->rd, RAX);
-}
-
-static void em_madd(struct translation *t, const struct op *o)
-{
-    op_x(t, wide(t), X_LOAD, RAX, o->rn);
-    op_x(t, wide(t), X_IMUL, RAX, o->rm);
-    accumulate(t, o);
-}
-
-/* b: W and FLAGS for the signed forms */
-static void em_maddl(struct translation *t, const struct op *o)
-{
-    unsigned load = t->e->b & FLAGS ? X_MOVSXD : X_LOAD;
-    bool w = t->e->b & FLAGS;
-    op_x(t, w, load, RAX, o->rn);
-    op_x(t, w, load, RCX, o->rm);
-    x64_rr(&t->as, true, X_IMUL, RAX, RCX);
-    accumulate(t, o);
-}
-
-static void em_mulh(struct translation *t, const struct op *o)
-{
-    op_x(t, true, X_LOAD, RAX, o->rn);
-    x64_unary_m(&t->as, true, t->e->a, R_CPU, x_disp(o->rm));
-    st_x(t, o->rd, RDX);
 }
 
 /* ---- table ----------------------------------------------------------------------------------- */
@@ -442,11 +477,6 @@ static void em_mulh(struct translation *t, const struct op *o)
     ROW(bic##sfx, fn, 0, OP_BIC, w), ROW(orn##sfx, fn, 0, OP_ORN, w), ROW(eon##sfx, fn, 0, OP_EON, w),                 \
         ROW(bics##sfx, fn, EMIT_SETS, OP_BIC, (w) | FLAGS, EFLAGS_LOGIC)
 #define BOTH(name, fn, a) ROW(name##32, fn, 0, a, 0), ROW(name##64, fn, 0, a, W)
-#define CSEL(name, a)     ROW(name##32, em_csel, EMIT_COND, a, 0), ROW(name##64, em_csel, EMIT_COND, a, W)
-#define CCMP(name, a)                                                                                                  \
-    ROW(name##32_reg, em_ccmp, EMIT_COND | EMIT_SETS, a, 0), ROW(name##64_reg, em_ccmp, EMIT_COND | EMIT_SETS, a, W),  \
-        ROW(name##32_imm, em_ccmp, EMIT_COND | EMIT_SETS, a, FLAGS),                                                   \
-        ROW(name##64_imm, em_ccmp, EMIT_COND | EMIT_SETS, a, W | FLAGS)
 
 const struct emit_row emit_int_rows[] = {
     ROW(movz, em_movz, EMIT_CONST, 0, W),
@@ -484,29 +514,5 @@ const struct emit_row emit_int_rows[] = {
     BOTH(sbfm, em_sbfm, 0),
     BOTH(bfm, em_bfm, 0),
     BOTH(extr, em_extr, 0),
-    CSEL(csel, SEL),
-    CSEL(csinc, INC),
-    CSEL(csinv, INV),
-    CSEL(csneg, NEG),
-    CCMP(ccmp, X_SUB),
-    CCMP(ccmn, X_ADD),
-    BOTH(clz, em_lzcnt, 0),
-    BOTH(ctz, em_lzcnt, 1),
-    BOTH(rev, em_rev, 0),
-    ROW(rev32_64, em_rev, 0, 1, W),
-    BOTH(lslv, em_shiftv, 1),
-    BOTH(asrv, em_shiftv, 2),
-    BOTH(lsrv, em_shiftv, 3),
-    BOTH(rorv, em_shiftv, 0),
-    BOTH(udiv, em_div, 0),
-    BOTH(sdiv, em_div, 1),
-    BOTH(madd, em_madd, X_ADD),
-    BOTH(msub, em_madd, X_SUB),
-    ROW(smaddl, em_maddl, 0, X_ADD, W | FLAGS),
-    ROW(umaddl, em_maddl, 0, X_ADD, W),
-    ROW(smsubl, em_maddl, 0, X_SUB, W | FLAGS),
-    ROW(umsubl, em_maddl, 0, X_SUB, W),
-    ROW(umulh, em_mulh, 0, 4),
-    ROW(smulh, em_mulh, 0, 5),
     {0},
 };

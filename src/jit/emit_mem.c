@@ -7,13 +7,10 @@
 #include "core/bits.h"
 #include "jit/internal.h"
 
-/* rax: VA. Leaves rdx = host - VA; jumps to the slow path's stub otherwise. rax stays. table: the fast table, whose
- * index is in rcx already. */
-static void check_in(struct translation *t, unsigned table, s32 tags, unsigned size, bool aligned)
+/* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes. */
+static void check_tag(struct translation *t, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
-    x64_rr(a, true, X_LOAD, RDX, RAX);
-    x64_rmx(a, true, X_XOR, RDX, table, RCX, 3, tags);
     u8 *slow;
     if (aligned) {
         x64_test_ri(a, true, RDX, -0x1000 | (s32)(size - 1));
@@ -26,103 +23,153 @@ static void check_in(struct translation *t, unsigned table, s32 tags, unsigned s
     if (t->sp_check)
         s->from[1] = t->sp_check;
     t->sp_check = NULL;
-    x64_rmx(a, true, X_LOAD, RDX, table, RCX, 3, (s32)offsetof(struct fast, delta));
 }
 
-void t_check(struct translation *t, s32 tags, unsigned size, bool aligned)
+/* va: the register with the VA. Leaves rdx = host - VA. */
+static void check(struct translation *t, unsigned va, s32 tags, unsigned size, bool aligned)
 {
-    x64_bextr(&t->as, RCX, RAX, R_INDEX);
-    check_in(t, R_FT, tags, size, aligned);
+    struct x64 *a = &t->as;
+    x64_bextr(a, RCX, va, R_INDEX);
+    x64_rr(a, true, X_LOAD, RDX, va);
+    x64_rmx(a, true, X_XOR, RDX, R_FT, RCX, 3, tags);
+    check_tag(t, size, aligned);
+    x64_rmx(a, true, X_LOAD, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, delta));
 }
+
+void t_check(struct translation *t, s32 tags, unsigned size, bool aligned) { check(t, RAX, tags, size, aligned); }
 
 /* The same in the table of unprivileged accesses. */
-static void check_unpriv(struct translation *t, s32 tags, unsigned size, bool aligned)
+static void check_unpriv(struct translation *t, unsigned va, s32 tags, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
-    x64_rm(a, true, X_LOAD, R8, R_CPU, CPU(ft_unpriv));
-    x64_rr(a, true, X_LOAD, RCX, RAX);
+    x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(ft_unpriv));
+    x64_rr(a, true, X_LOAD, RCX, va);
     x64_shift(a, true, X_SHR, RCX, 12);
-    x64_rm(a, true, X_AND, RCX, R8, (s32)offsetof(struct fast, mask));
-    check_in(t, R8, tags, size, aligned);
+    x64_rm(a, true, X_AND, RCX, RDX, (s32)offsetof(struct fast, mask));
+    x64_rmx(a, true, X_LEA, RCX, RDX, RCX, 3, 0);
+    x64_rr(a, true, X_LOAD, RDX, va);
+    x64_rm(a, true, X_XOR, RDX, RCX, tags);
+    check_tag(t, size, aligned);
+    x64_rm(a, true, X_LOAD, RDX, RCX, (s32)offsetof(struct fast, delta));
 }
 
-/* rax = base + what the addressing mode adds; notes the check of SP's alignment. */
-void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
+/* The register with guest register r, or host when guest registers are in the state. */
+static unsigned use(struct translation *t, unsigned host, unsigned r)
+{
+    if (t->regs)
+        return x_use(t, r);
+    op_x(t, true, X_LOAD, host, r);
+    return host;
+}
+
+static bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MODE_PRE; }
+
+/* The register with the VA of the access, rax or the base itself; notes the check of SP's alignment. Nothing may be
+ * allocated between that and the check of the access: both leave for the same stub. */
+static unsigned address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     struct x64 *a = &t->as;
+    unsigned index = mode == MODE_REG || mode == MODE_EXT ? use(t, RCX, o->rm) : 0;
+    unsigned base = use(t, RAX, o->rn);
     t->sp_check = NULL;
-    op_x(t, true, X_LOAD, RAX, o->rn);
-    if (o->rn == REG_SP) {
-        x64_8(a, 0xa8); /* test al, 15 */
-        x64_8(a, 15);
+    if (o->rn == REG_SP && !t->sp_ok) {
+        x64_test_ri(a, false, base, 15);
         t->sp_check = x64_jcc(a, CC_NE);
+        t->sp_ok = true;
     }
+    t->sp_keep = !(o->imm & 15);
     switch (mode) {
     case MODE_POST:
     case MODE_BASE: break;
-    case MODE_REG:
-        if (o->y && scale) {
-            op_x(t, true, X_LOAD, RCX, o->rm);
-            x64_rmx(a, true, X_LEA, RAX, RAX, RCX, scale, 0);
-        } else {
-            op_x(t, true, X_ADD, RAX, o->rm);
-        }
-        break;
+    case MODE_REG: x64_rmx(a, true, X_LEA, RAX, base, index, o->y ? scale : 0, 0); return RAX;
     case MODE_EXT:
-        op_x(t, o->x != 0, o->x ? X_MOVSXD : X_LOAD, RCX, o->rm);
-        x64_rmx(a, true, X_LEA, RAX, RAX, RCX, o->y ? scale : 0, 0);
-        break;
+        x64_rr(a, o->x != 0, o->x ? X_MOVSXD : X_LOAD, RCX, index);
+        x64_rmx(a, true, X_LEA, RAX, base, RCX, o->y ? scale : 0, 0);
+        return RAX;
     default:
-        if (o->imm)
-            x64_ri(a, true, X_ADD, RAX, (s32)o->imm);
-        break;
+        if (!o->imm)
+            break;
+        x64_rm(a, true, X_LEA, RAX, base, (s32)o->imm);
+        return RAX;
     }
+    if (writes_back(mode) && (o->rd == o->rn || o->ra == o->rn) && base != RAX) {
+        x64_rr(a, true, X_LOAD, RAX, base);
+        return RAX;
+    }
+    return base;
+}
+
+/* The same in rax. */
+void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
+{
+    unsigned va = address(t, o, mode, scale);
+    if (va != RAX)
+        x64_rr(&t->as, true, X_LOAD, RAX, va);
+}
+
+static void write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va)
+{
+    if (!writes_back(mode))
+        return;
+    s32 imm = mode == MODE_POST ? (s32)o->imm : 0;
+    unsigned d = t->regs ? x_def(t, o->rn) : va;
+    if (imm)
+        x64_rm(&t->as, true, X_LEA, d, va, imm);
+    else if (d != va)
+        x64_rr(&t->as, true, X_LOAD, d, va);
+    if (!t->regs)
+        st_x(t, o->rn, va);
 }
 
 /* rax: VA of the access. */
-void t_write_back(struct translation *t, const struct op *o, unsigned mode)
-{
-    if (mode == MODE_POST)
-        x64_ri(&t->as, true, X_ADD, RAX, (s32)o->imm);
-    if (mode == MODE_POST || mode == MODE_PRE)
-        st_x(t, o->rn, RAX);
-}
+void t_write_back(struct translation *t, const struct op *o, unsigned mode) { write_back(t, o, mode, RAX); }
 
 /* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
 enum what { LD, LDS32, LDS64, ST, LIT };
 #define A(mode, what) ((mode) | (what) << 3)
 enum { ORDERED = 128 };
 
-static void load(struct translation *t, unsigned what, unsigned scale)
+static void load(struct translation *t, unsigned what, unsigned scale, unsigned host, unsigned va, s32 disp)
 {
     static const unsigned zero[] = {X_MOVZX8, X_MOVZX16, X_LOAD, X_LOAD}, sign[] = {X_MOVSX8, X_MOVSX16, X_MOVSXD, 0};
-    x64_rmx(&t->as, what == LDS64 || (what == LD && scale == 3), what == LD ? zero[scale] : sign[scale], RSI, RAX, RDX,
-            0, 0);
+    x64_rmx(&t->as, what == LDS64 || (what == LD && scale == 3), what == LD ? zero[scale] : sign[scale], host, va, RDX,
+            0, disp);
+}
+
+static void store(struct translation *t, unsigned scale, unsigned host, unsigned va, s32 disp)
+{
+    if (scale == 1)
+        x64_8(&t->as, 0x66);
+    x64_rmx(&t->as, scale == 3, scale ? X_STORE : X_STORE8, host, va, RDX, 0, disp);
+}
+
+/* The register with what is stored from r. */
+static unsigned source(struct translation *t, unsigned r)
+{
+    if (r != REG_ZERO)
+        return x_use(t, r);
+    x64_rr(&t->as, false, X_XOR, RCX, RCX);
+    return RCX;
 }
 
 static void em_load(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    t_address(t, o, mode, scale);
+    unsigned va = address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == MODE_UNPRIV ? check_unpriv : t_check)(t, TAG_READ, 1u << scale, aligned);
-    load(t, what, scale);
-    st_x(t, o->rd, RSI);
-    t_write_back(t, o, mode);
+    (mode == MODE_UNPRIV ? check_unpriv : check)(t, va, TAG_READ, 1u << scale, aligned);
+    load(t, what, scale, x_def(t, o->rd), va, 0);
+    write_back(t, o, mode, va);
 }
 
 static void em_store(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    struct x64 *a = &t->as;
-    t_address(t, o, mode, scale);
+    unsigned va = address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == MODE_UNPRIV ? check_unpriv : t_check)(t, TAG_WRITE, 1u << scale, aligned);
-    ld_x(t, scale == 3, RSI, o->rd);
-    if (scale == 1)
-        x64_8(a, 0x66);
-    x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, 0);
-    t_write_back(t, o, mode);
+    (mode == MODE_UNPRIV ? check_unpriv : check)(t, va, TAG_WRITE, 1u << scale, aligned);
+    store(t, scale, source(t, o->rd), va, 0);
+    write_back(t, o, mode, va);
 }
 
 static void em_literal(struct translation *t, const struct op *o)
@@ -131,8 +178,7 @@ static void em_literal(struct translation *t, const struct op *o)
     x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + o->imm));
     t->sp_check = NULL;
     t_check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
-    load(t, what, scale);
-    st_x(t, o->rd, RSI);
+    load(t, what, scale, x_def(t, o->rd), RAX, 0);
 }
 
 /* ---- exclusives ------------------------------------------------------------------------------ */
@@ -186,7 +232,7 @@ static void em_ldxr(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     t_address(t, o, MODE_BASE, scale);
     t_check(t, TAG_READ, 1u << scale, true);
-    load(t, LD, scale);
+    load(t, LD, scale, RSI, RAX, 0);
     t_monitor_mark(t, scale);
     st_x(t, o->rd, RSI);
 }
@@ -215,45 +261,42 @@ static void em_stxr(struct translation *t, const struct op *o)
 static void em_ldp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    struct x64 *a = &t->as;
     if (t->flavour & FLAVOUR_ALIGN) {
         t_call(t);
         return;
     }
-    t_address(t, o, mode, scale);
-    t_check(t, TAG_READ, 2u << scale, false);
-    unsigned op = what == LDS64 ? X_MOVSXD : X_LOAD;
-    bool w = what == LDS64 || scale == 3;
-    x64_rmx(a, w, op, RSI, RAX, RDX, 0, 0);
-    x64_rmx(a, w, op, RDI, RAX, RDX, 0, 1 << scale);
-    st_x(t, o->rd, RSI);
-    st_x(t, o->ra, RDI);
-    t_write_back(t, o, mode);
+    unsigned va = address(t, o, mode, scale);
+    check(t, va, TAG_READ, 2u << scale, false);
+    bool last = va != RAX && x_host(t, o->rd) == va; /* it overwrites the base */
+    if (last)
+        load(t, what, scale, x_def(t, o->ra), va, 1 << scale);
+    load(t, what, scale, x_def(t, o->rd), va, 0);
+    if (!last)
+        load(t, what, scale, x_def(t, o->ra), va, 1 << scale);
+    write_back(t, o, mode, va);
 }
 
 static void em_stp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    struct x64 *a = &t->as;
     if (t->flavour & FLAVOUR_ALIGN) {
         t_call(t);
         return;
     }
-    t_address(t, o, mode, scale);
-    t_check(t, TAG_WRITE, 2u << scale, false);
-    ld_x(t, scale == 3, RSI, o->rd);
-    ld_x(t, scale == 3, RDI, o->ra);
-    x64_rmx(a, scale == 3, X_STORE, RSI, RAX, RDX, 0, 0);
-    x64_rmx(a, scale == 3, X_STORE, RDI, RAX, RDX, 0, 1 << scale);
-    t_write_back(t, o, mode);
+    unsigned va = address(t, o, mode, scale);
+    check(t, va, TAG_WRITE, 2u << scale, false);
+    store(t, scale, source(t, o->rd), va, 0);
+    store(t, scale, source(t, o->ra), va, 1 << scale);
+    write_back(t, o, mode, va);
 }
 
+enum { MEM = EMIT_EXIT | EMIT_REGS };
 #define MODES(name, fn, what, scale)                                                                                   \
-    ROW(name, fn, EMIT_EXIT, A(MODE_IMM, what), scale), ROW(name##_post, fn, EMIT_EXIT, A(MODE_POST, what), scale),    \
-        ROW(name##_pre, fn, EMIT_EXIT, A(MODE_PRE, what), scale)
+    ROW(name, fn, MEM, A(MODE_IMM, what), scale), ROW(name##_post, fn, MEM, A(MODE_POST, what), scale),                \
+        ROW(name##_pre, fn, MEM, A(MODE_PRE, what), scale)
 #define ALL(name, fn, what, scale)                                                                                     \
-    MODES(name, fn, what, scale), ROW(name##_reg, fn, EMIT_EXIT, A(MODE_REG, what), scale),                            \
-        ROW(name##_ext, fn, EMIT_EXIT, A(MODE_EXT, what), scale)
+    MODES(name, fn, what, scale), ROW(name##_reg, fn, MEM, A(MODE_REG, what), scale),                                  \
+        ROW(name##_ext, fn, MEM, A(MODE_EXT, what), scale)
 const struct emit_row emit_mem_rows[] = {
     ALL(ldrb, em_load, LD, 0),
     ALL(ldrsb32, em_load, LDS32, 0),
@@ -268,22 +311,22 @@ const struct emit_row emit_mem_rows[] = {
     ALL(strh, em_store, ST, 1),
     ALL(str32, em_store, ST, 2),
     ALL(str64, em_store, ST, 3),
-    ROW(ldr32_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LD), 2),
-    ROW(ldrsw_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LDS64), 2),
-    ROW(ldr64_lit, em_literal, EMIT_EXIT, A(MODE_IMM, LD), 3),
+    ROW(ldr32_lit, em_literal, MEM, A(MODE_IMM, LD), 2),
+    ROW(ldrsw_lit, em_literal, MEM, A(MODE_IMM, LDS64), 2),
+    ROW(ldr64_lit, em_literal, MEM, A(MODE_IMM, LD), 3),
     MODES(ldp32, em_ldp, LD, 2),
     MODES(ldp64, em_ldp, LD, 3),
     MODES(ldpsw, em_ldp, LDS64, 2),
     MODES(stp32, em_stp, ST, 2),
     MODES(stp64, em_stp, ST, 3),
-    ROW(ldarb, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 0),
-    ROW(ldarh, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 1),
-    ROW(ldar32, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 2),
-    ROW(ldar64, em_load, EMIT_EXIT, A(MODE_BASE, LD) | ORDERED, 3),
-    ROW(stlrb, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 0),
-    ROW(stlrh, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 1),
-    ROW(stlr32, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 2),
-    ROW(stlr64, em_store, EMIT_EXIT, A(MODE_BASE, ST) | ORDERED, 3),
+    ROW(ldarb, em_load, MEM, A(MODE_BASE, LD) | ORDERED, 0),
+    ROW(ldarh, em_load, MEM, A(MODE_BASE, LD) | ORDERED, 1),
+    ROW(ldar32, em_load, MEM, A(MODE_BASE, LD) | ORDERED, 2),
+    ROW(ldar64, em_load, MEM, A(MODE_BASE, LD) | ORDERED, 3),
+    ROW(stlrb, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 0),
+    ROW(stlrh, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 1),
+    ROW(stlr32, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 2),
+    ROW(stlr64, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 3),
     ROW(ldxrb, em_ldxr, EMIT_EXIT, 0, 0),
     ROW(ldxrh, em_ldxr, EMIT_EXIT, 0, 1),
     ROW(ldxr32, em_ldxr, EMIT_EXIT, 0, 2),
@@ -292,13 +335,13 @@ const struct emit_row emit_mem_rows[] = {
     ROW(stxrh, em_stxr, EMIT_EXIT, 0, 1),
     ROW(stxr32, em_stxr, EMIT_EXIT, 0, 2),
     ROW(stxr64, em_stxr, EMIT_EXIT, 0, 3),
-    ROW(ldtrb, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 0),
-    ROW(ldtrh, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 1),
-    ROW(ldtr32, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 2),
-    ROW(ldtr64, em_load, EMIT_EXIT, A(MODE_UNPRIV, LD), 3),
-    ROW(sttrb, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 0),
-    ROW(sttrh, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 1),
-    ROW(sttr32, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 2),
-    ROW(sttr64, em_store, EMIT_EXIT, A(MODE_UNPRIV, ST), 3),
+    ROW(ldtrb, em_load, MEM, A(MODE_UNPRIV, LD), 0),
+    ROW(ldtrh, em_load, MEM, A(MODE_UNPRIV, LD), 1),
+    ROW(ldtr32, em_load, MEM, A(MODE_UNPRIV, LD), 2),
+    ROW(ldtr64, em_load, MEM, A(MODE_UNPRIV, LD), 3),
+    ROW(sttrb, em_store, MEM, A(MODE_UNPRIV, ST), 0),
+    ROW(sttrh, em_store, MEM, A(MODE_UNPRIV, ST), 1),
+    ROW(sttr32, em_store, MEM, A(MODE_UNPRIV, ST), 2),
+    ROW(sttr64, em_store, MEM, A(MODE_UNPRIV, ST), 3),
     {0},
 };

@@ -12,8 +12,8 @@ static void load_v(struct translation *t, unsigned host, unsigned scale, s32 dis
 {
     struct x64 *a = &t->as;
     if (scale < 2) {
-        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RSI, RAX, RDX, 0, disp);
-        v_rr(t, VMOVD, host, 0, RSI);
+        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RCX, RAX, RDX, 0, disp);
+        v_rr(t, VMOVD, host, 0, RCX);
     } else if (scale == 2) {
         x64_vex_rmx(a, 1, 1, false, 0x6e, host, 0, RAX, RDX, disp);
     } else {
@@ -25,10 +25,10 @@ static void store_v(struct translation *t, unsigned r, unsigned scale, s32 disp)
 {
     struct x64 *a = &t->as;
     if (scale < 2) {
-        x64_rm(a, false, X_LOAD, RSI, R_CPU, v_disp(r));
+        x64_rm(a, false, X_LOAD, RCX, R_CPU, v_disp(r));
         if (scale == 1)
             x64_8(a, 0x66);
-        x64_rmx(a, false, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, disp);
+        x64_rmx(a, false, scale ? X_STORE : X_STORE8, RCX, RAX, RDX, 0, disp);
         return;
     }
     unsigned host = v_get_low(t, r, 1u << scale);
@@ -48,6 +48,8 @@ static void load_reg(struct translation *t, unsigned r, unsigned scale, s32 disp
 static void address_v(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     struct x64 *a = &t->as;
+    if (mode == REG && t->regs)
+        x_use(t, o->rm); /* not behind t_address() */
     t_address(t, o, mode == REG ? MODE_BASE : mode, 0);
     if (mode != REG)
         return;
@@ -226,9 +228,9 @@ static void em_ld_single(struct translation *t, const struct op *o)
     t_address(t, o, MODE_BASE, 0);
     t_check(t, TAG_READ, 1u << size, false);
     unsigned host = v_get(t, o->rd);
-    x64_rmx(a, size == 3, size == 0 ? X_MOVZX8 : size == 1 ? X_MOVZX16 : X_LOAD, RSI, RAX, RDX, 0, 0);
+    x64_rmx(a, size == 3, size == 0 ? X_MOVZX8 : size == 1 ? X_MOVZX16 : X_LOAD, RCX, RAX, RDX, 0, 0);
     static const unsigned insert[] = {VPINSRB, VPINSRW, VPINSRD, VPINSRQ};
-    v_rri(t, insert[size], host, host, RSI, (unsigned)o->imm);
+    v_rri(t, insert[size], host, host, RCX, (unsigned)o->imm);
     v_done(t, o->rd, 16);
     if (t->e->a & POSTED)
         post_index(t, o, 1u << size);
@@ -250,10 +252,10 @@ static void em_st_single(struct translation *t, const struct op *o)
            size == 0   ? X_MOVZX8
            : size == 1 ? X_MOVZX16
                        : X_LOAD,
-           RSI, R_CPU, v_disp(o->rd) + (s32)(o->imm << size));
+           RCX, R_CPU, v_disp(o->rd) + (s32)(o->imm << size));
     if (size == 1)
         x64_8(a, 0x66);
-    x64_rmx(a, size == 3, size ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, 0);
+    x64_rmx(a, size == 3, size ? X_STORE : X_STORE8, RCX, RAX, RDX, 0, 0);
     if (t->e->a & POSTED)
         post_index(t, o, 1u << size);
 }

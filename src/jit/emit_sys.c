@@ -207,7 +207,6 @@ static void em_msr(struct translation *t, const struct op *o)
     case HOOK_SP_EL2: write_sp(t, 2); break;
     default: write_cell(t, row->cell); break;
     }
-    t->rax_at = NULL; /* rax was changed since it was loaded */
 }
 
 /* DAIFSet, DAIFClr: x = op1, y = op2 */
@@ -269,7 +268,6 @@ static void em_sys(struct translation *t, const struct op *o)
             zero_block(t);
         else
             t_check(t, op1 == 0 ? TAG_WRITE : TAG_READ, 1, false);
-        t->rax_at = NULL;
     } else {
         t_call(t);
     }

@@ -1,5 +1,6 @@
 /* Shared by the parts of the JIT. See jit.c for what the host registers hold. */
 #pragma once
+#include "core/bits.h"
 #include "core/types.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
@@ -11,10 +12,11 @@
 #include "jit/x64.h"
 #include "mmu/fast.h"
 
-/* Host registers of generated code; rax, rcx, rdx, rsi, rdi and r8 to r11 are scratch. */
+/* Host registers of generated code. rax, rcx and rdx are scratch; rsi, rdi and r8 to r11 hold guest
+ * registers (general.c) and are scratch in emitters without EMIT_REGS. */
 enum {
     R_CPU = RBP,   /* struct cpu + CPU_BIAS */
-    R_BASE = RBX,  /* start of the arena (executable view) */
+    R_LEFT = RBX,  /* slice.left; in the state only during calls */
     R_INDEX = R12, /* BEXTR control word that makes a fast-table index of a VA */
     R_CONST = R13, /* struct jit_shared */
     R_PAGE = R14,  /* VA of the code's page: c->fetch_page */
@@ -83,11 +85,13 @@ struct version {
     u32 entry;
     struct vstate in;
 };
-enum { VERSIONS_MAX = 3 }; /* of a slot and flavour */
+/* VERSIONS_MAX: of a slot and flavour. VERSION_NEAR: so many stores and loads are less than another version. */
+enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
-    u32 patch;
+    u32 patch;   /* the jump to a version */
+    u32 generic; /* behind that, where all is in the state: the jump to the generic translation */
     struct vstate vs;
 };
 /* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
@@ -120,12 +124,15 @@ enum emit_flags {
     EMIT_BRANCH = 32, /* conditional direct branch */
     EMIT_FP = 64,     /* calls its function under FLAVOUR_FP_CALL */
     EMIT_CONST = 128, /* leaves a known value in t->known */
+    EMIT_REGS = 256,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
+                         and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
 };
 struct emitter {
     emit_fn *emit; /* NULL: a call */
-    u8 flags;
+    u16 flags;
     u8 a, b;
-    u8 kind; /* enum eflags, of setters */
+    u8 kind;           /* enum eflags, of setters */
+    u8 fields, writes; /* which of rd, rn, rm, ra (bits 0 to 3) are general registers; are written */
 };
 
 struct jit {
@@ -180,13 +187,16 @@ struct translation {
     u8 *start;
     enum eflags eflags;
     bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
+    bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
+    u64 uses[BLOCK_MAX];  /* general registers, a bit each */
     const struct emitter *e;
     bool called;      /* the current instruction became a call */
-    const u8 *rax_at; /* up to here rax holds guest register rax */
-    unsigned rax;
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
     struct vstate in, vs;
+    bool regs;    /* the current emitter has EMIT_REGS */
+    bool sp_ok;   /* SP is known to be aligned, or not checked */
+    bool sp_keep; /* the current instruction, if it writes SP, keeps that */
     bool skip;    /* the next instruction was emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     unsigned nstubs;
@@ -196,7 +206,8 @@ struct translation {
         u32 packed;  /* argument of the call, or slot of the side exit */
         u64 target;  /* side exit: offset from the page's start */
         bool edge;
-        struct vstate vs; /* what is in vector registers at back */
+        struct vstate at; /* what is in host registers at the jump; at back */
+        struct vstate vs;
     } stubs[2 * BLOCK_MAX];
 };
 
@@ -228,6 +239,7 @@ void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const st
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
 u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs); /* what EXIT_LINK shall bring */
+void version_link_generic(struct jit *j, u32 link, u32 patch);
 /* Where the jump of link goes: the displacement to patch; *entry: offset of a version for it, or 0. */
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry);
 void version_drop(struct jit_page *jp);
@@ -243,7 +255,6 @@ void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, fr
 struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
 void t_jump_reg(struct translation *t);                        /* to the VA in rax */
 void t_jump_btype(struct translation *t, unsigned btype);      /* the same, having set PSTATE.BTYPE */
-void t_flags(struct translation *t, enum eflags kind); /* a setter is done: EFLAGS hold the flags (clobbers rax) */
 u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement returned) when cond holds */
 unsigned t_cond_cc(struct translation *t,
                    unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */
@@ -257,16 +268,58 @@ struct emit_row {
 };
 #define EMITTER(fn, flags, a, b, kind, ...)                                                                            \
     {                                                                                                                  \
-        fn, flags, a, b, kind                                                                                          \
+        fn, flags, a, b, kind, 0, 0                                                                                    \
     }
 #define ROW(name, ...)                                                                                                 \
     {                                                                                                                  \
         exec_##name, EMITTER(__VA_ARGS__, 0, 0, 0, 0, 0)                                                               \
     }
 /* Tables of the emit_*.c, ended by exec = NULL. */
-extern const struct emit_row emit_int_rows[], emit_mem_rows[], emit_atomic_rows[], emit_exception_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
+extern const struct emit_row emit_int_rows[], emit_int_more_rows[], emit_mem_rows[], emit_atomic_rows[], emit_exception_rows[], emit_branch_rows[], emit_sys_rows[], emit_simd_rows[],
     emit_pauth_rows[], emit_simd_mem_rows[], emit_simd_more_rows[], emit_simd_shift_rows[], emit_simd_wide_rows[],
     emit_fp_rows[], emit_fp_vector_rows[], emit_fp_convert_rows[], emit_crypto_rows[];
+
+/* general.c: guest general registers in host registers, for emitters with EMIT_REGS. */
+unsigned x_host_in(const struct vstate *s, unsigned r);    /* which one has r; 0: none */
+unsigned x_host(const struct translation *t, unsigned r);
+unsigned x_use(struct translation *t, unsigned r);        /* the one that has r's value */
+/* The one that is going to hold r: what it held is lost at once. Behind the instruction's last t_slow(). rcx for REG_SINK. */
+unsigned x_def(struct translation *t, unsigned r);
+void x_sync(struct translation *t);                     /* the same of the current state */
+void x_forget(struct translation *t);                   /* nothing is in host registers any more */
+void x_leave(struct x64 *a, const struct vstate *s);    /* stores what is dirty or pending in s; clobbers rax */
+void x_load(struct x64 *a, const struct vstate *s);     /* all of s */
+bool x_any(const struct vstate *s);                     /* is something there? */
+unsigned x_distance(const struct vstate *from, const struct vstate *to); /* instructions of x_reconcile() */
+void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *to);
+unsigned x_restrict(struct vstate *s, u64 used, u64 written);
+u64 x_registers(const struct emitter *e, const struct op *o); /* that o has as operands */
+u64 x_written(const struct emitter *e, const struct op *o);
+
+/* flags.c: NZCV that is computed when somebody asks for it. Slots: places for operands that are overwritten before. */
+enum pending_op {
+    PENDING_NONE,
+    PENDING_CMP,      /* a - b */
+    PENDING_CMP_IMM,  /* a - imm */
+    PENDING_TEST,     /* a & b */
+    PENDING_TEST_IMM, /* a & imm */
+    PENDING_ADD,      /* a + b */
+    PENDING_ADD_IMM,  /* a + imm */
+    PENDING_SUBS,     /* a is the result of a - b */
+    PENDING_SUBS_IMM, /* of a - imm */
+    PENDING_RSUBS,    /* of b - a */
+    PENDING_ADDS,     /* of a + b */
+    PENDING_ADDS_IMM
+};
+enum { SLOT = REG_SP + 1, SLOTS = 2 };
+/* The current instruction, a setter, is done and EFLAGS hold the flags: p is what they are to whoever asks later,
+ * PENDING_NONE: that cannot be said. */
+void flags_set(struct translation *t, enum eflags kind, struct pending p);
+void flags_before(struct translation *t, const struct op *o); /* the operands of what is pending may be overwritten */
+void flags_behind(struct translation *t, const struct op *o);
+enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
+void flags_settle(struct x64 *a, struct vstate *s); /* into c->nzcv, if something is pending; clobbers rax, EFLAGS */
+bool flags_same(const struct pending *a, const struct pending *b);
 
 /* emit_mem.c: addresses and the fast table. rax: VA. */
 enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };
@@ -296,18 +349,18 @@ void jit_emit_pauth(struct jit *j);
 
 /* Shorthand of emitters. */
 
-/* Is guest register r in rax: was it stored from there by what was emitted last? */
-static inline bool in_rax(const struct translation *t, unsigned r) { return t->rax_at == t->as.p && t->rax == r; }
-
 /* op host, guest register r */
 static inline void op_x(struct translation *t, bool w, unsigned op, unsigned host, unsigned r)
 {
-    if (op == X_LOAD && in_rax(t, r)) {
-        if (!w || host != RAX)
-            x64_rr(&t->as, w, X_LOAD, host, RAX);
+    if (!t->regs) {
+        x64_rm(&t->as, w, op, host, R_CPU, x_disp(r));
         return;
     }
-    x64_rm(&t->as, w, op, host, R_CPU, x_disp(r));
+    unsigned h = x_use(t, r);
+    if (op == X_MOVZX8 || op == X_MOVSX8)
+        x64_rr8(&t->as, w, op, host, h);
+    else
+        x64_rr(&t->as, w, op, host, h);
 }
 /* The same for a load that need not keep the flags. */
 static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)
@@ -322,9 +375,8 @@ static inline void st_x(struct translation *t, unsigned r, unsigned host)
 {
     if (r == REG_SINK)
         return;
-    x64_rm(&t->as, true, X_STORE, host, R_CPU, x_disp(r));
-    if (host == RAX) {
-        t->rax = r;
-        t->rax_at = t->as.p;
-    }
+    if (t->regs)
+        x64_rr(&t->as, true, X_LOAD, x_def(t, r), host);
+    else
+        x64_rm(&t->as, true, X_STORE, host, R_CPU, x_disp(r));
 }

@@ -50,9 +50,10 @@ static u8 *emit_enter(struct jit *j)
     x64_rr(a, true, X_LOAD, R_INDEX, RCX);
     x64_rr(a, true, X_LOAD, R_PAGE, R8);
     x64_rr(a, true, X_LOAD, R_CONST, R9);
-    x64_mov_imm(a, R_BASE, (u64)(uintptr_t)j->rx);
+    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
     x64_jmp_reg(a, RSI);
     j->exit = a->p;
+    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
     x64_ri(a, true, X_ADD, RSP, 8);
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         x64_pop(a, saved[i]);
@@ -71,7 +72,8 @@ static void emit_call(struct jit *j)
     x64_shift(a, false, X_SHR, RAX, 8);
     x64_rmx(a, true, X_LEA, RDX, R_PAGE, RAX, 0, 0);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(pc));
-    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left)); /* add [left], rcx */
+    x64_rr(a, true, X_ADD, R_LEFT, RCX);
+    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
     x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
     x64_rmx(a, true, X_LEA, RSI, RSI, RAX, 2, (s32)offsetof(struct code_page, op));
     x64_rm(a, false, X_MOVZX16, RAX, RSI, (s32)offsetof(struct op, row));
@@ -81,7 +83,8 @@ static void emit_call(struct jit *j)
     x64_op(a, false, 0xff, 0, RAX, R8, false); /* call [r8 + rax * 8] */
     x64_sib(a, 2, R8, RAX, 3, 0);
     x64_pop(a, RCX);
-    x64_rm(a, true, 0x29, RCX, R_CPU, CPU(slice.left)); /* sub [left], rcx */
+    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_SUB, R_LEFT, RCX);
     leave[0] = x64_jcc8(a, CC_S);
     x64_rr(a, false, X_TEST, RAX, RAX);
     leave[1] = x64_jcc8(a, CC_NE);
@@ -93,13 +96,15 @@ static void emit_call(struct jit *j)
     for (unsigned i = 0; i < ARRAY_LEN(leave); i++)
         x64_here8(a, leave[i]);
     x64_ri(a, true, X_SUB, RCX, 1);
-    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_ADD, R_LEFT, RCX);
+    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
     x64_ri(a, true, X_ADD, RSP, 8);
     x64_rr(a, false, X_LOAD, RDX, RAX);
     x64_rr(a, true, X_LOAD, RDI, R_CONST);
     x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
     x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [resume] */
     x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, resume));
+    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
     x64_rr(a, true, X_TEST, RAX, RAX);
     u8 *out = x64_jcc8(a, CC_E);
     x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
@@ -118,7 +123,7 @@ static void emit_head(struct jit *j)
     j->head = a->p;
     x64_rr8(a, false, X_MOVZX8, RCX, RAX);
     x64_shift(a, false, X_SHR, RAX, 8);
-    x64_rm(a, true, 0x01, RCX, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_ADD, R_LEFT, RCX);
     x64_rr(a, true, X_ADD, RAX, R_PAGE);
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_mov_imm(a, RAX, EXIT_HEAD);
@@ -174,7 +179,7 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_rr(a, true, X_TEST, RDX, RDX);
     miss[1] = x64_jcc(a, CC_E);
     x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
-    x64_rr(a, true, X_ADD, RDX, R_BASE);
+    x64_rm(a, true, X_ADD, RDX, R_CONST, (s32)offsetof(struct jit_shared, arena));
     x64_jmp_reg(a, RDX);
     x64_here(a, away[0]);
     x64_here(a, away[1]);
@@ -307,12 +312,44 @@ static void jit_free(struct jit *j)
     free(j);
 }
 
-static void add_rows(struct jit *j, const struct emit_row *r)
+/* flags: of all rows */
+static void add_rows(struct jit *j, const struct emit_row *r, unsigned flags)
 {
     for (; r->exec; r++)
         for (unsigned i = 0; i < a64_row_count; i++)
-            if (a64_execs[i] == r->exec)
+            if (a64_execs[i] == r->exec) {
                 j->emitters[i] = r->e;
+                j->emitters[i].flags |= (u16)flags;
+            }
+}
+
+/* Which fields are general registers and which of them are written, by the letters of the rows' pictures (cpu/a64.h).
+ */
+static void note_operands(struct jit *j)
+{
+    for (unsigned i = 0; i < a64_row_count; i++) {
+        const struct a64_row *r = &a64_rows[i];
+        struct emitter *e = &j->emitters[i];
+        bool v = r->flags & A64_V;
+        size_t n = strlen(r->name);
+        bool base = n > 4 && (!strcmp(r->name + n - 4, "_pre") || strstr(r->name, "_post"));
+        for (const char *s = r->picture ? r->picture : ""; *s; s++)
+            switch (*s) {
+            case 'd': e->fields |= !v, e->writes |= !v; break;
+            case 'D':
+            case 'e': e->fields |= 1, e->writes |= 1; break;
+            case 't': e->fields |= !v; break;
+            case 'n': e->fields |= v ? 0 : 2; break;
+            case 'N': e->fields |= 2; break;
+            case 'p': e->fields |= 2, e->writes |= base ? 2 : 0; break;
+            case 'm': e->fields |= v ? 0 : 4; break;
+            case 'M': e->fields |= 4; break;
+            case 'a': e->fields |= v ? 0 : 8; break;
+            case 'b':
+            case 'B': e->fields |= 8, e->writes |= 8; break;
+            default: break;
+            }
+    }
 }
 
 static void host_features(struct jit *j)
@@ -349,24 +386,26 @@ static struct jit *jit_new(struct code_cache *code)
     }
     j->emitters = calloc(a64_row_count, sizeof *j->emitters);
     CHECK(j->emitters);
-    add_rows(j, emit_int_rows);
-    add_rows(j, emit_mem_rows);
-    add_rows(j, emit_atomic_rows);
-    add_rows(j, emit_branch_rows);
-    add_rows(j, emit_sys_rows);
-    add_rows(j, emit_exception_rows);
-    add_rows(j, emit_simd_rows);
-    add_rows(j, emit_pauth_rows);
-    add_rows(j, emit_simd_mem_rows);
-    add_rows(j, emit_simd_more_rows);
-    add_rows(j, emit_simd_shift_rows);
-    add_rows(j, emit_simd_wide_rows);
-    add_rows(j, emit_fp_rows);
-    add_rows(j, emit_fp_vector_rows);
-    add_rows(j, emit_fp_convert_rows);
-    add_rows(j, emit_crypto_rows);
+    add_rows(j, emit_int_rows, EMIT_REGS);
+    add_rows(j, emit_int_more_rows, EMIT_REGS);
+    add_rows(j, emit_mem_rows, 0);
+    add_rows(j, emit_atomic_rows, 0);
+    add_rows(j, emit_branch_rows, 0);
+    add_rows(j, emit_sys_rows, 0);
+    add_rows(j, emit_exception_rows, 0);
+    add_rows(j, emit_simd_rows, EMIT_REGS);
+    add_rows(j, emit_pauth_rows, 0);
+    add_rows(j, emit_simd_mem_rows, EMIT_REGS);
+    add_rows(j, emit_simd_more_rows, EMIT_REGS);
+    add_rows(j, emit_simd_shift_rows, EMIT_REGS);
+    add_rows(j, emit_simd_wide_rows, EMIT_REGS);
+    add_rows(j, emit_fp_rows, EMIT_REGS);
+    add_rows(j, emit_fp_vector_rows, EMIT_REGS);
+    add_rows(j, emit_fp_convert_rows, EMIT_REGS);
+    add_rows(j, emit_crypto_rows, EMIT_REGS);
     if (j->parallel)
-        add_rows(j, emit_par_rows);
+        add_rows(j, emit_par_rows, 0);
+    note_operands(j);
     map_arena(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);

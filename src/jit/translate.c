@@ -3,8 +3,7 @@
  * A block is up to BLOCK_MAX instructions of one page, past conditional branches that are not taken. It ends at
  * unconditional and indirect branches, at what always leaves, and at backward conditional branches (loops).
  *
- * Flags: a setter leaves them in EFLAGS for the instruction behind it; they go to c->nzcv only when something else
- * reads them there, which every instruction that may leave the block does. */
+ * Flags: a setter leaves them in EFLAGS for the instruction behind it; flags.c has what becomes of them then. */
 #include "jit/internal.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
@@ -26,6 +25,7 @@ static void scan(struct translation *t)
         const struct op *o = code_decode(t->j->code, t->c->decoder, t->page, slot);
         const struct emitter *e = emitter_of(t, o);
         t->jp->covered[slot / 64] |= 1ull << slot % 64;
+        t->uses[k] = x_registers(e, o);
         if ((e->flags & EMIT_END) || (is_branch(o) && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0))) {
             t->n = k + 1;
             return;
@@ -41,6 +41,17 @@ static bool fuses(const struct emitter *setter, const struct op *user)
     return setter->kind != EFLAGS_NONE && (cond != 8 || setter->kind == EFLAGS_SUB);
 }
 
+/* Does k find what it needs of the flags in EFLAGS, where the instruction before it left them? */
+static bool fused(const struct translation *t, unsigned k, const struct op *o, const struct emitter *e)
+{
+    const struct emitter *b = k ? emitter_of(t, o - 1) : NULL;
+    if (!b || !(b->flags & EMIT_SETS))
+        return false;
+    if (e->flags & EMIT_USES)
+        return b->kind != EFLAGS_NONE && b->kind < EFLAGS_FP;
+    return fuses(b, o);
+}
+
 static void liveness(struct translation *t)
 {
     bool live = true;
@@ -49,17 +60,15 @@ static void liveness(struct translation *t)
         const struct emitter *e = emitter_of(t, o);
         if (e->flags & EMIT_BRANCH)
             live = true;
+        t->live[k] = live;
         if (e->flags & EMIT_SETS) {
             t->need[k] = live;
             live = false;
         }
-        if (!e->emit || (e->flags & (EMIT_USES | EMIT_EXIT)) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_CALL))
+        if (!e->emit || (e->flags & EMIT_EXIT) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_CALL))
             live = true;
-        if (e->flags & EMIT_COND) {
-            const struct emitter *b = k ? emitter_of(t, o - 1) : NULL;
-            if (!b || !(b->flags & EMIT_SETS) || !fuses(b, o))
-                live = true;
-        }
+        if (e->flags & (EMIT_COND | EMIT_USES) && !fused(t, k, o, e))
+            live = true;
     }
 }
 
@@ -68,18 +77,22 @@ static void liveness(struct translation *t)
 void t_call(struct translation *t)
 {
     t->called = true;
+    x_sync(t);
+    x_forget(t);
     x64_mov_imm_keep(&t->as, RAX, t_packed(t));
     x64_link(x64_call(&t->as), t->j->call);
     v_forget(t);
+    t->sp_ok = false;
 }
 
 static struct stub *new_stub(struct translation *t, u8 *from)
 {
     CHECK(t->nstubs < ARRAY_LEN(t->stubs));
     struct stub *s = &t->stubs[t->nstubs++];
-    memset(s, 0, offsetof(struct stub, vs));
+    memset(s, 0, offsetof(struct stub, at));
     s->from[0] = from;
     s->packed = t_packed(t);
+    s->at = t->vs;
     return s;
 }
 
@@ -89,65 +102,86 @@ struct stub *t_edge(struct translation *t, u8 *from, s64 off)
 {
     struct stub *s = new_stub(t, from);
     s->edge = true;
-    s->vs = t->vs;
     s->target = (u64)off;
     return s;
 }
 
+/* x_sync() with rax kept. */
+static void sync_keep(struct translation *t)
+{
+    bool flags = t->vs.flags.op;
+    if (flags)
+        x64_rr(&t->as, true, X_LOAD, RDX, RAX);
+    x_sync(t);
+    if (flags)
+        x64_rr(&t->as, true, X_LOAD, RAX, RDX);
+}
+
 void t_jump_btype(struct translation *t, unsigned btype)
 {
+    sync_keep(t);
     x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [btype], btype */
     x64_modrm(&t->as, 0, R_CPU, CPU(ps.btype));
     x64_8(&t->as, btype);
     x64_link(x64_jmp(&t->as), t->j->jump[t->flavour | btype * FLAVOUR_BTYPE]);
 }
 
-void t_jump_reg(struct translation *t) { x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]); }
+void t_jump_reg(struct translation *t)
+{
+    sync_keep(t);
+    x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]);
+}
+
+/* Where the state is not worth keeping in registers over a jump: to the generic translation. */
+static void jump_generic(struct translation *t, s64 off, u32 link)
+{
+    struct x64 *a = &t->as;
+    const u32 *entries = t->jp->entry[t->flavour];
+    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour];
+    x_sync(t);
+    u8 *d = x64_jmp(a);
+    if (!link && !entry_cold(t->j, entry)) {
+        x64_link(d, t->j->rw + entry);
+        return;
+    }
+    if (!link)
+        link = (u32)(d - t->j->rw);
+    else
+        version_link_generic(t->j, link, (u32)(d - t->j->rw));
+    x64_here(a, d);
+    x64_mov_imm_keep(a, RAX, (u32)off);
+    x64_mov_imm_keep(a, RDX, link);
+    x64_link(x64_jmp(a), t->j->link);
+}
 
 void t_jump_direct(struct translation *t, s64 off)
 {
     struct x64 *a = &t->as;
     if (off < 0 || off >= PAGE_SIZE) {
+        x_sync(t);
         far_emit(t, (s32)off);
         return;
     }
-    const u32 *entries = t->jp->entry[t->flavour];
-    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour], link;
     bool values = version_wanted(&t->vs), self = off == 4 * (s64)t->first && !t->btype;
+    if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in) &&
+        x_distance(&t->vs, &t->in) <= VERSION_NEAR) {
+        x_reconcile(a, &t->vs, &t->in);
+        x64_link(x64_jmp(a), t->start);
+        return;
+    }
+    if (!values) {
+        jump_generic(t, off, 0);
+        return;
+    }
+    const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
+    if (v && x_distance(&t->vs, &v->in) <= VERSION_NEAR) {
+        x_reconcile(a, &t->vs, &v->in);
+        x64_link(x64_jmp(a), t->j->rw + v->entry);
+        return;
+    }
     u8 *d = x64_jmp(a);
-    if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in)) {
-        x64_link(d, t->start);
-        return;
-    }
-    link = (u32)(d - t->j->rw);
-    if (values) {
-        const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
-        entry = v ? v->entry : t->j->miss[t->flavour];
-        if (!v)
-            link = version_note_link(t->j, link, &t->vs);
-    }
-    if (!entry_cold(t->j, entry)) {
-        x64_link(d, t->j->rw + entry);
-    } else {
-        x64_here(a, d);
-        x64_mov_imm_keep(a, RAX, (u32)off);
-        x64_mov_imm_keep(a, RDX, link);
-        x64_link(x64_jmp(a), t->j->link);
-    }
-}
-
-void t_flags(struct translation *t, enum eflags kind)
-{
-    struct x64 *a = &t->as;
-    t->eflags = kind;
-    if (!t->need[t->k])
-        return;
-    x64_8(a, 0x9f); /* lahf */
-    x64_setcc(a, CC_O, RAX);
-    x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
-    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2,
-            (s32)(kind == EFLAGS_SUB ? offsetof(struct jit_shared, nzcv_sub) : offsetof(struct jit_shared, nzcv_add)));
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    x64_here(a, d);
+    jump_generic(t, off, version_note_link(t->j, (u32)(d - t->j->rw), &t->vs));
 }
 
 unsigned t_cond_cc(struct translation *t, unsigned cond)
@@ -156,6 +190,8 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
     static const u8 mask[4] = {0x40, 0x20, 0x80, 0x10};
     struct x64 *a = &t->as;
     unsigned pair = cond >> 1, odd = cond & 1;
+    if (t->eflags == EFLAGS_NONE && t->vs.flags.op)
+        t->eflags = flags_again(t);
     if (t->eflags >= EFLAGS_FP && pair != 7)
         return t_fp_cc(t, cond);
     if (t->eflags != EFLAGS_NONE && pair != 7) {
@@ -167,6 +203,7 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
             return sub[pair] ^ odd;
     }
     t->eflags = EFLAGS_NONE;
+    flags_settle(a, &t->vs);
     if (pair < 4) {
         x64_test8_mi(a, R_CPU, CPU(nzcv) + 3, mask[pair]);
         return CC_NE ^ odd;
@@ -191,15 +228,17 @@ static void emit_stubs(struct translation *t)
             if (s->from[f])
                 x64_here(a, s->from[f]);
         if (s->edge) {
-            t->vs = s->vs;
+            t->vs = s->at;
             unsigned rest = (s->packed & 0xff) - 1;
             if (rest)
-                x64_mi(a, true, X_ADD, R_CPU, CPU(slice.left), (s32)rest);
+                x64_ri(a, true, X_ADD, R_LEFT, (s32)rest);
             t_jump_direct(t, (s64)s->target);
         } else {
+            x_leave(a, &s->at);
             x64_mov_imm_keep(a, RAX, s->packed);
             x64_link(x64_call(a), t->j->call);
             v_reload(t, &s->vs);
+            x_load(a, &s->vs);
             x64_link(x64_jmp(a), s->back);
         }
     }
@@ -208,7 +247,7 @@ static void emit_stubs(struct translation *t)
 static void emit_op(struct translation *t, const struct op *o)
 {
     t->e = emitter_of(t, o);
-    if (!(t->e->flags & EMIT_COND))
+    if (!(t->e->flags & (EMIT_COND | EMIT_USES)))
         t->eflags = EFLAGS_NONE;
     unsigned stubs = t->nstubs;
     t->called = false;
@@ -216,6 +255,13 @@ static void emit_op(struct translation *t, const struct op *o)
         t->skip = false;
         return;
     }
+    t->regs = t->e->flags & EMIT_REGS;
+    if (!t->regs) {
+        x_sync(t);
+        x_forget(t);
+    }
+    flags_before(t, o);
+    t->sp_keep = false;
     bool plain = t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
     bool done = a64_rows[o->row].imm == IMM_SYSREG && t_fp_register(t, o);
     if (!done && plain)
@@ -230,8 +276,10 @@ static void emit_op(struct translation *t, const struct op *o)
         if (!t->stubs[stubs].edge) {
             t->stubs[stubs].back = t->as.p;
             t->stubs[stubs].vs = t->vs;
-            t->rax_at = NULL; /* what comes back has other things there */
         }
+    flags_behind(t, o);
+    if (!t->regs || (x_written(t->e, o) >> REG_SP & 1 && !t->sp_keep))
+        t->sp_ok = false;
     if (!(t->e->flags & EMIT_CONST))
         t->known = REG_SINK;
 }
@@ -282,9 +330,11 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->nstubs = 0;
     t->k = 0;
     t->known = REG_SINK;
-    t->rax_at = NULL;
+    t->sp_ok = false;
     t->skip = false;
     v_forget(t);
+    x_forget(t);
+    t->vs.flags.op = PENDING_NONE;
     if (in)
         t->vs = *in;
     t->in = t->vs;
@@ -292,7 +342,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     liveness(t);
     t->as.p += -(uintptr_t)t->as.p & 15;
     t->start = t->as.p;
-    x64_mi(&t->as, true, X_SUB, R_CPU, CPU(slice.left), (s32)t->n);
+    x64_ri(&t->as, true, X_SUB, R_LEFT, (s32)t->n);
     u8 *short_slice = x64_jcc(&t->as, CC_S), *wanted = NULL;
     if (j->parallel) {
         x64_mi(&t->as, false, X_CMP, R_CPU, CPU(exit), 0);
@@ -318,6 +368,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     x64_here(&t->as, short_slice);
     if (wanted)
         x64_here(&t->as, wanted);
+    x_leave(&t->as, &t->in);
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
     j->as = t->as;

@@ -150,7 +150,9 @@ void v_put(struct translation *t, unsigned r, unsigned host, bool q)
 
 void v_forget(struct translation *t)
 {
-    memset(&t->vs, 0, sizeof t->vs);
+    memset(t->vs.guest, 0, sizeof t->vs.guest);
+    memset(t->vs.valid, 0, sizeof t->vs.valid);
+    memset(t->vs.zero, 0, sizeof t->vs.zero);
     for (unsigned h = 0; h < V_HOSTS; h++)
         t->vs.age[h] = (u8)h;
 }
@@ -175,7 +177,7 @@ bool v_implies(const struct vstate *now, const struct vstate *need)
         if (need->guest[h] &&
             (now->guest[h] != need->guest[h] || now->valid[h] < need->valid[h] || now->zero[h] > need->zero[h]))
             return false;
-    return true;
+    return !need->flags.op || flags_same(&now->flags, &need->flags);
 }
 
 unsigned v_zero_from(const struct translation *t, unsigned host) { return host < V_FIRST ? 16 : t->vs.zero[host]; }

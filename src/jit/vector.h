@@ -10,11 +10,23 @@ struct translation;
 
 enum { V_FIRST = 4, V_HOSTS = 16 };
 
+/* NZCV that nobody computed yet (flags.c): the flags of an operation on guest registers as they are now. */
+struct pending {
+    u8 op; /* enum pending_op, 0: c->nzcv has them */
+    bool wide;
+    u8 a, b; /* guest registers or slots */
+    s32 imm;
+};
+
+/* What is in host registers: guest vector registers, and guest general registers (general.c). */
 struct vstate {
     u8 guest[V_HOSTS]; /* guest register + 1, 0: free */
     u8 valid[V_HOSTS]; /* low bytes that are the guest's: 4, 8, 16 */
     u8 zero[V_HOSTS];  /* bytes from which the host register is zero: 4, 8, 16 */
     u8 age[V_HOSTS];
+    u8 x[16];    /* by host general register: guest register + 1, 0: free or not for guests' */
+    u16 x_dirty; /* the state does not have its value yet */
+    struct pending flags;
 };
 
 /* Constants of 16 bytes that generated code reads through R_CONST. */

@@ -1,9 +1,10 @@
-/* Versions of a block that find vector registers in host registers.
+/* Versions of a block that find guest registers in host registers.
  *
  * A jump within a page knows what is in the host's registers (struct vstate). When it is linked, the target gets a
- * version that starts from there, if it has vector instructions and not too many versions: so a loop keeps its values
- * in registers over its blocks. The generic translation is what all other ways lead to; it exists as well, because
- * whoever leaves generated code loses the registers. */
+ * version that starts from there, if it uses some of it and has not too many versions: so a loop keeps its values in
+ * registers over its blocks. Vector registers must be where the version wants them; general registers are stored and
+ * loaded on the way, in a piece of code of the jump's own, where they are not. The generic translation is what all
+ * other ways lead to; it exists as well, because whoever leaves generated code loses the registers. */
 #include <stdlib.h>
 
 #include "jit/internal.h"
@@ -13,15 +14,21 @@ bool version_wanted(const struct vstate *vs)
     for (unsigned h = V_FIRST; h < V_HOSTS; h++)
         if (vs->guest[h])
             return true;
-    return false;
+    return x_any(vs);
 }
 
+/* The nearest one. */
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs)
 {
+    const struct version *best = NULL;
+    unsigned least = ~0u;
     for (const struct version *v = jp->versions; v; v = v->next)
-        if (v->slot == slot && v->flavour == flavour && v_implies(vs, &v->in))
-            return v;
-    return NULL;
+        if (v->slot == slot && v->flavour == flavour && v_implies(vs, &v->in)) {
+            unsigned n = x_distance(vs, &v->in);
+            if (n < least)
+                least = n, best = v;
+        }
+    return best;
 }
 
 u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs)
@@ -33,21 +40,50 @@ u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs)
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    l->state[l->count] = (struct link_state){patch, *vs};
+    l->state[l->count] = (struct link_state){patch, 0, *vs};
     return LINK_STATE | j->part << LINK_PART | l->count++;
 }
 
-/* Does the block begin with something that could use them? */
-static bool has_vectors(struct jit *j, struct cpu *c, struct code_page *p, unsigned slot)
+static struct link_state *state_of(struct jit *j, u32 link)
 {
+    return &j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
+}
+
+void version_link_generic(struct jit *j, u32 link, u32 patch) { state_of(j, link)->generic = patch; }
+
+/* What of vs a block could use; false: nothing that makes a version worth while. */
+static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, unsigned slot, struct vstate *vs)
+{
+    u64 used = 0, written = 0;
+    bool vectors = false;
     for (unsigned k = 0; k < BLOCK_MAX && slot + k < CODE_SLOTS; k++) {
         const struct op *o = code_decode(j->code, c->decoder, p, slot + k);
-        if (a64_rows[o->row].flags & A64_V)
-            return true;
-        if (!j->emitters[o->row].emit || (j->emitters[o->row].flags & EMIT_END))
-            return false;
+        const struct emitter *e = &j->emitters[o->row];
+        vectors |= (a64_rows[o->row].flags & A64_V) != 0;
+        used |= x_registers(e, o);
+        written |= x_written(e, o);
+        if (!e->emit || e->flags & EMIT_END)
+            break;
     }
-    return false;
+    if (!vectors) {
+        memset(vs->guest, 0, sizeof vs->guest);
+        memset(vs->valid, 0, sizeof vs->valid);
+        memset(vs->zero, 0, sizeof vs->zero);
+    }
+    unsigned n = x_restrict(vs, used, written);
+    return vectors || n > 0;
+}
+
+/* The way from a jump to a version: where the jump shall go. */
+static u32 piece_to(struct jit *j, struct jit_page *jp, const struct vstate *from, const struct version *v)
+{
+    if (!x_distance(from, &v->in))
+        return v->entry;
+    u32 piece = (u32)(j->as.p - j->rw);
+    jp->parts |= 1u << j->part;
+    x_reconcile(&j->as, from, &v->in);
+    x64_link(x64_jmp(&j->as), j->rw + v->entry);
+    return piece;
 }
 
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry)
@@ -57,24 +93,25 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
         return link;
     struct code_page *p = c->fetch_code;
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1), count = 0;
-    const struct link_state from = j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
+    const struct link_state from = *state_of(j, link);
     if (!p->jit)
-        return from.patch;
+        return from.generic;
     const struct version *found = version_find(p->jit, flavour, slot, &from.vs);
-    if (found) {
-        *entry = found->entry;
-        return from.patch;
-    }
     for (const struct version *v = p->jit->versions; v; v = v->next)
         count += v->slot == slot && v->flavour == flavour;
-    if (count >= VERSIONS_MAX || !has_vectors(j, c, p, slot))
+    struct vstate in = from.vs;
+    if (found && (x_distance(&from.vs, &found->in) <= VERSION_NEAR || count >= VERSIONS_MAX)) {
+        *entry = piece_to(j, p->jit, &from.vs, found);
         return from.patch;
+    }
+    if (count >= VERSIONS_MAX || !restrict_state(j, c, p, slot, &in))
+        return from.generic;
     struct version *v = malloc(sizeof *v);
     CHECK(v);
-    *v = (struct version){p->jit->versions, (u16)slot, (u8)flavour, 0, from.vs};
-    v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &from.vs) - j->rw);
+    *v = (struct version){p->jit->versions, (u16)slot, (u8)flavour, 0, in};
+    v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &in) - j->rw);
     p->jit->versions = v;
-    *entry = v->entry;
+    *entry = piece_to(j, p->jit, &from.vs, v);
     return from.patch;
 }
 
