@@ -338,8 +338,30 @@ static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned 
     return (struct access){mem_ctx(c, kind), va, size, kind, write};
 }
 
+/* An unaligned access over the end of a page when the fast table has both: where its two parts are. */
+static bool crosses(const struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 *tags, u8 *part[2])
+{
+    u64 last = va + size - 1, page = last & ~0xfffull;
+    if ((kind & ~(unsigned)MEM_TAGCHK) || c->strict_align || c->ctx_dirty || page <= va)
+        return false;
+    u64 i = fast_index(c->ft, va), k = fast_index(c->ft, last);
+    if (tags[i] != (va & ~0xfffull) || tags[k] != page)
+        return false;
+    part[0] = ft_host(c->ft, i, va);
+    part[1] = ft_host(c->ft, k, page);
+    return true;
+}
+
 bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val)
 {
+    u8 *part[2];
+    if (crosses(c, va, size, kind, c->ft->rtag, part)) {
+        unsigned n = 0x1000 - (va & 0xfff);
+        *val = 0;
+        memcpy(val, part[0], n);
+        memcpy((u8 *)val + n, part[1], size - n);
+        return true;
+    }
     const struct access a = make_access(c, va, size, kind, false);
     u64 v = 0;
     if (!access_read(c, &a, (u8 *)&v))
@@ -350,6 +372,13 @@ bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val
 
 bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val)
 {
+    u8 *part[2];
+    if (crosses(c, va, size, kind, c->ft->wtag, part)) {
+        unsigned n = 0x1000 - (va & 0xfff);
+        memcpy(part[0], &val, n);
+        memcpy(part[1], (u8 *)&val + n, size - n);
+        return true;
+    }
     const struct access a = make_access(c, va, size, kind, true);
     u64 v = mem_swap8(c, val & ones(8 * size), size, kind);
     return access_write(c, &a, (const u8 *)&v);
