@@ -12,7 +12,7 @@
 #include "core/snap.h"
 #include "fuzz.h"
 
-enum { RIG_RAM = 0x40000000, RIG_RAM_SIZE = 0x20000, RIG_RANGES = 12, RIG_STEPS = 400 };
+enum { RIG_RAM = 0x40000000, RIG_RAM_SIZE = 0x20000, RIG_RANGES = 12, RIG_STEPS = 400, RIG_SAVES = 3 };
 
 struct rig_range {
     struct device *dev;
@@ -116,6 +116,7 @@ static inline void rig_access(struct rig *r, struct input *in, bool write)
 
 static inline void rig_run(struct rig *r, struct input *in)
 {
+    unsigned saves = 0; /* they cost as much as all the rest */
     for (unsigned i = 0; in->n && i < RIG_STEPS; i++) {
         u8 op = in8(in) & 15;
         const u8 *p;
@@ -130,7 +131,10 @@ static inline void rig_run(struct rig *r, struct input *in)
             rig_store(r, at, p, n);
             break;
         case 3: rig_pass(r, (u64)in8(in) * 4000); break;
-        case 4: rig_save_load(r); break;
+        case 4:
+            if (saves++ < RIG_SAVES)
+                rig_save_load(r);
+            break;
         case 5:
             if (r->dev->ops->reset)
                 r->dev->ops->reset(r->dev);
