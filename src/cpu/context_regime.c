@@ -154,7 +154,7 @@ static void make_stage2(struct cpu *c)
     r->ps = output_size(c, (unsigned)bits(vtcr, 18, 16), r->ds || r->r[0].granule == 16 || r->r[1].granule == 16);
 }
 
-const struct regime *context_regime(struct cpu *c, unsigned kind)
+static const struct regime *make(struct cpu *c, unsigned kind)
 {
     const u64 *s = c->sys;
     struct regime *r;
@@ -190,4 +190,16 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
         one_range(c, r, s[TCR_EL3], s[TTBR0_EL3]);
         return r;
     }
+}
+
+/* Made again when a register changed; EL2 and EL2&0 share theirs. */
+const struct regime *context_regime(struct cpu *c, unsigned kind)
+{
+    const struct regime *r = kind == REGIME_EL10  ? &c->regime_el10
+                             : kind == REGIME_EL3 ? &c->regime_el3
+                                                  : &c->regime_el2;
+    if (LIKELY(c->regime_generation[kind] == c->ctx_generation && r->kind == kind))
+        return r;
+    c->regime_generation[kind] = c->ctx_generation;
+    return make(c, kind);
 }

@@ -208,6 +208,7 @@ struct cpu {
     struct context *context; /* cpu/context.c's own */
     struct resolved *resolved; /* what is in ft and its kin, NULL: not one of those */
     u64 ctx_generation;      /* changes with the registers that select contexts */
+    u64 regime_generation[REGIME_STAGE2]; /* ctx_generation when the regime was made */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
     struct debug_armed armed; /* breakpoints and watchpoints that may match (kept by debug.c) */

@@ -7,6 +7,7 @@
  * c->hcr follows HCR_EL2 and SCR_EL3. */
 #include "core/bits.h"
 #include "core/check.h"
+#include "cpu/context.h"
 #include "cpu/fields.h"
 #include "cpu/model.h"
 #include "cpu/pmu.h"
@@ -146,5 +147,6 @@ void sysreg_refresh_hcr(struct cpu *c)
 void sysreg_refresh(struct cpu *c)
 {
     c->trap_id &= 7;
+    context_touch(c);
     sysreg_refresh_hcr(c);
 }
