@@ -1,6 +1,7 @@
 /* The progress bar: what a line looks like, that nothing is written elsewhere than to a terminal or before its time. */
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -17,6 +18,18 @@ static size_t drain(int fd)
     ssize_t n = read(fd, seen, sizeof seen - 1);
     seen[n > 0 ? n : 0] = 0;
     return strlen(seen);
+}
+
+/* What was written to a terminal comes out of its other end a little later. */
+static void drain_until(int fd, const char *end)
+{
+    size_t n = 0, len = strlen(end);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while ((n < len || strcmp(seen + n - len, end) != 0) && poll(&p, 1, 10000) > 0) {
+        ssize_t got = read(fd, seen + n, sizeof seen - 1 - n);
+        n += got > 0 ? (size_t)got : 0;
+        seen[n] = 0;
+    }
 }
 
 START_TEST(test_line)
@@ -79,8 +92,8 @@ START_TEST(test_terminal)
     ck_assert_uint_eq(p.delay, 500);
     p.delay = 0;
     load(&p);
-    drain(master);
     const char *end = "\r\033[K";
+    drain_until(master, end);
     ck_assert_ptr_eq(strstr(seen, "\rloading Image ["), seen);
     ck_assert_str_eq(seen + strlen(seen) - strlen(end), end);
     ck_assert(!p.drawn);
