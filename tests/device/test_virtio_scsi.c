@@ -359,7 +359,7 @@ START_TEST(test_state)
     snap_free(&s);
     /* Random commands. */
     u64 r = 5;
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 3000; i++) {
         for (unsigned k = 0; k < 16; k++) {
             r = r * 6364136223846793005ull + 1442695040888963407ull;
             junk[k] = r >> 60 ? (u8)((r >> 40) & (k > 5 ? 3 : 0)) : (u8)(r >> 50);
