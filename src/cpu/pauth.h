@@ -15,7 +15,7 @@ struct pauth_memo {
     u64 result;
     u32 tag; /* what else the result depends on: cpu.pauth_tag | number of the key; 0: empty */
 } __attribute__((aligned(64)));
-enum { PAUTH_MEMOS = 512, PAUTH_PTR_SHIFT = 2, PAUTH_MODIFIER_SHIFT = 4 };
+enum { PAUTH_MEMOS = 2048, PAUTH_PTR_SHIFT = 2, PAUTH_MODIFIER_SHIFT = 4 };
 
 static inline unsigned pauth_memo_index(u64 ptr, u64 modifier)
 {

@@ -85,15 +85,17 @@ static void clear_data(struct fast_ctx *f)
         drop_data(f, i);
 }
 
-/* Empties a context. */
+/* Empties a context. A table much larger than what was used of it shrinks: to clear it costs its size. */
 static void drop(struct fast_pool *p, struct fast_ctx *f)
 {
+    if (f->filled > FAST_JOURNAL && f->fills < f->t.mask / 4 && f->t.mask >= 2 * FAST_START)
+        f->t.mask >>= 1;
     if (f->filled > FAST_JOURNAL)
         clear_data(f);
     else
         for (u32 k = 0; k < f->filled; k++)
             drop_data(f, f->journal[k]);
-    f->filled = f->nonglobal = f->evicted = 0;
+    f->filled = f->nonglobal = f->evicted = f->fills = 0;
     drop_code(f);
     *p->latch = ~0ull;
 }
@@ -195,6 +197,7 @@ void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 pa
     if (UNLIKELY(f->evicted > f->t.mask) && f->t.mask + 1 < FAST_GROWN)
         grow(p, f);
     u64 i = fast_index(&f->t, va);
+    f->fills++;
     f->evicted += f->t.rtag[i] != fast_invalid(i) && f->t.rtag[i] != va;
     if (f->filled < FAST_JOURNAL) {
         if (f->t.rtag[i] == fast_invalid(i) && f->t.wtag[i] == fast_invalid(i))

@@ -9,7 +9,7 @@
 #pragma once
 #include "core/types.h"
 
-enum { FAST_MAX = 65536, FAST_FETCH = 1024, FAST_START = 2048, FAST_GROWN = 8192, FAST_CONTEXTS = 32 };
+enum { FAST_MAX = 65536, FAST_FETCH = 1024, FAST_START = 2048, FAST_GROWN = FAST_MAX, FAST_CONTEXTS = 32 };
 
 /* The tag of an unused entry i: its index bits are those of no address that looks there. */
 static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
@@ -58,6 +58,7 @@ struct fast_ctx {
     u32 nonglobal; /* entries of journal_ng */
     u32 filled_code;
     u32 evicted; /* pages that had to make room for others since the last drop */
+    u32 fills;   /* data entries made since then */
     u16 journal[FAST_JOURNAL];
     u32 journal_ng[FAST_JOURNAL]; /* indices, FAST_MAX + index for code */
 };

@@ -1,0 +1,188 @@
+/* Code that changes under the JIT's feet, against the interpreter: stores to pages that are both code and data, code on
+ * pages that are mapped anew, DMA over code, breakpoints in loops that are translated already, and the arena's ring.
+ * Each with blocks translated at once and after they were interpreted often enough. */
+#include "core/snap.h"
+#include "cpu/debug.h"
+#include "el1.h"
+#include "jit/jit.h"
+
+static struct clock the_clock;
+static const struct engine *engine;
+static struct jit_watch watch;
+
+struct result {
+    u64 hash, x0, pc, now;
+};
+
+static void write_code(u64 at, const u32 *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        u64 a = at + 4 * i;
+        memcpy(ram(a), &words[i], 4);
+        ram_written(env.bus, bus_resolve(env.bus, pa_make(PAS_NS, a)).page, (u32)(a & 0xfff), 4);
+    }
+}
+#define CODE_AT(at, ...)                                                                                               \
+    do {                                                                                                               \
+        static const u32 words[] = {__VA_ARGS__};                                                                      \
+        write_code(at, words, ARRAY_LEN(words));                                                                       \
+    } while (0)
+
+static void run(unsigned n)
+{
+    clock_begin(&the_clock, &c->slice, n);
+    engine->run(c);
+    clock_finish(&the_clock);
+}
+
+/* A case under the interpreter, the JIT, and the JIT that interprets nothing first. */
+static void all(void (*scenario)(void))
+{
+    struct result r[3];
+    for (unsigned i = 0; i < 3; i++) {
+        engine = i ? &engine_jit : &engine_interp;
+        setup_cpu("max", false, false);
+        c->code->jit_eager = i == 2;
+        watch = (struct jit_watch){0};
+        c->code->jit_watch = &watch;
+        the_clock = (struct clock){0};
+        env.clock = &the_clock;
+        for (unsigned k = 0; k < 31; k++)
+            c->x[k] = 0;
+        c->x[1] = CODE;
+        c->x[2] = DATA;
+        c->pc = CODE;
+        scenario();
+        struct snap s = {.mode = SNAP_HASH};
+        cpu_state(c, &s);
+        bus_ram_state(env.bus, &s);
+        r[i] = (struct result){snap_hash(&s), c->x[0], c->pc, clock_now(&the_clock)};
+        clock_free(&the_clock);
+        teardown();
+        ck_assert_uint_eq(r[i].now, r[0].now);
+        ck_assert_uint_eq(r[i].pc, r[0].pc);
+        ck_assert_uint_eq(r[i].x0, r[0].x0);
+        ck_assert_uint_eq(r[i].hash, r[0].hash);
+    }
+}
+#define CASE(name)                                                                                                     \
+    static void name(void);                                                                                            \
+    START_TEST(test_##name) { all(name); }                                                                             \
+    END_TEST                                                                                                           \
+    static void name(void)
+
+/* A counter in the page of the loop that counts: ldr, add, str x3, [x1, #64]; add x0, x0, #1; b */
+CASE(code_and_data)
+{
+    CODE_AT(CODE, 0xf9402023, 0x91000463, 0xf9002023, 0x91000400, 0x17fffffc);
+    for (unsigned i = 0; i < 100; i++)
+        run(11);
+    run(900);
+    u64 counted;
+    memcpy(&counted, ram(CODE + 64), 8);
+    ck_assert_uint_eq(counted, 400);
+    ck_assert_uint_eq(c->x[0], 400);
+}
+
+/* A function whose page is exchanged behind each call: blr x5; str x6, [x7]; dsb ishst; tlbi vaae1, x9; dsb ish; isb;
+ * eor x6, x6, x8; b */
+CASE(remapped)
+{
+    enum { GLOBAL = 1 << 10 | 3 << 8 | 3 };
+    u64 va = RAM + 0x100000, a = RAM + 0x101000, b = RAM + 0x102000;
+    CODE_AT(CODE, 0xd63f00a0, 0xf90000e6, 0xd5033a9f, 0xd5088769, 0xd5033b9f, 0xd5033fdf, 0xca0800c6, 0x17fffff9);
+    CODE_AT(a, 0x91000400, 0xd65f03c0); /* add x0, x0, #1; ret */
+    CODE_AT(b, 0x91000800, 0xd65f03c0); /* add x0, x0, #2; ret */
+    c->x[5] = va;
+    c->x[6] = b | GLOBAL;
+    c->x[7] = TABLES + 0x2000 + (va - RAM) / 0x1000 * 8;
+    c->x[8] = a ^ b;
+    c->x[9] = va >> 12;
+    put64(c->x[7], a | GLOBAL);
+    for (unsigned i = 0; i < 50; i++)
+        run(i + 1);
+    run(2000 - 51 * 25);
+    ck_assert_uint_eq(c->x[0], 300);
+}
+
+/* A device writes over the hot loop: add x0, x0, #1; b */
+CASE(dma)
+{
+    static const u32 add3 = 0x91000c00;
+    const struct txn device = {.space = PAS_NS};
+    CODE_AT(CODE, 0x91000400, 0x17ffffff);
+    run(200);
+    ck_assert_uint_eq(c->x[0], 100);
+    ck_assert(bus_write(env.bus, &device, CODE, &add3, 4) == BUS_OK);
+    run(200);
+    ck_assert_uint_eq(c->x[0], 400);
+}
+
+/* A breakpoint comes to a loop that is hot, is hit each time round, and goes: add x0, x0, #1; nop; b. The handler
+ * counts and returns behind the instruction: add x4, x4, #1; mrs x3, elr_el1; add x3, x3, #4; msr elr_el1, x3; eret */
+CASE(breakpoint)
+{
+    enum { ENABLED = 1 | 3 << 1 | 15 << 5, MDE = 1 << 15, KDE = 1 << 13 };
+    CODE_AT(CODE, 0x91000400, 0xd503201f, 0x17fffffe);
+    CODE_AT(VBAR + 0x200, 0x91000484, 0xd5384023, 0x91001063, 0xd5184023, 0xd69f03e0);
+    cpu_set_spsr(c, 0x1c5); /* EL1h, D clear */
+    c->pc = CODE;
+    run(300);
+    ck_assert_uint_eq(c->x[0], 100);
+    c->sys[OSLSR_EL1] &= ~(u64)OSLSR_OSLK;
+    c->sys[DBGBVR0_EL1] = CODE + 4;
+    c->sys[DBGBCR0_EL1] = ENABLED;
+    c->sys[MDSCR_EL1] = MDE | KDE;
+    debug_update(c);
+    run(700); /* 2 of the loop and 5 of the handler each time: a breakpoint takes no time */
+    ck_assert_uint_eq(c->x[0], 200);
+    ck_assert_uint_eq(c->x[4], 100);
+    c->sys[MDSCR_EL1] = 0;
+    debug_update(c);
+    run(300);
+    ck_assert_uint_eq(c->x[0], 300);
+    ck_assert_uint_eq(c->x[4], 100);
+}
+
+/* More code than the arena has room for, made by changing a page again and again, while a second page, to and from
+ * which far jumps get linked, stays as it is. */
+CASE(ring)
+{
+    u64 far = CODE + 0x100000;
+    u32 page[1024];
+    for (unsigned i = 0; i < 1023; i++)
+        page[i] = 0xf9400443 + (i % 64 << 10); /* ldr x3, [x2, #8 + ...] */
+    page[1023] = 0x14000000 | (0x100000 - 0xffc) / 4;
+    write_code(CODE, page, 1024);
+    CODE_AT(far, 0x91000400, 0x17fbffff); /* add x0, x0, #1; b CODE */
+    enum { TIMES = 1800 };
+    for (unsigned i = 0; i < TIMES; i++) {
+        run(1026);
+        if (i >= 20)
+            write_code(CODE, &page[0], 1);
+    }
+    ck_assert_uint_eq(c->x[0], TIMES);
+    if (c->code->jit_eager) {
+        ck_assert_uint_gt(watch.evicted, 16); /* parts */
+        ck_assert_uint_gt(watch.pieces[JIT_FAR], 10);
+    }
+}
+
+int main(void)
+{
+    Suite *s = suite_create("jit code");
+    TCase *t = tcase_create("jit code");
+    tcase_set_timeout(t, 300);
+    tcase_add_test(t, test_code_and_data);
+    tcase_add_test(t, test_remapped);
+    tcase_add_test(t, test_dma);
+    tcase_add_test(t, test_breakpoint);
+    tcase_add_test(t, test_ring);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    if (!jit_missing())
+        srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
