@@ -88,13 +88,14 @@ static void clear_data(struct fast_ctx *f)
 /* Empties a context. A table much larger than what was used of it shrinks: to clear it costs its size. */
 static void drop(struct fast_pool *p, struct fast_ctx *f)
 {
-    if (f->filled > FAST_JOURNAL && f->fills < f->t.mask / 4 && f->t.mask >= 2 * FAST_START)
-        f->t.mask >>= 1;
-    if (f->filled > FAST_JOURNAL)
+    if (f->filled > FAST_JOURNAL) {
         clear_data(f);
-    else
+        if (f->fills < f->t.mask / 4 && f->t.mask >= 2 * FAST_START)
+            f->t.mask >>= 1;
+    } else {
         for (u32 k = 0; k < f->filled; k++)
             drop_data(f, f->journal[k]);
+    }
     f->filled = f->nonglobal = f->evicted = f->fills = 0;
     drop_code(f);
     *p->latch = ~0ull;
