@@ -17,6 +17,7 @@
 #include "cpu/mem.h"
 #include "cpu/model.h"
 #include "cpu/sysop.h"
+#include "mmu/tlb.h"
 
 #define RAM    0x40000000ull
 #define TABLES (RAM + 0x8000)
@@ -289,6 +290,45 @@ START_TEST(test_forced_broadcast)
 }
 END_TEST
 
+static struct tlb_inv heard;
+static unsigned times;
+static void listen_to(void *arg, const struct tlb_inv *inv)
+{
+    (void)arg;
+    heard = *inv;
+    times++;
+}
+
+/* Those who listen beside the PEs (the SMMU) hear the broadcast forms, and which stages they are for. */
+START_TEST(test_listener)
+{
+    env.broadcast = listen_to;
+    for (unsigned id = 0; id < SR_COUNT; id++) {
+        const char *name = sysreg_name(id), *op = name + strlen("TLBI_");
+        if (!begins(name, "TLBI_"))
+            continue;
+        const struct ctx at = {"", 3, REGIME_EL3, false, false, false, true, true, 1, 1, 0};
+        enter(cpus[0], &at);
+        times = 0;
+        bool range = op[0] == 'R', wide = has(op, "IS") || has(op + 2, "OS");
+        sysop_tlbi(cpus[0], id,
+                   range                ? VA >> 12 | 1ull << 46
+                   : begins(op, "ASID") ? 1ull << 48
+                                        : 1ull << 48 | VA >> 12);
+        op += range;
+        ck_assert_msg(times == wide, "%s is heard %u times", name, times);
+        if (!wide)
+            continue;
+        bool all = begins(op, "ALLE1") || begins(op, "VMALLS12"), ipa = begins(op, "IPAS2");
+        ck_assert_msg(heard.both_stages == all && heard.scope.stage2_only == ipa, "%s: stages", name);
+        ck_assert_msg(heard.scope.any_vmid == (begins(op, "ALL") || has(op, "E2") || has(op, "E3")), "%s: VMIDs", name);
+        ck_assert_uint_eq(heard.scope.pas, has(op, "E3") ? PAS_S : PAS_NS);
+        if (heard.form == TLB_INV_VA)
+            ck_assert_uint_eq(heard.va, VA);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tlbi");
@@ -298,6 +338,7 @@ int main(void)
     tcase_add_test(t, test_block);
     tcase_add_test(t, test_stage2_block);
     tcase_add_test(t, test_forced_broadcast);
+    tcase_add_test(t, test_listener);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
