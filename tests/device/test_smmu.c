@@ -511,12 +511,123 @@ START_TEST(test_secure)
 }
 END_TEST
 
+/* Registers that an enable bit guards keep their value while it is set (6.2). */
+START_TEST(test_guards)
+{
+    static const struct {
+        u64 off;
+        u32 cr0, irq, val;
+    } rows[] = {{0x28, 1, 0, 0xfff},  {0x2c, 1, 0, 4},    {0x80, 1, 0, 0x1000}, {0x88, 1, 0, 7},
+                {0x90, 8, 0, 7},      {0x9c, 8, 0, 3},    {0xa0, 4, 0, 7},      {EPROD, 4, 0, 3},
+                {0xc0, 2, 0, 7},      {0x100c8, 2, 0, 3}, {0x68, 0, 1, 0x1000}, {0x70, 0, 1, 0x55},
+                {0xb0, 0, 4, 0x1000}, {0xb8, 0, 4, 0x55}, {0xd0, 0, 2, 0x1000}, {0xdc, 0, 2, 0x80000000},
+                {0x44, 0, 0, 0},      {ECONS, 0, 0, 1},   {0x100cc, 0, 0, 1},   {PROD, 0, 0, 0}};
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        reg32(CR0, 0);
+        reg32(0x50, 0);
+        u32 before = rd32(rows[i].off);
+        reg32(CR0, rows[i].cr0);
+        reg32(0x50, rows[i].irq);
+        reg32(rows[i].off, rows[i].val);
+        if (rows[i].cr0 || rows[i].irq)
+            ck_assert_msg(rd32(rows[i].off) == before, "0x%llx is not guarded", (unsigned long long)rows[i].off);
+        reg32(CR0, 0);
+        reg32(0x50, 0);
+        reg32(rows[i].off, rows[i].val);
+        if (rows[i].val)
+            ck_assert_msg(rd32(rows[i].off) == rows[i].val, "0x%llx", (unsigned long long)rows[i].off);
+    }
+    /* page 1 alone has the indices of the output queues */
+    ck_assert_uint_eq(rd32(0xa8), 0);
+    ck_assert_uint_eq(rd32(0xc8), 0);
+}
+END_TEST
+
+/* MSIs that are aborted are global errors, which have an interrupt of their own (7.5). */
+START_TEST(test_msi_aborts)
+{
+    u64 v;
+    reg32(0x50, 0);
+    reg64(0x68, MSI_AT); /* GERROR: memory; events: nothing */
+    reg32(0x70, 0x99);
+    reg64(0xb0, HOLE);
+    reg32(0x50, 5);
+    ste((u64[8]){0});
+    ck_assert_int_ne(load(0x1000, &v), BUS_OK);
+    ck_assert_uint_eq(next_event(), SMMU_C_BAD_STE); /* which is written all the same */
+    ck_assert_uint_eq(rd32(GERROR), 1 << 5);
+    ck_assert_uint_eq(get64(MSI_AT), 0x99);
+    ck_assert_uint_eq(edges[0] + edges[2], 0); /* no wires beside MSIs */
+    command(0x46 | 1 << 12 | 0x1234ull << 32, HOLE);
+    ck_assert_uint_eq(rd32(GERROR), 1 << 5 | 1 << 4);
+    reg32(GERRORN, rd32(GERROR));
+    reg32(0x50, 0);
+    reg64(0x68, HOLE);
+    reg32(0x50, 5);
+    command(0x46 | 1 << 12 | 0x1234ull << 32, HOLE);
+    ck_assert_uint_eq(rd32(GERROR) ^ rd32(GERRORN), 1 << 7 | 1 << 4);
+}
+END_TEST
+
+/* SMMUEN = 0: GBPA says how accesses look, and CR0.SMMUEN = 1 what the entry makes of privilege and kind. */
+static struct txn looked;
+static enum bus_result look(struct device *d, const struct txn *t, u64 off, unsigned size, u64 *val)
+{
+    (void)d, (void)off, (void)size;
+    looked = *t;
+    *val = 0;
+    return BUS_OK;
+}
+static void nothing(struct device *d, struct snap *sn) { (void)d, (void)sn; }
+
+START_TEST(test_overrides)
+{
+    static const struct device_ops watcher_ops = {.name = "watcher", .read = look, .state = nothing};
+    struct device watcher = {.ops = &watcher_ops, .id = "watcher", .log = &lg};
+    struct bus *old = bus;
+    struct bus *with = bus_new(&lg);
+    bus_map_ram(with, 1 << PAS_NS, RAM, RAM_SIZE, "ram");
+    bus_map_device(with, 1 << PAS_NS, HOLE, 0x1000, &watcher);
+    bus_seal(with);
+    struct smmu *first = s;
+    const struct smmu_config c = {.id = "smmu", .log = &lg, .bus = with, .oas = 48, .sid_bits = 16};
+    bus = with;
+    s = smmu_new(&c);
+    dma = smmu_dma(s, SID);
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned priv = i & 3, inst = i >> 2;
+        u32 v;
+        dma.txn.privileged = i & 1;
+        reg32(CR0, 0);
+        reg32(GBPA, 1u << 31 | inst << 18 | priv << 16);
+        ck_assert_int_eq(dma_read(&dma, HOLE, &v, 4), BUS_OK);
+        ck_assert_uint_eq(looked.privileged, priv & 2 ? priv & 1 : i & 1);
+        ck_assert_uint_eq(looked.instruction, inst == 3);
+        reg64(0x80, STRTAB);
+        reg32(0x88, LOG2);
+        ste((u64[8]){1 | 4 << 1, (u64)inst << 50 | (u64)priv << 48});
+        smmu_device(s)->ops->reset(smmu_device(s));
+        reg64(0x80, STRTAB);
+        reg32(0x88, LOG2);
+        reg32(CR0, 1);
+        ck_assert_int_eq(dma_read(&dma, HOLE, &v, 4), BUS_OK);
+        ck_assert_uint_eq(looked.privileged, priv & 2 ? priv & 1 : i & 1);
+        ck_assert_uint_eq(looked.instruction, inst == 3);
+    }
+    device_free(smmu_device(s));
+    bus_free(with);
+    s = first;
+    bus = old;
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {test_disabled,     test_stream_table, test_two_level_stream_table,
                                   test_illegal,      test_faults,       test_fetch_faults,
                                   test_terminate,    test_substreams,   test_invalidate,
                                   test_config_cache, test_attributes,   test_queues,
-                                  test_state,        test_secure};
+                                  test_state,        test_secure,       test_guards,
+                                  test_msi_aborts,   test_overrides};
     return poke_main("smmu", setup, teardown, tests, ARRAY_LEN(tests));
 }
