@@ -311,6 +311,7 @@ static void begin(struct machine *m, struct parallel *p)
 
 static void end(struct machine *m, struct parallel *p)
 {
+    parallel_stopped(m); /* once more under the lock: nobody has missed it on the way into sleep */
     pthread_mutex_unlock(&m->env.par->lock);
     for (unsigned i = 0; i < m->ncpus; i++) {
         pthread_join(m->env.par->cpu[i].thread, NULL);
