@@ -87,6 +87,7 @@ struct version {
 };
 /* VERSIONS_MAX: of a slot and flavour. VERSION_NEAR: so many stores and loads are less than another version. */
 enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
+enum { VERSION_LISTS = 64 };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
@@ -108,7 +109,7 @@ struct jit_page {
     u32 parts; /* mask of those that its code is in */
     u64 covered[CODE_SLOTS / 64];
     struct code_page *page;
-    struct version *versions;
+    struct version *versions[VERSION_LISTS]; /* by slot */
     struct jit_page *next, *prev;
 };
 

@@ -22,7 +22,7 @@ const struct version *version_find(const struct jit_page *jp, unsigned flavour, 
 {
     const struct version *best = NULL;
     unsigned least = ~0u;
-    for (const struct version *v = jp->versions; v; v = v->next)
+    for (const struct version *v = jp->versions[slot % VERSION_LISTS]; v; v = v->next)
         if (v->slot == slot && v->flavour == flavour && v_implies(vs, &v->in)) {
             unsigned n = x_distance(vs, &v->in);
             if (n < least)
@@ -96,8 +96,9 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
     const struct link_state from = *state_of(j, link);
     if (!p->jit)
         return from.generic;
+    struct version **list = &p->jit->versions[slot % VERSION_LISTS];
     const struct version *found = version_find(p->jit, flavour, slot, &from.vs);
-    for (const struct version *v = p->jit->versions; v; v = v->next)
+    for (const struct version *v = *list; v; v = v->next)
         count += v->slot == slot && v->flavour == flavour;
     struct vstate in = from.vs;
     if (found && (x_distance(&from.vs, &found->in) <= VERSION_NEAR || count >= VERSIONS_MAX)) {
@@ -108,18 +109,18 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
         return from.generic;
     struct version *v = malloc(sizeof *v);
     CHECK(v);
-    *v = (struct version){p->jit->versions, (u16)slot, (u8)flavour, 0, in};
+    *v = (struct version){*list, (u16)slot, (u8)flavour, 0, in};
     v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &in) - j->rw);
-    p->jit->versions = v;
+    *list = v;
     *entry = piece_to(j, p->jit, &from.vs, v);
     return from.patch;
 }
 
 void version_drop(struct jit_page *jp)
 {
-    while (jp->versions) {
-        struct version *v = jp->versions;
-        jp->versions = v->next;
-        free(v);
-    }
+    for (unsigned i = 0; i < VERSION_LISTS; i++)
+        for (struct version *v = jp->versions[i], *next; v; v = next) {
+            next = v->next;
+            free(v);
+        }
 }
