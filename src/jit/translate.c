@@ -270,7 +270,7 @@ static void emit_op(struct translation *t, const struct op *o)
         t_call(t);
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
-    if ((t->e->flags & EMIT_COND) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
+    if ((t->e->flags & (EMIT_COND | EMIT_USES)) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
         t->eflags = EFLAGS_NONE;
     for (; stubs < t->nstubs; stubs++)
         if (!t->stubs[stubs].edge) {

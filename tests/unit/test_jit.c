@@ -152,6 +152,105 @@ static void random_round(unsigned round, bool integer)
     compare(&r[0], &r[1], what);
 }
 
+/* ---- flags and registers ---------------------------------------------------------------------- */
+
+/* Loops of few instructions on few registers: what is kept in host registers and in EFLAGS over instructions, branches
+ * and loops, with loads and stores that fail in between. */
+static const char *const dense[] = {
+    "ADDS_64_imm", "SUBS_64_imm", "SUBS_32_imm", "ADDS_64_reg", "SUBS_64_reg", "SUBS_32_reg",
+    "ADDS_32_reg", "ANDS_64_reg", "ANDS_32_imm", "BICS_64_reg", "ADC_64",      "ADCS_64",
+    "SBC_64",      "SBCS_64",     "ADCS_32",     "SBCS_32",     "CCMP_64_imm", "CCMP_32_reg",
+    "CCMN_64_reg", "CSEL_64",     "CSINC_64",    "CSNEG_32",    "MADD_64",     "UMULH",
+    "ADD_64_reg",  "SUB_64_imm",  "LDR_64_post", "LDP_64",      "STR_64_pre",  "LDR_64",
+    "STP_64_pre",  "UBFM_64",     "BFM_32",      "EXTR_64",     "SDIV_64",     "LDRB"};
+
+static unsigned row_named(const char *name)
+{
+    for (unsigned i = A64_ROW_UNDEFINED + 1; i < a64_row_count; i++)
+        if (!strcmp(a64_rows[i].name, name))
+            return i;
+    return 0;
+}
+
+/* Registers X0 to X7 or 31, bases X21 and SP, mostly small immediates. */
+static u32 dense_word(unsigned row)
+{
+    u32 word = 0, value[128];
+    unsigned left[128] = {0};
+    for (const char *p = a64_rows[row].picture; *p; p++)
+        left[(unsigned char)*p & 127]++;
+    for (unsigned i = 0; i < 128; i++) {
+        u32 r = (u32)(rnd() >> 33);
+        value[i] = i == 'p'               ? (r & 1 ? 21 : 31)
+                   : i == 'i'             ? (r & 7 ? r >> 8 & 15 : r >> 8)
+                   : i == 'x' || i == 'y' ? r >> 8
+                   : r & 7                ? r >> 8 & 7
+                                          : 31;
+    }
+    for (const char *p = a64_rows[row].picture; *p; p++) {
+        unsigned char l = (unsigned char)*p & 127;
+        if (l == ' ')
+            continue;
+        word = word << 1 | (l == '1' ? 1u : l == '0' ? 0u : value[l] >> (left[l] - 1) & 1u);
+        left[l]--;
+    }
+    return word;
+}
+
+static void dense_round(unsigned round)
+{
+    enum { N = 24 };
+    struct result r[2];
+    u32 words[N + 2];
+    u64 start = rnd_state;
+    for (unsigned e = 0; e < 2; e++) {
+        rnd_state = start;
+        begin();
+        for (unsigned i = 0; i < N; i++) {
+            u32 k = (u32)(rnd() >> 40), on = i + 3 < N ? 2 + (k >> 8) % 2 : 1; /* branches go on a little */
+            if (k % 8 == 0)
+                words[i] = 0x54000000 | on << 5 | (k >> 12 & 15);
+            else if (k % 16 == 1)
+                words[i] = 0xb4000000 | on << 5 | (k >> 12 & 7);
+            else
+                words[i] = dense_word(row_named(dense[(k >> 4) % ARRAY_LEN(dense)]));
+        }
+        words[N] = 0xf100079c;                                       /* subs x28, x28, #1 */
+        words[N + 1] = 0x54000001 | (0x7ffffu & -(u32)(N + 1)) << 5; /* b.ne */
+        write_code(CODE, words, N + 2);
+        c->code->jit_eager = round % 4 != 0;
+        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0};
+        for (unsigned v = 0; v < 16; v++)
+            write_code(VBAR + 0x80 * v, handler, 4);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = rnd() & 1 ? rnd() >> (rnd() & 63) : rnd() & 3;
+        c->x[21] = DATA + 0xffc - (rnd() & 31);
+        c->x[28] = 40;
+        c->x[REG_SP] = DATA + 0xc00;
+        c->nzcv = (u32)(rnd() & 0xf0000000);
+        c->pc = CODE;
+        u64 seed = rnd();
+        run(engines[e], 30 * N, round % 3 ? 1000 : 17, seed);
+        end(&r[e]);
+    }
+    char what[40 + 9 * (N + 2)];
+    int n = snprintf(what, sizeof what, "round %u:", round);
+    for (unsigned i = 0; i < N + 2; i++)
+        n += snprintf(what + n, sizeof what - (size_t)n, " %08x", words[i]);
+    compare(&r[0], &r[1], what);
+}
+
+START_TEST(dense_flags)
+{
+    const char *more = getenv("ELARA_ROUNDS");
+    rnd_state = 0x2545f4914f6cdd1dull;
+    for (unsigned i = 0; i < ARRAY_LEN(dense); i++)
+        ck_assert_msg(row_named(dense[i]), "%s", dense[i]);
+    for (unsigned i = 0, n = more ? (unsigned)atoi(more) : ROUNDS; i < n; i++)
+        dense_round(i);
+}
+END_TEST
+
 START_TEST(random_integer)
 {
     rnd_state = 0x9e3779b97f4a7c15ull;
@@ -307,6 +406,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, random_integer);
     tcase_add_test(t, random_all);
+    tcase_add_test(t, dense_flags);
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
     tcase_add_test(t, aliases);
