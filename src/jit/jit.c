@@ -482,7 +482,7 @@ static void trim(struct jit *j)
     enum { STEP = 1 << 20 };
     if (j->as.p - j->trimmed < STEP)
         return;
-    madvise(j->trimmed, STEP, MADV_DONTNEED);
+    madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
     j->trimmed += STEP;
 }
 
