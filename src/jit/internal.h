@@ -39,7 +39,7 @@ enum {
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
 
 /* A block is interpreted so many times before it is translated: three quarters of all blocks never come so far. */
-enum { COLD = 16 };
+enum { COLD = 32 };
 
 /* The arena is a ring of parts: when one is full, the next one's pages lose their translations. */
 enum { PARTS = 16, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };
