@@ -7,10 +7,13 @@
  *   UE: an uncorrected error raises an SError exception whose syndrome says what UET says,
  *   FI: deferred and uncorrected errors, CFI: an overflow of the counter of corrected errors: fault handling interrupt,
  *   UI: uncorrected errors: error recovery interrupt. Both interrupts are levels of what the record holds.
- * Choices: a corrected error is counted in 8 bits, CEC and its overflow flag; ERR0ADDR is what software put there;
- * SERR is 1, "implementation defined". Not modelled: deferral with poison, critical errors, time stamps, ERXMISC1-3,
- * memory-mapped records. Without FEAT_RASv1p1 there is no record (ERRIDR_EL1.NUM = 0).
- * Because accesses are performed in order and their own errors are reported synchronously, FEAT_IESB's implicit
+ * The record follows the RAS System Architecture v1.1, as FEAT_RASv1p1 says: which error overwrites which, and what OF
+ * means, is its table "rules for overwriting error records"; a write of ERR0STATUS clears all of an error or nothing.
+ * Choices: a corrected error is counted in 8 bits, CEC and its overflow flag, and keeps an earlier one (FR.CEO = 0);
+ * ERR0ADDR is what software put there; SERR is 1, "implementation defined"; what is UNKNOWN while V is 0 reads as zero.
+ * ERXMISC1-3 are RES0: nothing is kept there, and FR.TS = 0 says that ERXMISC3 has no time stamp. Not modelled:
+ * deferral with poison, critical errors, memory-mapped records. Without FEAT_RASv1p1 there is no record (ERRIDR_EL1.NUM
+ * = 0). Because accesses are performed in order and their own errors are reported synchronously, FEAT_IESB's implicit
  * barriers have nothing to wait for. */
 #include "cpu/ras.h"
 
@@ -58,8 +61,8 @@ enum step ras_esb(struct cpu *c)
 
 /* ERR0FR: ED, UI, FI, UE, CFI can be switched (2), CEC = 2: 8-bit counter, INJ = 1 */
 #define FR_VALUE (2ull | 2ull << 4 | 2ull << 6 | 2ull << 8 | 2ull << 10 | 2ull << 12 | 1ull << 20)
-/* ERR0PFGF: as ERR0PFGCTL, what can be asked for; CE = 1: as a corrected error, non-specific */
-#define PFGF_VALUE (1ull << 30 | 1ull << 12 | 1ull << 11 | 1ull << 10 | 1ull << 9 | 1ull << 6 | 0x3full)
+/* ERR0PFGF: as ERR0PFGCTL, what can be asked for; CE = 1: as a corrected error, non-specific; OF = 0: by the rules */
+#define PFGF_VALUE (1ull << 30 | 1ull << 12 | 1ull << 11 | 1ull << 10 | 1ull << 9 | 1ull << 6 | 0x3eull)
 
 enum { CTLR_ED = 1 << 0, CTLR_UI = 1 << 2, CTLR_FI = 1 << 3, CTLR_UE = 1 << 4, CTLR_CFI = 1 << 8 };
 /* 31 AV | 30 V | 29 UE | 28 ER | 27 OF | 26 MV | 25:24 CE | 23 DE | 22 PN | 21:20 UET | 15:8 IERR | 7:0 SERR */
@@ -76,7 +79,6 @@ enum {
     STATUS_UET = 3u << 20,
 };
 enum {
-    PFG_OF = 1 << 0,
     PFG_UC = 1 << 1,
     PFG_UEU = 1 << 2,
     PFG_UER = 1 << 3,
@@ -105,13 +107,16 @@ static void update_interrupts(struct cpu *c)
 }
 
 /* The kind of an error in the order of overwriting. */
-enum severity { NO_ERROR, CORRECTED, DEFERRED, UNCORRECTED };
+enum severity { NO_ERROR, CORRECTED, DEFERRED, LATENT, RECOVERABLE, UNRECOVERABLE, UNCONTAINABLE };
 
 static enum severity recorded(u64 st)
 {
+    static const u8 by_uet[] = {UNCONTAINABLE, UNRECOVERABLE, LATENT, RECOVERABLE};
     if (!(st & STATUS_V))
         return NO_ERROR;
-    return st & STATUS_UE ? UNCORRECTED : st & STATUS_DE ? DEFERRED : st & STATUS_CE ? CORRECTED : NO_ERROR;
+    if (st & STATUS_UE)
+        return by_uet[bits(st, 21, 20)];
+    return st & STATUS_DE ? DEFERRED : st & STATUS_CE ? CORRECTED : NO_ERROR;
 }
 
 /* Counts a corrected error; true: the counter overflows. */
@@ -132,9 +137,9 @@ static void record(struct cpu *c, u64 how)
         u32 pfg, status;
         enum severity severity;
         u8 uet; /* UET and AET: 0 UC, 1 UEU, 2 UEO, 3 UER */
-    } kinds[] = {{PFG_UC, STATUS_UE, UNCORRECTED, 0},  {PFG_UEU, STATUS_UE, UNCORRECTED, 1},
-                 {PFG_UER, STATUS_UE, UNCORRECTED, 3}, {PFG_UEO, STATUS_UE, UNCORRECTED, 2},
-                 {PFG_DE, STATUS_DE, DEFERRED, 0},     {PFG_CE, 2u << 24, CORRECTED, 0}};
+    } kinds[] = {{PFG_UC, STATUS_UE, UNCONTAINABLE, 0}, {PFG_UEU, STATUS_UE, UNRECOVERABLE, 1},
+                 {PFG_UER, STATUS_UE, RECOVERABLE, 3},  {PFG_UEO, STATUS_UE, LATENT, 2},
+                 {PFG_DE, STATUS_DE, DEFERRED, 0},      {PFG_CE, 2u << 24, CORRECTED, 0}};
     unsigned k = 0;
     while (k < ARRAY_LEN(kinds) && !(how & kinds[k].pfg))
         k++;
@@ -142,18 +147,18 @@ static void record(struct cpu *c, u64 how)
         return;
     u64 *st = &c->sys[ERR0STATUS];
     enum severity old = recorded(*st), new = kinds[k].severity;
-    bool over = new == CORRECTED ? count_corrected(c) : old >= new;
-    if (new > old) { /* the rest is kept of what was worse */
+    bool over = new == CORRECTED ? count_corrected(c) : old != NO_ERROR; /* something is discarded, either way */
+    if (new > old) {
         *st &= STATUS_UE | STATUS_DE | STATUS_CE | STATUS_OF;
         *st |= STATUS_V | kinds[k].status | (u64)kinds[k].uet << 20 | 1;
         *st |= (how & PFG_AV ? STATUS_AV : 0) | (how & PFG_MV ? STATUS_MV : 0) | (how & PFG_ER ? STATUS_ER : 0) |
                (how & PFG_PN ? STATUS_PN : 0);
     }
-    if (over || (how & PFG_OF))
+    if (over)
         *st |= STATUS_OF;
     *st |= kinds[k].status;
     update_interrupts(c);
-    if (new == UNCORRECTED && (c->sys[ERR0CTLR] & CTLR_UE)) {
+    if (new >= LATENT && (c->sys[ERR0CTLR] & CTLR_UE)) {
         c->sys[SERROR_ISS] = (u64)kinds[k].uet << 10 | 0x11; /* AET, DFSC: asynchronous SError */
         cpu_set_input(c, CPU_SERROR, true);
     }
@@ -176,21 +181,15 @@ void ras_countdown(void *arg)
         start_countdown(c);
 }
 
-/* ERR0STATUS is cleared by writing ones; what describes an error goes only together with the error. */
+/* ERR0STATUS is cleared by writing ones, all of them: a write that leaves one of these fields is ignored, since it may
+ * stand for an error that came after software read the register. */
 static void write_status(struct cpu *c, u64 val)
 {
-    u64 *st = &c->sys[ERR0STATUS], errors = STATUS_UE | STATUS_DE | STATUS_CE, clear = val & errors;
-    if ((val & STATUS_CE) != STATUS_CE)
-        clear &= ~(u64)STATUS_CE;
-    if ((*st & STATUS_OF) && !(val & STATUS_OF)) /* an overflow has to go with it */
-        clear = 0;
-    if (!(*st & errors & ~clear))
-        clear |= val & (STATUS_AV | STATUS_V | STATUS_MV);
-    if (!(*st & (STATUS_UE | STATUS_DE) & ~clear))
-        clear |= val & (STATUS_ER | STATUS_PN);
-    if (!(*st & STATUS_UE & ~clear) && (val & STATUS_UET) == STATUS_UET)
-        clear |= STATUS_UET;
-    *st &= ~(clear | (val & STATUS_OF));
+    u64 *st = &c->sys[ERR0STATUS], clear = val & ~(u64)(STATUS_CE | STATUS_UET);
+    clear |= (val & STATUS_CE) == STATUS_CE ? STATUS_CE : 0;
+    if (*st & (STATUS_V | STATUS_UE | STATUS_OF | STATUS_CE | STATUS_DE) & ~clear)
+        return;
+    *st &= ~clear & (STATUS_AV | STATUS_MV); /* without V the other fields are UNKNOWN */
 }
 
 u64 ras_read(struct cpu *c, unsigned sr)

@@ -666,5 +666,11 @@ int main(int argc, char **argv)
         return 1;
     }
     figures(g);
+    free(image);
+    for (unsigned c = 0; c < CLASSES; c++)
+        free(g->words[c]);
+    free(g->row_seen);
+    decoder_free(g->dec);
+    free(g);
     return 0;
 }

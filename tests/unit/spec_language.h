@@ -142,7 +142,7 @@ struct node {
     u8 msb[3], lsb[3], hmsb[3], hlsb[3];
     char want[8];       /* pattern of 0, 1, x: most significant first */
     bool differ;        /* != */
-    struct node *older; /* list of all, which live as long as the test */
+    struct node *older; /* list of all: spec_free() */
 };
 
 /* An action, understood: WANT_USE with target SR_NONE: whatever it is. */
@@ -158,6 +158,7 @@ struct step_spec {
     struct wanted want;
 };
 struct chain {
+    struct chain *older;
     unsigned n;
     struct step_spec step[16];
 };
@@ -165,6 +166,7 @@ struct chain {
 static unsigned unknown_atoms;
 
 static struct node *newest;
+static struct chain *newest_chain;
 
 static struct node *node(enum kind k, struct node *a, struct node *b)
 {
@@ -443,6 +445,8 @@ static struct chain *parse_chain(const char *s, size_t len)
 {
     char *copy = strndup(s, len), *p = copy;
     struct chain *ch = calloc(1, sizeof *ch);
+    ch->older = newest_chain;
+    newest_chain = ch;
     while (*p && ch->n < ARRAY_LEN(ch->step)) {
         p += strspn(p, " ");
         size_t n = span(p, ';'), q = span(p, '?');
@@ -466,6 +470,16 @@ static struct chain *parse_chain(const char *s, size_t len)
     }
     free(copy);
     return ch;
+}
+
+/* Everything that was parsed. */
+static void spec_free(void)
+{
+    for (struct node *x; (x = newest); free(x))
+        newest = x->older;
+    for (struct chain *ch; (ch = newest_chain); free(ch))
+        newest_chain = ch->older;
+    free(fields);
 }
 
 /* ---- evaluation --------------------------------------------------------------------------------------------- */

@@ -81,8 +81,8 @@ START_TEST(test_identification)
     begin();
     c->pc = CODE;
     ck_assert_uint_eq(get(SR_ERRIDR_EL1), 1);
-    ck_assert_uint_eq(get(SR_ERXFR_EL1) >> 20 & 3, 1); /* INJ */
-    ck_assert_uint_eq(get(SR_ERXPFGF_EL1) & 0x3f, 0x3f);
+    ck_assert_uint_eq(get(SR_ERXFR_EL1) >> 20 & 3, 1);   /* INJ */
+    ck_assert_uint_eq(get(SR_ERXPFGF_EL1) & 0x3f, 0x3e); /* not OF: it follows the rules */
     put(SR_ERXADDR_EL1, 0x1234);
     put(SR_ERXMISC0_EL1, ~0ull);
     ck_assert_uint_eq(get(SR_ERXADDR_EL1), 0x1234);
@@ -129,7 +129,7 @@ START_TEST(test_uncorrected)
         put(SR_ERXSTATUS_EL1, 1u << 30);               /* V does not go before its error */
         ck_assert(wires[0] && wires[1]);
         put(SR_ERXSTATUS_EL1, get(SR_ERXSTATUS_EL1) | 3u << 20);
-        ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 1);
+        ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 0);
         ck_assert(!wires[0] && !wires[1]);
         end();
     }
@@ -164,19 +164,53 @@ START_TEST(test_overwriting)
     ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 1u << 30 | 2u << 24 | 1);
     ck_assert(!wires[0]); /* the counter has not overflowed */
     inject(DE | AV, 1);
-    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 3u << 30 | 2u << 24 | 1u << 23 | 1);
+    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 3u << 30 | 1u << 27 | 2u << 24 | 1u << 23 | 1);
     ck_assert(wires[0]);
-    inject(DE, 1);
-    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1) >> 27 & 1, 1);
+    inject(DE | MV, 1); /* its address and syndrome stay */
+    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 3u << 30 | 1u << 27 | 2u << 24 | 1u << 23 | 1);
     inject(UC | PN | ER, 1);
     ck_assert_uint_eq(get(SR_ERXSTATUS_EL1),
                       1u << 30 | 1u << 29 | 1u << 28 | 1u << 27 | 2u << 24 | 1u << 23 | 1u << 22 | 1);
-    ck_assert(!wires[1]);                                  /* UI is off */
-    put(SR_ERXSTATUS_EL1, 1u << 29 | 1u << 23 | 3u << 24); /* not without the overflow */
-    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1) >> 29 & 1, 1);
-    put(SR_ERXSTATUS_EL1, 0xfff00000);
-    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 1);
+    ck_assert(!wires[1]); /* UI is off */
+    u64 full = get(SR_ERXSTATUS_EL1);
+    static const u32 fields[] = {1u << 30, 1u << 29, 1u << 27, 1u << 25, 1u << 24, 1u << 23};
+    for (unsigned i = 0; i < ARRAY_LEN(fields); i++) { /* all of it or nothing */
+        put(SR_ERXSTATUS_EL1, 0xfff00000 & ~fields[i]);
+        ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), full);
+    }
+    put(SR_ERXSTATUS_EL1, 0x6b800000); /* V UE OF CE DE */
+    ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 0);
     end();
+}
+END_TEST
+
+/* RAS System Architecture v1.1, "rules for overwriting error records": W overwrites, O keeps, both with OF but for
+ * corrected errors (c) that the counter takes. */
+START_TEST(test_overwriting_table)
+{
+    static const u32 kinds[] = {CE, DE, UEO, UER, UEU, UC};
+    static const char *const table[] = {"cWWWWW", "cOWWWW", "cOOWWW", "cOOOWW", "cOOOOW", "cOOOOO"};
+    static const u32 bits_of[] = {2u << 24, 1u << 23, 1u << 29 | 2u << 20, 1u << 29 | 3u << 20, 1u << 29 | 1u << 20,
+                                  1u << 29};
+    for (unsigned old = 0; old < 6; old++)
+        for (unsigned new = 0; new < 6; new ++) {
+            begin();
+            c->pc = CODE;
+            cpu_set_spsr(c, 0x3c5);
+            put(SR_ERXCTLR_EL1, ED);
+            inject(kinds[old] | PN, 1);
+            ck_assert_uint_eq(get(SR_ERXSTATUS_EL1), 1u << 30 | bits_of[old] | 1u << 22 | 1);
+            inject(kinds[new] | AV, 1);
+            char what = table[old][new];
+            const u32 uet = 3u << 20;
+            u32 want = 1u << 30 | (bits_of[old] & ~uet) | (bits_of[new] & ~uet) | 1;
+            want |= what == 'W' ? 1u << 31 | (bits_of[new] & uet) : 1u << 22 | (bits_of[old] & uet);
+            want |= what == 'c' ? 0 : 1u << 27;
+            ck_assert_msg(get(SR_ERXSTATUS_EL1) == want, "%u %u: %llx, not %x", old, new,
+                          (unsigned long long)get(SR_ERXSTATUS_EL1), want);
+            ck_assert_uint_eq(get(SR_ERXMISC0_EL1) >> 32, (u64)(old == 0) + (new == 0));
+            end();
+        }
 }
 END_TEST
 
@@ -210,6 +244,7 @@ int main(void)
     tcase_add_loop_test(t, test_uncorrected, 0, ARRAY_LEN(engines));
     tcase_add_test(t, test_masked);
     tcase_add_test(t, test_overwriting);
+    tcase_add_test(t, test_overwriting_table);
     tcase_add_loop_test(t, test_restart, 0, ARRAY_LEN(engines));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

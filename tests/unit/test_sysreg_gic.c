@@ -94,8 +94,11 @@ static struct compiled compile(const struct spec_trap *r, unsigned el)
 {
     unsigned t = (unsigned)strtoul(r->alloc + 1, NULL, 10);
     ck_assert(t < ARRAY_LEN(tables) && tables[t]);
-    const char *alloc = bound(tables[t], el, r->write), *traps = bound(r->traps, el, r->write);
-    return (struct compiled){parse_condition(alloc, strlen(alloc)), parse_chain(traps, strlen(traps))};
+    char *alloc = bound(tables[t], el, r->write), *traps = bound(r->traps, el, r->write);
+    struct compiled x = {parse_condition(alloc, strlen(alloc)), parse_chain(traps, strlen(traps))};
+    free(alloc);
+    free(traps);
+    return x;
 }
 
 static u64 port_read(void *arg, unsigned reg, const struct port_txn *x) { return (void)arg, (void)reg, (void)x, 0; }
@@ -183,6 +186,14 @@ START_TEST(test_chains)
            unknown_atoms);
     ck_assert_uint_eq(unknown_atoms, 0);
     ck_assert_uint_eq(different, 0);
+    cpu_free(c);
+    for (unsigned i = 0; i < nrows; i++) {
+        free(rows[i].alloc);
+        free(rows[i].traps);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+        free(tables[i]);
+    spec_free();
 }
 END_TEST
 

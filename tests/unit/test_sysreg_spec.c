@@ -356,5 +356,7 @@ int main(void)
     srunner_run_all(r, CK_NORMAL);
     int bad = srunner_ntests_failed(r);
     srunner_free(r);
+    free(spec_rows);
+    spec_free();
     return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }
