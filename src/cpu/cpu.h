@@ -81,6 +81,10 @@ struct poll {
 };
 
 struct tlb_inv;
+/* What became of a semihosting call: it is none (the instruction is UNDEFINED), it was served, it has to wait for input
+ * (the instruction is executed again). */
+enum semihosting { SEMIHOSTING_NONE, SEMIHOSTING_SERVED, SEMIHOSTING_AGAIN };
+
 /* What CPUs of one machine share; the machine fills it in. */
 struct cpu_env {
     struct bus *bus;
@@ -105,8 +109,8 @@ struct cpu_env {
     void (*broadcast)(void *arg, const struct tlb_inv *);
     /* RMR_ELx.RR: reset this PE and start it at its reset address. NULL: it cannot be done. */
     void (*warm_reset)(void *arg, struct cpu *);
-    /* HLT with a semihosting immediate, when enabled. True: handled. */
-    bool (*semihosting)(void *arg, struct cpu *);
+    /* HLT with a semihosting immediate, when enabled. */
+    enum semihosting (*semihosting)(void *arg, struct cpu *);
 };
 
 /* What distinguishes one PE: its model and its place in the machine. */

@@ -194,14 +194,13 @@ EXEC(brk) { return exc_brk(c, (u16)o->imm); }
 
 EXEC(hlt)
 {
+    enum semihosting s = SEMIHOSTING_NONE;
     if (o->imm == 0xf000 && c->env->semihosting) {
         cpu_lock(c);
-        bool done = c->env->semihosting(c->env->hook_arg, c);
+        s = c->env->semihosting(c->env->hook_arg, c);
         cpu_unlock(c);
-        if (done)
-            return STEP_SYNC;
     }
-    return exc_undefined(c);
+    return s == SEMIHOSTING_SERVED ? STEP_SYNC : s == SEMIHOSTING_AGAIN ? STEP_JUMP : exc_undefined(c);
 }
 
 /* Fine-grained trap bit of HFGITR_EL2 in force for the current EL. */

@@ -114,6 +114,13 @@ static u64 read_dr(struct device *d, unsigned i)
     return data;
 }
 
+bool pl011_take(struct pl011 *u, u8 *byte)
+{
+    bool there = u->count;
+    *byte = (u8)read_dr(&u->dev, 0);
+    return there;
+}
+
 static void clear_fifo(struct pl011 *u)
 {
     u->head = u->count = 0;

@@ -34,5 +34,7 @@ struct pl011 *pl011_new(const struct pl011_config *cfg);
 unsigned pl011_room(const struct pl011 *u);
 /* Bytes arrive at the receiver; those beyond pl011_room() are lost with an overrun error. */
 void pl011_input(struct pl011 *u, const u8 *bytes, unsigned n);
+/* Takes the oldest byte that was received, as a read of the data register does. */
+bool pl011_take(struct pl011 *u, u8 *byte);
 /* A break condition arrives. */
 void pl011_break(struct pl011 *u);

@@ -206,7 +206,7 @@ bool config_finish(struct config *c, struct err *e)
         return false;
     if (!c->mem)
         c->mem = 512ull * MIB;
-    if (!c->qemu_status && (c->semihosting_dir || c->semihosting_args))
+    if (!c->qemu_status && (c->semihosting_dir || c->semihosting_args || c->semihosting_system))
         c->semihosting = true;
     if (!check_machine(c, e) || !config_find_buses(c, e))
         return false;

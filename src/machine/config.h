@@ -157,6 +157,7 @@ struct config {
     bool term_button; /* SIGTERM presses the power button */
     bool semihosting;
     bool semihosting_el0;         /* from EL0 too */
+    bool semihosting_system;      /* it may run commands on the host */
     const char *semihosting_dir;  /* whose files the guest may use, NULL: none */
     const char *semihosting_args; /* its command line behind the image's name */
     const char *until; /* stop with status 0 when the console has printed this */

@@ -437,6 +437,7 @@ bool console_line(struct console *c, const char *prompt, char *buf, size_t n)
 int console_fd(const struct console *c) { return c->eof ? -1 : c->in >= 0 ? c->in : c->listener; }
 bool console_is_stdio(const struct console *c) { return c->stdio; }
 bool console_alive(const struct console *c) { return !c->eof; }
+int console_take(struct console *c) { return c->in_pos < c->in_len ? c->input[c->in_pos++] : -1; }
 bool console_pending(const struct console *c) { return c->in_pos < c->in_len; }
 bool console_is_tty(const struct console *c) { return c->tty; }
 bool console_at_line_start(const struct console *c) { return c->fresh_line; }

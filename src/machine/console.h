@@ -37,6 +37,8 @@ void console_flush(struct console *c);
 int console_fd(const struct console *c);
 /* Can input still arrive? */
 bool console_alive(const struct console *c);
+/* The next byte of the input that the device did not take yet, -1: there is none. */
+int console_take(struct console *c);
 /* Is there input that the device did not take yet? */
 bool console_pending(const struct console *c);
 bool console_is_tty(const struct console *c);

@@ -172,6 +172,11 @@ int lockstep_run(const struct config *c)
             run_complain(c, &e);
             return e.status;
         }
+    if (c->semihosting_system) {
+        err_set(&e, STATUS_USAGE, "lockstep runs the guest twice, and its commands on the host too");
+        run_complain(c, &e);
+        return e.status;
+    }
     if (c->semihosting_dir) {
         err_set(&e, STATUS_USAGE, "lockstep runs the guest twice: %s cannot be written to", c->semihosting_dir);
         run_complain(c, &e);

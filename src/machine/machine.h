@@ -106,6 +106,7 @@ struct machine {
     u64 pace_virtual, pace_host; /* when guest time was last not ahead of the host's, by both clocks */
     u64 host_ns;          /* host time of the last look at the host */
     u64 host_target;               /* virtual time that the host's clock asks for (--clock host), 0: none */
+    bool input_wanted;             /* a semihosting call waits for the console */
     bool wait_when_stuck;          /* do not end when nothing can wake the guest */
     bool no_loops;                 /* nor when an exception repeats for ever */
     struct loop loop, *loops;      /* the one that stopped the machine; of each CPU */

@@ -579,6 +579,8 @@ const struct option_row option_rows[] = {
      F(semihosting_dir)},
     {"semihosting-args", 0, OPTION_STRING, "TEXT", "Rarely", "the guest's command line behind the image's name",
      F(semihosting_args)},
+    {"semihosting-system", 0, OPTION_FLAG, NULL, "Rarely", "it may run commands on the host: trust it as yourself",
+     F(semihosting_system)},
     {"jit-stats", 0, OPTION_FLAG, NULL, "Rarely", "what the JIT made and why its code was left", F(jit_stats)},
     {"perf-map", 0, OPTION_FLAG, NULL, "Rarely", "symbols of generated code for perf, in /tmp/perf-PID.map",
      F(perf_map)},

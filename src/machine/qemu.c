@@ -288,7 +288,7 @@ static bool opt_semihosting(struct qemu_parse *p, const char *v)
 }
 
 /* enable=on|off, target=native|auto, userspace=on|off, arg=WORD (several), and of our own dir=DIRECTORY: without it the
- * guest has no files. */
+ * guest has no files, and system=on|off: whether it may run commands on the host. */
 static bool opt_semihosting_config(struct qemu_parse *p, const char *v)
 {
     struct config *c = p->c;
@@ -307,8 +307,10 @@ static bool opt_semihosting_config(struct qemu_parse *p, const char *v)
             c->semihosting_args = config_string(c, args, strlen(args));
         } else if (strcmp(key, "dir") == 0) {
             c->semihosting_dir = val;
+        } else if (strcmp(key, "system") == 0) {
+            ok = qemu_on_off(p, key, val, &c->semihosting_system);
         } else if (strcmp(key, "target") != 0 || (strcmp(val, "native") != 0 && strcmp(val, "auto") != 0)) {
-            ok = USAGE(p, "-semihosting-config %s: it has enable, target=native, userspace, arg and dir", item);
+            ok = USAGE(p, "-semihosting-config %s: it has enable, target=native, userspace, arg, dir and system", item);
         }
         if (!ok)
             return false;

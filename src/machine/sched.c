@@ -224,6 +224,20 @@ static void idle(struct machine *m, int signals)
     clock_skip(&m->clock, next);
 }
 
+/* A semihosting call of c waits for the console's input; unless another CPU works, so does the host. */
+static void wait_for_input(struct machine *m, const struct cpu *c, int signals)
+{
+    enum { LOOK_NS = 100000000 }; /* for the host's time limit */
+    m->input_wanted = false;
+    for (unsigned i = 0; i < m->ncpus; i++)
+        if (m->cpus[i] != c && m->cpus[i]->run == CPU_RUNNING)
+            return;
+    if (m->stop == STOP_NONE) {
+        host_wait(m, LOOK_NS, signals);
+        look_at_host(m, signals);
+    }
+}
+
 /* The CPU polls the counter (struct poll): unless another CPU works, time goes on without it. Somebody may be about to
  * answer to what the guest waits for, so the host waits too, as with pacing. */
 static void skip_polling(struct machine *m, struct cpu *c, int signals)
@@ -313,6 +327,8 @@ enum stop machine_run(struct machine *m, u64 budget)
             budget -= clock_now(&m->clock) - before;
         if (c->poll.skip)
             skip_polling(m, c, signals);
+        if (m->input_wanted)
+            wait_for_input(m, c, signals);
         begin_again(m);
     }
     for (unsigned i = 0; i < CONSOLES; i++)

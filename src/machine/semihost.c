@@ -3,8 +3,10 @@
  *
  * Time is the machine's: the clocks count virtual time, so runs repeat. Guest memory is reached as a debugger reaches
  * it, permissions do not count. Files: semihost_file.c; they are the host's and in no snapshot. What the guest prints
- * goes to the console; the console's input is the UART's, so SYS_READC and reads of ":tt" find its end. Not there:
- * SYS_SYSTEM and SYS_TMPNAM, which fail. */
+ * goes to the console. The console's input is the UART's and these calls': a byte goes to whoever reads it first, and
+ * what the UART holds unread comes before what it has not taken. A call that finds no input waits: its instruction is
+ * executed again until some comes, or its end. SYS_SYSTEM runs commands of the guest's on the host, and so it is
+ * refused unless an option permits it. */
 #include "machine/semihost.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 
 #include "core/bits.h"
 #include "cpu/mem.h"
+#include "devices/pl011.h"
 #include "machine/board.h"
 #include "machine/console.h"
 #include "machine/machine.h"
@@ -155,6 +158,49 @@ static u64 read_file(struct machine *m, struct cpu *c, const u64 *p)
     return left + rest;
 }
 
+/* The next byte of the console's input; -1: there is none now. */
+static int input_byte(struct machine *m)
+{
+    u8 byte;
+    if (!m->console)
+        return -1;
+    if (m->uart && m->uart_end == m->console && pl011_take(m->uart, &byte))
+        return byte;
+    return console_take(m->console);
+}
+
+/* No input is there: may some come? */
+static enum semihosting wait_for_input(struct machine *m, struct cpu *c)
+{
+    if (!m->console || !console_alive(m->console))
+        return SEMIHOSTING_SERVED;
+    m->input_wanted = true;
+    slice_end(&c->slice);
+    return SEMIHOSTING_AGAIN;
+}
+
+static enum semihosting read_character(struct machine *m, struct cpu *c)
+{
+    int byte = input_byte(m);
+    enum semihosting s = byte < 0 ? wait_for_input(m, c) : SEMIHOSTING_SERVED;
+    if (s == SEMIHOSTING_SERVED)
+        c->x[0] = (u64)(s64)byte;
+    return s;
+}
+
+/* SYS_READ of ":tt": what there is, at least one byte. */
+static enum semihosting read_console(struct machine *m, struct cpu *c, const u64 *p)
+{
+    u64 n = 0;
+    for (int byte; n < p[2] && n < TRANSFER_MAX && (byte = input_byte(m)) >= 0; n++)
+        if (!write_guest(c, p[1] + n, &(u8){(u8)byte}, 1))
+            break;
+    enum semihosting s = n || !p[2] ? SEMIHOSTING_SERVED : wait_for_input(m, c);
+    if (s == SEMIHOSTING_SERVED)
+        c->x[0] = p[2] - n;
+    return s;
+}
+
 /* The block is {buffer, its size}; the size becomes the length of the text. */
 static s64 command_line(struct machine *m, struct cpu *c, const u64 *p)
 {
@@ -199,6 +245,36 @@ static s64 rename_named(struct machine *m, struct cpu *c, const u64 *p, bool rem
     return remove ? semihost_remove(m->semihost, name[0]) : semihost_rename(m->semihost, name[0], name[1]);
 }
 
+/* A name for a file that nobody else uses: the same for the same number, 0 to 255. */
+static s64 temporary_name(struct machine *m, struct cpu *c, const u64 *p)
+{
+    char name[32];
+    size_t n = (size_t)snprintf(name, sizeof name, "elara-tmp-%02x", (unsigned)p[1] & 0xff) + 1;
+    if (p[1] > 255 || p[2] < n || !write_guest(c, p[0], name, n)) {
+        m->semihost->error = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+static s64 run_command(struct machine *m, struct cpu *c, const u64 *p)
+{
+    char command[NAME_LENGTH + 1];
+    if (!name_at(c, p[0], p[1], command)) {
+        m->semihost->error = EINVAL;
+        return -1;
+    }
+    if (!m->config->semihosting_system) {
+        log_info(&m->log, "the guest asks for a command of the host, \"%s\": refused; --semihosting-system permits it",
+                 command);
+        m->semihost->error = EPERM;
+        return -1;
+    }
+    if (m->console)
+        console_flush(m->console);
+    return semihost_system(m->semihost, command);
+}
+
 /* Operations with a parameter block. */
 static s64 with_block(struct machine *m, struct cpu *c, enum operation op, const u64 *p)
 {
@@ -216,11 +292,13 @@ static s64 with_block(struct machine *m, struct cpu *c, enum operation op, const
     case SYS_RENAME: return rename_named(m, c, p, false);
     case SYS_GET_CMDLINE: return command_line(m, c, p);
     case SYS_HEAPINFO: return heap_info(m, c, p[0]);
+    case SYS_TMPNAM: return temporary_name(m, c, p);
+    case SYS_SYSTEM: return run_command(m, c, p);
     case SYS_ELAPSED: {
         u64 ns = swap(c, clock_now(&m->clock));
         return write_guest(c, c->x[1], &ns, sizeof ns) ? 0 : -1;
     }
-    default: s->error = ENOSYS; return -1; /* SYS_TMPNAM, SYS_SYSTEM */
+    default: s->error = ENOSYS; return -1;
     }
 }
 
@@ -242,21 +320,21 @@ static unsigned words_of(enum operation op)
     }
 }
 
-bool semihost_call(void *arg, struct cpu *c)
+enum semihosting semihost_call(void *arg, struct cpu *c)
 {
     struct machine *m = arg;
     enum operation op = (u32)c->x[0];
     u64 p[4];
     u8 byte;
     if (c->ps.el == 0 && !m->config->semihosting_el0)
-        return false;
+        return SEMIHOSTING_NONE;
     switch (op) {
     case SYS_WRITEC:
         if (mem_debug_read(c, c->x[1], &byte, 1))
             print(m, byte);
         break;
     case SYS_WRITE0: print_text(m, c, c->x[1]); break;
-    case SYS_READC: c->x[0] = ~0ull; break;
+    case SYS_READC: return read_character(m, c);
     case SYS_CLOCK: c->x[0] = clock_now(&m->clock) / NS_PER_CENTISECOND; break;
     case SYS_TIME: c->x[0] = BOARD_RTC_START + clock_now(&m->clock) / TICKS_PER_SECOND; break;
     case SYS_TICKFREQ: c->x[0] = TICKS_PER_SECOND; break;
@@ -269,10 +347,12 @@ bool semihost_call(void *arg, struct cpu *c)
                       (unsigned long long)c->x[1]);
             m->semihost->error = EFAULT;
             c->x[0] = ~0ull;
+        } else if (op == SYS_READ && semihost_kind(m->semihost, p[0]) == HANDLE_CONSOLE) {
+            return read_console(m, c, p);
         } else {
             c->x[0] = (u64)with_block(m, c, op, p);
         }
         break;
     }
-    return true;
+    return SEMIHOSTING_SERVED;
 }

@@ -5,8 +5,8 @@
 
 struct semihost;
 
-/* The CPU's hook (cpu_env.semihosting); arg: the machine. True: the call was served. */
-bool semihost_call(void *arg, struct cpu *c);
+/* The CPU's hook (cpu_env.semihosting); arg: the machine. */
+enum semihosting semihost_call(void *arg, struct cpu *c);
 
 /* dir: the host directory whose files the guest may use, NULL: none. NULL: e. */
 struct semihost *semihost_new(const char *dir, struct err *e);
@@ -41,3 +41,5 @@ int semihost_seek(struct semihost *s, u64 handle, u64 pos);
 s64 semihost_length(struct semihost *s, u64 handle);
 int semihost_remove(struct semihost *s, const char *name);
 int semihost_rename(struct semihost *s, const char *old, const char *name);
+/* Runs the shell command in the directory of the files; its exit status, or 128 + the signal that ended it. */
+int semihost_system(struct semihost *s, const char *command);

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/check.h"
@@ -134,7 +136,7 @@ s64 semihost_read(struct semihost *s, u64 handle, void *buf, size_t n)
 {
     switch (semihost_kind(s, handle)) {
     case HANDLE_FREE: return -1;
-    case HANDLE_CONSOLE: return 0; /* nothing to read: the console's input is the UART's */
+    case HANDLE_CONSOLE: return 0; /* the caller reads it */
     case HANDLE_FEATURES: {
         u64 *at = &s->handles[handle - 1].at, left = *at < sizeof features ? sizeof features - *at : 0;
         n = n < left ? n : left;
@@ -194,6 +196,26 @@ static int parent(struct semihost *s, const char *name, const char **last)
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
     int fd = beneath(s, slash && slash == name ? "/" : dir, O_PATH | O_DIRECTORY, 0);
     return fd < 0 ? fail(s, errno) : fd;
+}
+
+int semihost_system(struct semihost *s, const char *command)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none); /* the machine looks at its signals by itself */
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        int null = open("/dev/null", O_RDONLY); /* the console's input is the guest's */
+        if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && (s->dir < 0 || fchdir(s->dir) == 0))
+            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0)
+        return fail(s, errno);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int semihost_remove(struct semihost *s, const char *name)

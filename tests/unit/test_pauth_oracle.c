@@ -149,11 +149,11 @@ static void run_oracle(u64 *out)
     ck_assert_uint_eq(got, BLOCKS * OUT_WORDS);
 }
 
-static bool stop_at_semihosting(void *arg, struct cpu *c)
+static enum semihosting stop_at_semihosting(void *arg, struct cpu *c)
 {
     (void)arg;
     c->run = CPU_HALTED;
-    return true;
+    return SEMIHOSTING_SERVED;
 }
 
 static void stop_at_exception(void *arg, struct cpu *c, const struct exc_info *e)

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/pl011.h"
 #include "el1.h"
 #include "machine/board.h"
 #include "machine/console.h"
@@ -61,7 +62,7 @@ static u64 call(u64 op, u64 a, u64 b, u64 d, u64 e)
     memcpy(ram(BLOCK), block, sizeof block);
     c->x[0] = op;
     c->x[1] = BLOCK;
-    ck_assert(semihost_call(&m, c));
+    ck_assert_int_eq(semihost_call(&m, c), SEMIHOSTING_SERVED);
     return c->x[0];
 }
 
@@ -134,13 +135,20 @@ START_TEST(test_confined)
     strcpy((char *)ram(TEXT2), "../stolen");
     ck_assert_uint_eq(call(0x0f, TEXT, 5, TEXT2, 9), ~0ull);
     ck_assert_uint_eq(call(0x0f, TEXT2, 9, TEXT, 5), ~0ull);
-    ck_assert_uint_eq(call(0x12, TEXT, 5, 0, 0), ~0ull); /* SYSTEM */
+    strcpy((char *)ram(TEXT), "exit 3");
+    ck_assert_uint_eq(call(0x12, TEXT, 6, 0, 0), ~0ull); /* SYSTEM */
+    ck_assert_uint_eq(error(), 1);
+    config.semihosting_system = true;
+    ck_assert_uint_eq(call(0x12, TEXT, 6, 0, 0), 3);
+    ck_assert_uint_eq(call(0x12, HOLE, 6, 0, 0), ~0ull);
+    config.semihosting_system = false;
+    strcpy((char *)ram(TEXT), "hello");
     ck_assert_uint_eq(call(1, TEXT, 0, 100000, 0), ~0ull);
     ck_assert_uint_eq(call(1, HOLE, 0, 5, 0), ~0ull);
     ck_assert_uint_eq(call(1, TEXT, 12, 5, 0), ~0ull);
     c->x[0] = 1;
     c->x[1] = HOLE;
-    ck_assert(semihost_call(&m, c));
+    ck_assert_int_eq(semihost_call(&m, c), SEMIHOSTING_SERVED);
     ck_assert_uint_eq(c->x[0], ~0ull);
     u64 n = 0;
     while (with_name(1, "hello", 0) != ~0ull)
@@ -155,7 +163,48 @@ START_TEST(test_confined)
     ck_assert_str_eq(text, "secret");
     fclose(f);
     c->ps.el = 0;
-    ck_assert(!semihost_call(&m, c)); /* only privileged code by default */
+    ck_assert_int_eq(semihost_call(&m, c), SEMIHOSTING_NONE); /* only privileged code by default */
+    end();
+}
+END_TEST
+
+/* The console's input: what the UART holds, then what it did not take; waiting, and the end. */
+START_TEST(test_input)
+{
+    begin();
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    m.console = console_new(fds[0], -1, false);
+    m.uart_end = m.console;
+    m.uart = pl011_new(&(struct pl011_config){.id = "uart", .log = &m.log, .clock = &m.clock});
+    m.uart->dev.ops->reset(&m.uart->dev);
+    c->x[0] = 7;
+    ck_assert_int_eq(semihost_call(&m, c), SEMIHOSTING_AGAIN);
+    ck_assert_uint_eq(c->x[0], 7);
+    ck_assert(m.input_wanted);
+    ck_assert_uint_eq(with_name(1, ":tt", 0), 1);
+    ck_assert_int_eq(write(fds[1], "bcdef", 5), 5);
+    pl011_input(m.uart, (const u8 *)"a", 1);
+    console_poll(m.console);
+    ck_assert_uint_eq(call(7, 0, 0, 0, 0), 'a');
+    ck_assert_uint_eq(call(7, 0, 0, 0, 0), 'b');
+    ck_assert_uint_eq(call(6, 1, BUFFER, 2, 0), 0);
+    ck_assert_int_eq(memcmp(ram(BUFFER), "cd", 2), 0);
+    ck_assert_uint_eq(call(6, 1, BUFFER, 100, 0), 98);
+    ck_assert_int_eq(memcmp(ram(BUFFER), "ef", 2), 0);
+    ck_assert_uint_eq(call(6, 1, BUFFER, 0, 0), 0);
+    u64 block[] = {1, BUFFER, 100};
+    memcpy(ram(BLOCK), block, sizeof block);
+    c->x[0] = 6;
+    c->x[1] = BLOCK;
+    ck_assert_int_eq(semihost_call(&m, c), SEMIHOSTING_AGAIN);
+    close(fds[1]);
+    console_poll(m.console);
+    ck_assert_uint_eq(call(6, 1, BUFFER, 100, 0), 100);
+    ck_assert_uint_eq(call(7, 0, 0, 0, 0), ~0ull);
+    free(m.uart);
+    console_free(m.console);
+    close(fds[0]);
     end();
 }
 END_TEST
@@ -188,6 +237,11 @@ START_TEST(test_the_rest)
     ck_assert_uint_eq(call(0x16, BUFFER, 0, 0, 0), 0);
     memcpy(v, ram(BUFFER), 32);
     ck_assert(v[0] < v[1] && v[3] < v[2] && v[2] == RAM + 0x200000);
+    ck_assert_uint_eq(call(0x0d, BUFFER, 10, 20, 0), 0); /* TMPNAM */
+    ck_assert_str_eq((char *)ram(BUFFER), "elara-tmp-0a");
+    ck_assert_uint_eq(call(0x0d, BUFFER, 256, 20, 0), ~0ull);
+    ck_assert_uint_eq(call(0x0d, BUFFER, 1, 12, 0), ~0ull);
+    ck_assert_uint_eq(call(0x0d, HOLE, 1, 20, 0), ~0ull);
     ck_assert_uint_eq(call(0x77, 0, 0, 0, 0), ~0ull);
     ck_assert_int_eq(m.stop, STOP_NONE);
     call(0x18, 0x20026, 7, 0, 0);
@@ -207,6 +261,7 @@ int main(void)
     TCase *t = tcase_create("semihost");
     tcase_add_test(t, test_files);
     tcase_add_test(t, test_confined);
+    tcase_add_test(t, test_input);
     tcase_add_test(t, test_the_rest);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
