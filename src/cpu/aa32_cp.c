@@ -2,8 +2,7 @@
  *
  * aa32_cp.def maps each to an AArch64 register, whose access chain (trap.def) is walked at the same Exception level;
  * traps are reported with the AArch32 exception classes.  HSTR_EL2 is looked at here. Not modelled: registers of EL2
- * and EL3 (they are UNDEFINED at EL1 and EL0), the debug communications channel by LDC and STC, trace and activity
- * monitors. */
+ * and EL3 (they are UNDEFINED at EL1 and EL0), trace and activity monitors. */
 #include "core/bits.h"
 #include "cpu/aa32.h"
 #include "cpu/context.h"
@@ -11,6 +10,7 @@
 #include "cpu/exec_a32.h"
 #include "cpu/exec_util.h"
 #include "cpu/fields.h"
+#include "cpu/mem_impl.h"
 #include "cpu/sysreg_row.h"
 
 #define EXEC(name) enum step exec_##name(struct cpu *c, const struct op *o)
@@ -31,6 +31,14 @@ enum view {
     BARRIER, /* CP15ISB, CP15DSB, CP15DMB */
     OSLAR,   /* the key locks */
     DBGDIDR,
+    EMPTY,   /* zero, for EL0 too */
+    ROM,     /* DBGDRAR, DBGDSAR: zero, there is no memory-mapped debug interface */
+    DEVID,   /* DBGDEVID behind the register's chain */
+    RAZ,     /* zero behind the register's chain */
+    VCR,     /* DBGVCR: the cell behind the chain of MDSCR_EL1 */
+    JIDR,    /* zero, trapped by HCR_EL2.TID0 */
+    MONITOR, /* EL3 is AArch64: Secure EL1 traps to it (SCR_EL3.EEL2), UNDEFINED elsewhere */
+    NSACR,   /* the same, and for Non-secure EL1 a constant to read */
 };
 
 #define KEY(coproc, opc1, crn, crm, opc2)                                                                              \
@@ -171,7 +179,9 @@ static u32 read_view(struct cpu *c, const struct cp *r, u64 v)
     switch ((enum view)r->view) {
     case HIGH: return (u32)(v >> 32);
     case CPACR: return (u32)((v & 3u << 20) | (v >> 20 & 3) << 22);
-    case NOTHING: return 0;
+    case NOTHING:
+    case RAZ: return 0;
+    case DEVID: return 0x00110f10; /* double lock, virtualization, watchpoint masks; no breakpoint masks */
     case DBGDIDR: {
         u64 d = c->sys[ID_AA64DFR0_EL1];
         return (u32)(bits(d, 23, 20) << 28 | bits(d, 15, 12) << 24 | bits(d, 31, 28) << 20 | 6u << 16 | 1u << 15);
@@ -193,16 +203,37 @@ static u64 write_view(struct cpu *c, const struct cp *r, u32 v)
     }
 }
 
+/* DBGDIDR, DBGDRAR, DBGDSAR, which EL0 may read too; control: their bit of MDCR_EL2. */
+static enum step debug_identification(struct cpu *c, const struct access *a, u64 control)
+{
+    bool el0 = c->ps.el == 0, tge = cpu_el2_enabled(c) && (c->hcr & HCR_TGE);
+    if (a->write)
+        return exc_undefined(c);
+    if (el0 && (c->sys[MDSCR_EL1] & MDSCR_TDCC))
+        return trap(c, tge ? 2 : 1, a);
+    if (cpu_el2_enabled(c) && ((el0 && tge) || (c->sys[MDCR_EL2] & (MDCR_TDE | control))))
+        return trap(c, 2, a);
+    if (cpu_has_el3(c) && (c->sys[MDCR_EL3] & MDCR_TDA))
+        return trap(c, 3, a);
+    return STEP_NEXT;
+}
+
 /* What may be done without the AArch64 register's chain. True: *step is the outcome. */
 static bool special(struct cpu *c, const struct cp *r, const struct access *a, u64 *val, enum step *step)
 {
     unsigned cell = sysreg_rows[r->sr].cell;
     switch ((enum view)r->view) {
-    case BARRIER: *step = !a->write || !(aa32_sctlr(c) & SCTLR_CP15BEN) ? exc_undefined(c) : STEP_SYNC; return true;
-    case DBGDIDR:
-        *val = 0;
-        *step = a->write ? exc_undefined(c) : STEP_NEXT;
+    case BARRIER:
+        *step = !a->write || !(aa32_sctlr(c) & SCTLR_CP15BEN) ? exc_undefined(c)
+                : trapped_by_hstr(c, a)                       ? trap(c, 2, a)
+                                                              : STEP_SYNC;
         return true;
+    case DBGDIDR:
+    case ROM:
+        *val = 0;
+        *step = debug_identification(c, a, r->view == ROM ? MDCR_TDRA : MDCR_TDA);
+        return true;
+    case EMPTY: *val = 0; return true;
     case NOTHING:
         *val = 0;
         *step = c->ps.el == 0 ? exc_undefined(c) : STEP_NEXT;
@@ -222,8 +253,39 @@ static bool special(struct cpu *c, const struct cp *r, const struct access *a, u
         else
             c->sys[cell] = (u32)*val, context_touch(c), *step = STEP_SYNC;
         return true;
+    case VCR: {
+        struct sysreg_outcome out = sysreg_resolve(c, SR_MDSCR_EL1, a->write);
+        if (out.action != ACT_USE)
+            *step = refuse(c, out.action, a);
+        else if (!a->write)
+            *val = c->sys[cell];
+        else
+            c->sys[cell] = (u32)*val;
+        return true;
+    }
+    case JIDR:
+        if (cpu_el2_enabled(c) && !in_host(c) && (c->hcr & HCR_TID0))
+            *step = trap(c, 2, a);
+        *val = 0;
+        return true;
+    case MONITOR:
+    case NSACR:
+        if (c->ps.el == 1 && cpu_secure(c) && (a->write || a->crn != 7))
+            *step = cpu_el2_enabled(c) ? trap(c, 2, a) : trap(c, 3, a);
+        else if (c->ps.el == 0 || a->write || r->view == MONITOR)
+            *step = exc_undefined(c);
+        *val = 0xc00; /* Non-secure use of cp10 and cp11 is permitted */
+        return true;
     default: return false;
     }
+}
+
+/* HCR_EL2.TID3 traps the identification registers at EL1, those of later versions too. */
+static bool trapped_by_tid3(const struct cpu *c, const struct access *a)
+{
+    return c->ps.el == 1 && !a->cp14 && !a->write && a->opc1 == 0 && a->crn == 0 && a->crm >= 1 &&
+           (a->crm == 1 || (a->crm == 2 && a->opc2 < 6) || (a->crm == 3 && a->opc2 == 4)) && cpu_el2_enabled(c) &&
+           (c->hcr & HCR_TID3);
 }
 
 static enum step access_row(struct cpu *c, unsigned sr, const struct access *a, u64 *val)
@@ -264,6 +326,10 @@ static enum step access(struct cpu *c, const struct access *a, u32 *val)
             return trap(c, 2, a);
         return exc_undefined(c);
     }
+    if (trapped_by_tid3(c, a))
+        return trap(c, 2, a);
+    if (a->write && a->crn == 7 && (r->view == DEVID || r->view == RAZ))
+        return exc_undefined(c);
     u64 v = *val;
     enum step step = STEP_NEXT;
     if (!special(c, r, a, &v, &step)) {
@@ -272,7 +338,7 @@ static enum step access(struct cpu *c, const struct access *a, u32 *val)
         if (c->ps.el == 0 && r->view == CTR) /* AArch64's EL0 may read it */
             return exc_undefined(c);
         if (a->write)
-            v = write_view(c, r, *val);
+            v = r->view == RAZ ? c->sys[sysreg_rows[r->sr].cell] : write_view(c, r, *val);
         step = access_row(c, r->sr, a, &v);
         if (step != STEP_JUMP && r->view == AT)
             convert_par(c);
@@ -310,6 +376,8 @@ static enum step wide(struct cpu *c, const struct access *a, u64 *val)
     u32 key = KEY(a->cp14 ? 14 : 15, a->opc1, 0, a->crm, 0);
     if (c->ps.el == 1 && trapped_by_hstr(c, a))
         return trap(c, 2, a);
+    if (a->cp14 && a->opc1 == 0 && (a->crm == 1 || a->crm == 2)) /* DBGDRAR, DBGDSAR */
+        return debug_identification(c, a, MDCR_TDRA);
     for (unsigned i = 0; i < ARRAY_LEN(regs64); i++)
         if (regs64[i].key == key) {
             if (c->ps.el == 0 && trapped_by_hstr(c, a) && sysreg_resolve(c, regs64[i].sr, a->write).action == ACT_USE)
@@ -338,6 +406,31 @@ EXEC(a32_mrrc)
     return s;
 }
 
-/* DBGDTRTXint and DBGDTRRXint from and to memory: nobody is at the other end of the channel. */
-EXEC(a32_ldc) { return (void)o, exc_undefined(c); }
-EXEC(a32_stc) { return (void)o, exc_undefined(c); }
+/* DBGDTRTXint from memory, DBGDTRRXint to memory: nobody is at the other end of the channel, and zero comes from it.
+ * ISS: 19:12 immediate, 9:5 register, 4 up, 3:1 addressing, its top bit for a literal, 0 load. */
+static enum step debug_channel(struct cpu *c, const struct op *o, bool ldc)
+{
+    enum { P = 4, U = 2, W = 1 };
+    struct sysreg_outcome out = sysreg_resolve(c, SR_DBGDTRRX_EL0, ldc);
+    if (out.action != ACT_USE) {
+        static const u8 modes[] = {[W] = 1, [P] = 2, [P | W] = 3};
+        u32 iss = aa32_cond_iss(c) | ((u32)o->imm & 0xff) << 12 | (u32) !!(o->y & U) << 4 | (u32)ldc;
+        iss |= (u32)modes[o->y & (P | W)] << 1 | (o->rn == REG_PC ? 4u << 1 : aa32_x_number(c, o->rn) << 5);
+        bool el0 = c->ps.el == 0 && (c->hcr & HCR_TGE);
+        if (out.action < ACT_TRAP1 || out.action > ACT_TRAP3)
+            return exc_undefined(c);
+        unsigned el = out.action - ACT_TRAP1 + 1u;
+        return exc_trap(c, el == 1 && el0 ? 2 : el, EC_CP14_LS, iss);
+    }
+    u32 base = (u32)c->x[o->rn] & (o->rn == REG_PC ? ~3u : ~0u), offset = ((u32)o->imm & 0xff) << 2;
+    u32 moved = o->y & U ? base + offset : base - offset, at = o->y & P ? moved : base;
+    u64 word = 0;
+    if (ldc ? !mem_read(c, at, 4, 0, &word) : !mem_write(c, at, 4, 0, 0))
+        return STEP_JUMP;
+    if (o->y & W)
+        c->x[o->rn] = moved;
+    return STEP_NEXT;
+}
+
+EXEC(a32_ldc) { return debug_channel(c, o, true); }
+EXEC(a32_stc) { return debug_channel(c, o, false); }

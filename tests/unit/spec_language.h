@@ -65,7 +65,7 @@ static bool load_fields(void)
     if (!f)
         return false;
     static char line[65536];
-    fields = calloc(8192, sizeof *fields);
+    fields = calloc(8192 + 16, sizeof *fields);
     while (fgets(line, sizeof line, f)) {
         char *col[COLUMNS];
         split_tabs(line, col);
@@ -131,6 +131,7 @@ enum fn {
     FN_SEL,
     FN_BEYOND,
     FN_BRPS,
+    FN_A32EL1,
     FN_COUNT
 };
 
@@ -164,6 +165,7 @@ struct chain {
 };
 
 static unsigned unknown_atoms;
+static bool aarch32_below; /* EL1 uses AArch32 */
 
 static struct node *newest;
 static struct chain *newest_chain;
@@ -187,6 +189,15 @@ static bool never(const char *s)
                                        "HaltingAllowed()",
                                        "EDSCR",
                                        "A32(",
+                                       "HSTR.", /* of an AArch32 EL2 or EL3 */
+                                       "HCR.",
+                                       "HCR2.",
+                                       "HDCR.",
+                                       "HCPTR.",
+                                       "CNTHCTL.",
+                                       "SCR.",
+                                       "SDCR.",
+                                       "PSTATE.M ",
                                        "GetCurrentEXLOCKEN",
                                        "PSTATE.EXLOCK",
                                        "boolean IMPLEMENTATION_DEFINED",
@@ -269,9 +280,11 @@ static struct node *atom(const char *s)
                {"IsCurrentSecurityState(SS_Secure)", FN_SECURE},
                {"IsHCRXE2", FN_HCRX},
                {"PSTATE.SP=0", FN_SP0}};
+    if (!strcmp(s, "A32(EL1)"))
+        return fn(FN_A32EL1);
     if (*s == '+') {
         struct node *x = node(K_FEAT, NULL, NULL);
-        if (!strncmp(s, "+AA64", 5))
+        if (!strncmp(s, "+AA64", 5) || !strcmp(s, "+AA32"))
             return node(K_TRUE, NULL, NULL);
         x->fn = find_feat(s + 1, strlen(s + 1));
         if (!strcmp(s, "+MTE_ASYNC"))
@@ -524,6 +537,7 @@ static bool eval_fn(const struct eval *e, const struct node *x)
     case FN_HCRX:
         return cpu_has(c, FEAT_HCX) && cpu_el2_enabled(c) && (!cpu_has(c, FEAT_EL3) || bit(c->sys[SCR_EL3], 38));
     case FN_SP0: return c->ps.sp == 0;
+    case FN_A32EL1: return aarch32_below;
     case FN_ZERO: return c->sys[x->cell] == 0;
     case FN_SEL: return (sel == 31) != x->differ;
     case FN_BRPS: return (enc >> 3 & 15) > bits(c->sys[ID_AA64DFR0_EL1], x->n + 3, x->n);

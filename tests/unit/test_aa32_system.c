@@ -356,9 +356,18 @@ START_TEST(trapped)
     c->sys[HCR_EL2] = HCR_TIDCP;
     traps(0xee1f5f10, 3, al | 15 << 10 | 5 << 5 | 1); /* mrc p15, 0, r5, c15, c0, 0 */
     c->sys[HCR_EL2] = 0;
-    c->sys[MDCR_EL2] = 1 << 9 | 1 << 10;                      /* TDA, TDOSA */
-    traps(0xee105e52, 5, al | 2 << 17 | 5 << 5 | 2 << 1 | 1); /* mrc DBGDSCRext */
+    c->sys[MDCR_EL2] = 1 << 9 | 1 << 10;                           /* TDA, TDOSA */
+    traps(0xee105e52, 5, al | 2 << 17 | 5 << 5 | 2 << 1 | 1);      /* mrc DBGDSCRext */
+    traps(0xeda35e02, 6, al | 2 << 12 | 3 << 5 | 1 << 4 | 3 << 1); /* stc p14, c5, [r3, #8]! */
+    traps(0xec335e01, 6, al | 1 << 12 | 3 << 5 | 1 << 1 | 1);      /* ldc p14, c5, [r3], #-4 */
+    traps(0xed9f5e03, 6, al | 3 << 12 | 1 << 4 | 6 << 1 | 1);      /* ldc p14, c5, [pc, #12] */
     c->sys[MDCR_EL2] = 0;
+    c->x[3] = DATA;
+    store(DATA + 8, 0x1234);
+    passes(0xeda35e02);
+    ck_assert(c->x[3] == DATA + 8 && load(DATA + 8) == 0); /* nobody has sent anything */
+    passes(0xec335e01);
+    ck_assert_uint_eq(c->x[3], DATA + 4);
     c->sys[CPTR_EL2] |= 1 << 10;
     traps(0xf2000840, 7, al); /* vadd.i8 q0, q0, q0 */
     c->sys[CPTR_EL2] &= ~(1ull << 10);
