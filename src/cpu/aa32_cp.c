@@ -410,12 +410,11 @@ EXEC(a32_mrrc)
  * ISS: 19:12 immediate, 9:5 register, 4 up, 3:1 addressing, its top bit for a literal, 0 load. */
 static enum step debug_channel(struct cpu *c, const struct op *o, bool ldc)
 {
-    enum { P = 4, U = 2, W = 1 };
+    bool p = bit(o->imm, 24), up = bit(o->imm, 23), w = bit(o->imm, 21);
     struct sysreg_outcome out = sysreg_resolve(c, SR_DBGDTRRX_EL0, ldc);
     if (out.action != ACT_USE) {
-        static const u8 modes[] = {[W] = 1, [P] = 2, [P | W] = 3};
-        u32 iss = aa32_cond_iss(c) | ((u32)o->imm & 0xff) << 12 | (u32) !!(o->y & U) << 4 | (u32)ldc;
-        iss |= (u32)modes[o->y & (P | W)] << 1 | (o->rn == REG_PC ? 4u << 1 : aa32_x_number(c, o->rn) << 5);
+        u32 iss = aa32_cond_iss(c) | ((u32)o->imm & 0xff) << 12 | (u32)up << 4 | (u32)ldc;
+        iss |= (u32)p << 2 | (u32)w << 1 | (o->rn == REG_PC ? 4u << 1 : aa32_x_number(c, o->rn) << 5);
         bool el0 = c->ps.el == 0 && (c->hcr & HCR_TGE);
         if (out.action < ACT_TRAP1 || out.action > ACT_TRAP3)
             return exc_undefined(c);
@@ -423,11 +422,11 @@ static enum step debug_channel(struct cpu *c, const struct op *o, bool ldc)
         return exc_trap(c, el == 1 && el0 ? 2 : el, EC_CP14_LS, iss);
     }
     u32 base = (u32)c->x[o->rn] & (o->rn == REG_PC ? ~3u : ~0u), offset = ((u32)o->imm & 0xff) << 2;
-    u32 moved = o->y & U ? base + offset : base - offset, at = o->y & P ? moved : base;
+    u32 moved = up ? base + offset : base - offset, at = p ? moved : base;
     u64 word = 0;
     if (ldc ? !mem_read(c, at, 4, 0, &word) : !mem_write(c, at, 4, 0, 0))
         return STEP_JUMP;
-    if (o->y & W)
+    if (w)
         c->x[o->rn] = moved;
     return STEP_NEXT;
 }

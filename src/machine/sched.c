@@ -234,7 +234,7 @@ static void wait_for_input(struct machine *m, const struct cpu *c, int signals)
             return;
     if (m->stop == STOP_NONE) {
         host_wait(m, LOOK_NS, signals);
-        look_at_host(m, signals);
+        sched_look_at_host(m, signals);
     }
 }
 
