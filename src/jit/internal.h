@@ -42,7 +42,7 @@ enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MI
 enum { COLD = 32 };
 
 /* The arena is a ring of parts: when one is full, the next one's pages lose their translations. */
-enum { PARTS = 16, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };
+enum { PARTS = 32, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };
 
 /* Direct jumps to other pages: after so many executions they are linked (far.c). */
 enum { FAR_PART = 1 << 13, FAR_MAX = PARTS * FAR_PART, FAR_COLD = 40 };
@@ -82,17 +82,21 @@ struct version {
     struct version *next;
     u16 slot;
     u8 flavour;
+    u8 reach; /* struct translation */
     u32 entry;
     struct vstate in;
 };
 /* VERSIONS_MAX: of a slot and flavour. VERSION_NEAR: so many stores and loads are less than another version. */
 enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
 enum { VERSION_LISTS = 64 };
+/* Versions pay in loops: they begin with a jump back, and so many jumps on lead to versions again. */
+enum { VERSION_REACH = 2 };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
     u32 patch;   /* the jump to a version */
     u32 generic; /* behind that, where all is in the state: the jump to the generic translation */
+    u8 reach;    /* of the version */
     struct vstate vs;
 };
 /* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
@@ -182,6 +186,7 @@ struct translation {
     struct jit_page *jp;
     unsigned flavour;
     unsigned btype; /* at the start */
+    unsigned reach; /* how many jumps on may lead to versions */
     unsigned first; /* slot of the block's first instruction */
     unsigned n;     /* instructions */
     unsigned k;     /* the current one */
@@ -229,7 +234,7 @@ static inline bool entry_cold(const struct jit *j, u32 entry) { return j->rw + e
 
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
-                  const struct vstate *in);
+                  const struct vstate *in, unsigned reach);
 /* resume.c: goes on in generated code behind an exec function that said STEP_JUMP or STEP_SYNC, when there is nothing for
  * the loop in jit.c to do. NULL: leave, with shared->exit. */
 const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step);
@@ -239,7 +244,7 @@ void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const st
 /* version.c */
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
-u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs); /* what EXIT_LINK shall bring */
+u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vstate *vs); /* what EXIT_LINK shall bring */
 void version_link_generic(struct jit *j, u32 link, u32 patch);
 /* Where the jump of link goes: the displacement to patch; *entry: offset of a version for it, or 0. */
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry);

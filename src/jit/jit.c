@@ -500,7 +500,7 @@ static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigne
     if (entry_cold(j, entry[slot])) {
         if (entry[slot]++ != j->miss[flavour])
             return NULL;
-        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL) - j->rw);
+        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
         trim(j);
     }
     return j->rx + entry[slot];

@@ -169,7 +169,8 @@ void t_jump_direct(struct translation *t, s64 off)
         x64_link(x64_jmp(a), t->start);
         return;
     }
-    if (!values) {
+    bool back = off <= 4 * (s64)(t->first + t->k);
+    if (!values || (!back && !t->reach)) {
         jump_generic(t, off, 0);
         return;
     }
@@ -181,7 +182,7 @@ void t_jump_direct(struct translation *t, s64 off)
     }
     u8 *d = x64_jmp(a);
     x64_here(a, d);
-    jump_generic(t, off, version_note_link(t->j, (u32)(d - t->j->rw), &t->vs));
+    jump_generic(t, off, version_note_link(t->j, (u32)(d - t->j->rw), back ? VERSION_REACH : t->reach - 1, &t->vs));
 }
 
 unsigned t_cond_cc(struct translation *t, unsigned cond)
@@ -313,7 +314,7 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
 }
 
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
-                  const struct vstate *in)
+                  const struct vstate *in, unsigned reach)
 {
     struct translation tr, *t = &tr;
     unsigned btype = flavour / FLAVOUR_BTYPE;
@@ -338,6 +339,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     if (in)
         t->vs = *in;
     t->in = t->vs;
+    t->reach = reach;
     scan(t);
     liveness(t);
     t->as.p += -(uintptr_t)t->as.p & 15;

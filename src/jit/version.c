@@ -31,7 +31,7 @@ const struct version *version_find(const struct jit_page *jp, unsigned flavour, 
     return best;
 }
 
-u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs)
+u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vstate *vs)
 {
     struct link_states *l = &j->link_states[j->part];
     if (l->count == l->room) {
@@ -40,7 +40,7 @@ u32 version_note_link(struct jit *j, u32 patch, const struct vstate *vs)
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    l->state[l->count] = (struct link_state){patch, 0, *vs};
+    l->state[l->count] = (struct link_state){patch, 0, (u8)reach, *vs};
     return LINK_STATE | j->part << LINK_PART | l->count++;
 }
 
@@ -109,8 +109,8 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
         return from.generic;
     struct version *v = malloc(sizeof *v);
     CHECK(v);
-    *v = (struct version){*list, (u16)slot, (u8)flavour, 0, in};
-    v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &in) - j->rw);
+    *v = (struct version){*list, (u16)slot, (u8)flavour, from.reach, 0, in};
+    v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &in, from.reach) - j->rw);
     *list = v;
     *entry = piece_to(j, p->jit, &from.vs, v);
     return from.patch;
