@@ -69,6 +69,8 @@ struct code_cache *code_cache_new_parallel(struct bus *bus)
     struct code_cache *cc = calloc(1, sizeof *cc);
     CHECK(cc);
     cc->bus = bus;
+    cc->limit = bus_page_count(bus) / 100;
+    cc->limit = cc->limit < 1024 ? 1024 : cc->limit > 4096 ? 4096 : cc->limit;
     cc->by_page = calloc(bus_page_count(bus) + 1, sizeof *cc->by_page);
     CHECK(cc->by_page);
     cc->parallel = true;
@@ -124,8 +126,8 @@ static void evict(struct code_cache *cc)
 {
     if (cc->flush)
         cc->flush(cc->arg);
-    for (unsigned seen = 0, dropped = 0; dropped < CODE_PAGES_MAX / 8; seen++) {
-        if (cc->oldest->used && seen < CODE_PAGES_MAX) {
+    for (unsigned seen = 0, dropped = 0; dropped < cc->limit / 8; seen++) {
+        if (cc->oldest->used && seen < cc->limit) {
             struct code_page *p = take_oldest(cc);
             p->used = false;
             append(cc, p);
@@ -183,7 +185,7 @@ struct code_page *code_page_get(struct code_cache *cc, u32 page)
         p->used = true;
         return p;
     }
-    if (cc->count == CODE_PAGES_MAX)
+    if (cc->count == cc->limit)
         evict(cc);
     p = take_page(cc);
     p->page = page;

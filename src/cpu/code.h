@@ -5,7 +5,7 @@
 #include "core/bus.h"
 #include "cpu/a64.h"
 
-enum { CODE_SLOTS = PAGE_SIZE / 4, CODE_PAGES_MAX = 4096 };
+enum { CODE_SLOTS = PAGE_SIZE / 4 };
 
 struct sysreg_configs;
 struct jit;
@@ -28,7 +28,7 @@ struct code_page {
 struct code_cache {
     struct bus *bus;
     struct code_page **by_page; /* [bus_page_count()] */
-    u32 count;
+    u32 count, limit; /* decoded pages; a hundredth of the machine's at most, as each costs four times its size */
     struct code_page *oldest, *newest, *unused;
     struct ram_listener listener;
 
