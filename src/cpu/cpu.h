@@ -138,6 +138,7 @@ struct transition {
     u32 from_trap_id, to_trap_id;
     u32 sp_from, sp_to, esr_place, elr_place, spsr_place, vbar_place;
     u32 spsr; /* without NZCV: written by calls, read by ERET */
+    u32 fpcr;
     u64 vbar, vector;
     struct resolved *resolved;
     const u8 *jump;

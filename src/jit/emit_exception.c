@@ -1,7 +1,8 @@
 /* SVC, HVC and ERET without a call, when the same was done from the same state before.
  *
  * What these do to PSTATE, the stack pointers and the contexts depends on PSTATE, the registers that select contexts
- * (c->ctx_generation, which also counts changes of debug and PMU), the trap configuration and, for ERET, SPSR_ELx.
+ * (c->ctx_generation, which also counts changes of debug and PMU), the trap configuration and, for ERET, SPSR_ELx; where
+ * generated code goes on, also on FPCR.
  * struct transition is the result of one such execution: the exec function does the first, jit_transition() notes what
  * came of it, later ones copy it and jump. With an interrupt pending, or when somebody listens to calls (struct
  * cpu_env), it is always the exec function.
@@ -89,13 +90,14 @@ void jit_transition(const struct jit_shared *shared, struct cpu *c, struct trans
     m->sp_to = sp_place(&c->ps);
     m->resolved = c->resolved;
     m->jump = jump;
+    m->fpcr = c->fpcr;
     m->generation = c->ctx_generation;
 }
 
 /* ---- shared code ----------------------------------------------------------------------------- */
 
 /* Jumps to fail[] unless the state is the one of the transition at rsi. Clobbers rcx. */
-static void same(struct x64 *a, u8 *fail[5])
+static void same(struct x64 *a, u8 *fail[6])
 {
     x64_rm(a, true, X_LOAD, RCX, R_CPU, CPU(ctx_generation));
     x64_rm(a, true, X_CMP, RCX, RSI, TR(generation));
@@ -111,6 +113,9 @@ static void same(struct x64 *a, u8 *fail[5])
     fail[3] = x64_jcc(a, CC_NE);
     x64_mi(a, true, X_CMP, R_CPU, CPU(input), 0); /* and irq_check, ctx_dirty, pmu_exact */
     fail[4] = x64_jcc(a, CC_NE);
+    x64_rm(a, false, X_LOAD, RCX, R_CPU, CPU(fpcr)); /* the target's flavour depends on it */
+    x64_rm(a, false, X_CMP, RCX, RSI, TR(fpcr));
+    fail[5] = x64_jcc(a, CC_NE);
 }
 
 /* rsi: transition, rdi: place in the arena of the way through the exec function */
@@ -181,13 +186,13 @@ static void take(struct x64 *a)
 static void emit_take_call(struct jit *j)
 {
     struct x64 *a = &j->as;
-    u8 *fail[6];
+    u8 *fail[7];
     j->take_call = a->p;
     same(a, fail);
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(vbar_place));
     x64_rmx(a, true, X_LOAD, RCX, R_CPU, RCX, 0, 0);
     x64_rm(a, true, X_CMP, RCX, RSI, TR(vbar));
-    fail[5] = x64_jcc(a, CC_NE);
+    fail[6] = x64_jcc(a, CC_NE);
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(esr_place));
     x64_rmx(a, true, X_STORE, RAX, R_CPU, RCX, 0, 0);
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(elr_place));
@@ -199,14 +204,14 @@ static void emit_take_call(struct jit *j)
     x64_mi(a, true, X_ADD, R_CPU, CPU(exceptions), 1);
     x64_rm(a, true, X_LOAD, RAX, RSI, TR(vector));
     take(a);
-    to_exec(a, fail, 6);
+    to_exec(a, fail, 7);
 }
 
 /* rsi: first transition of the EL, eax: SPSR, rdx: ELR, rdi */
 static void emit_take_eret(struct jit *j)
 {
     struct x64 *a = &j->as;
-    u8 *fail[6];
+    u8 *fail[7];
     j->take_eret = a->p;
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 12); /* SPSR.M[3:2] */
@@ -218,7 +223,7 @@ static void emit_take_eret(struct jit *j)
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 0x0fffffff);
     x64_rm(a, false, X_CMP, RCX, RSI, TR(spsr));
-    fail[5] = x64_jcc(a, CC_NE);
+    fail[6] = x64_jcc(a, CC_NE);
     x64_ri(a, false, X_AND, RAX, (s32)0xf0000000);
     x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
     x64_op(a, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [valid], 0 */
@@ -229,7 +234,7 @@ static void emit_take_eret(struct jit *j)
     x64_8(a, 1);
     x64_rr(a, true, X_LOAD, RAX, RDX);
     take(a);
-    to_exec(a, fail, 6);
+    to_exec(a, fail, 7);
 }
 
 void jit_emit_exceptions(struct jit *j)

@@ -71,7 +71,7 @@ struct machine {
     struct device *devices[64]; /* in the order of reset and state */
     unsigned ndevices;
     struct blockdev *disks[CONFIG_DISKS];
-    char card_names[CONFIG_CARDS][12];
+    char card_names[CONFIG_CARDS][16];
     struct network *nets[CONFIG_NICS];
     unsigned nnets;
     struct share *shares[CONFIG_SHARES];
