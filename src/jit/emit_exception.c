@@ -1,11 +1,10 @@
 /* SVC, HVC and ERET without a call, when the same was done from the same state before.
  *
  * What these do to PSTATE, the stack pointers and the contexts depends on PSTATE, the registers that select contexts
- * (c->ctx_generation, which also counts changes of debug and PMU), the trap configuration and, for ERET, SPSR_ELx; where
- * generated code goes on, also on FPCR.
- * struct transition is the result of one such execution: the exec function does the first, jit_transition() notes what
- * came of it, later ones copy it and jump. With an interrupt pending, or when somebody listens to calls (struct
- * cpu_env), it is always the exec function.
+ * (c->ctx_generation, which also counts changes of debug and PMU), the trap configuration and, for ERET, SPSR_ELx;
+ * where generated code goes on, also on FPCR. struct transition is the result of one such execution: the exec function
+ * does the first, jit_transition() notes what came of it, later ones copy it and jump. With an interrupt pending, or
+ * when somebody listens to calls (struct cpu_env), it is always the exec function.
  *
  * Invariant: what is copied is what exec_svc(), exec_hvc() and exec_eret(), then interp_look(), would have done. */
 #include "core/bits.h"
