@@ -193,8 +193,11 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
     unsigned pair = cond >> 1, odd = cond & 1;
     if (t->eflags == EFLAGS_NONE && t->vs.flags.op)
         t->eflags = flags_again(t);
-    if (t->eflags >= EFLAGS_FP && pair != 7)
+    if (t->eflags >= EFLAGS_FP &&
+        pair != 7) { /* for one look only: EQ spoils them, and their order was chosen for it */
+        t->eflags = EFLAGS_NONE;
         return t_fp_cc(t, cond);
+    }
     if (t->eflags != EFLAGS_NONE && pair != 7) {
         if (t->eflags == EFLAGS_SUB)
             return sub[pair] ^ odd;

@@ -288,6 +288,20 @@ static void both(u64 at, const u32 *words, unsigned n, unsigned total, unsigned 
 }
 
 /* add x0, x0, #1 becomes add x0, x0, #2 by a store just in front of it, and the loop goes on. */
+/* The flags of a floating-point comparison, looked at twice: by a branch and by what follows it. */
+START_TEST(float_flags)
+{
+    static const u32 words[] = {
+        0x1e6e1000, 0x1e601001,                         /* fmov d0, #1.0; fmov d1, #2.0 */
+        0x1e612000, 0x54000040, 0x9a825023, 0x8b030000, /* fcmp d0, d1; b.eq .+8; csel x3, x1, x2, pl; add x0, x0, x3 */
+        0x1e602020, 0x54000044, 0x9a82a024, 0x8b040000, /* fcmp d1, d0; b.mi .+8; csel x4, x1, x2, ge; add x0, x0, x4 */
+        0x1e612000, 0x5400004a, 0x9a824025, 0x8b050000, /* fcmp d0, d1; b.ge .+8; csel x5, x1, x2, mi; add x0, x0, x5 */
+        0x17fffff4,
+    };
+    both(CODE, words, ARRAY_LEN(words), 200, 200, "floating-point flags", NULL);
+}
+END_TEST
+
 START_TEST(self_modifying)
 {
     static const u32 words[] = {
@@ -407,6 +421,7 @@ int main(void)
     tcase_add_test(t, random_integer);
     tcase_add_test(t, random_all);
     tcase_add_test(t, dense_flags);
+    tcase_add_test(t, float_flags);
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
     tcase_add_test(t, aliases);
