@@ -12,8 +12,6 @@
 
 #include <cpuid.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/bits.h"
 #include "cpu/context.h"
@@ -245,16 +243,6 @@ static void fp_leave(struct cpu *c)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void map_arena(struct jit *j)
-{
-    int fd = memfd_create("elara-jit", MFD_CLOEXEC);
-    CHECK(fd >= 0 && ftruncate(fd, ARENA) == 0);
-    j->rw = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    j->rx = mmap(NULL, ARENA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-    CHECK(j->rw != MAP_FAILED && j->rx != MAP_FAILED);
-    close(fd);
-}
-
 static u32 *take_entries(struct jit *j)
 {
     u32 *e = j->free_entries;
@@ -302,8 +290,7 @@ static void jit_free(struct jit *j)
 {
     while (j->pages)
         drop_page(j, j->pages->page);
-    munmap(j->rw, ARENA);
-    munmap(j->rx, ARENA);
+    arena_unmap(j);
     while (j->free_entries)
         free(take_entries(j));
     for (unsigned i = 0; i < PARTS; i++)
@@ -406,7 +393,7 @@ static struct jit *jit_new(struct code_cache *code)
     if (j->parallel)
         add_rows(j, emit_par_rows, 0);
     note_operands(j);
-    map_arena(j);
+    arena_map(j);
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
     emit_call(j);
@@ -439,7 +426,6 @@ static struct jit *jit_new(struct code_cache *code)
 /* Begins the next part: what has code there loses all its translations. Called where no jump waits to be linked. */
 static void next_part(struct jit *j)
 {
-    madvise(j->rw + j->part * (size_t)PART_BYTES, PART_BYTES, MADV_DONTNEED);
     j->part = (j->part + 1) % PARTS;
     j->as.p = j->part ? j->rw + j->part * (size_t)PART_BYTES : j->first;
     j->part_end = j->rw + (j->part + 1) * (size_t)PART_BYTES;
@@ -475,17 +461,6 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
     return p->jit = jp;
 }
 
-/* Both views of the arena count as resident. What was written is hardly written again (jumps that are patched): every
- * so often the writable view lets go of it, and a patch brings single pages back. */
-static void trim(struct jit *j)
-{
-    enum { STEP = 1 << 20 };
-    if (j->as.p - j->trimmed < STEP)
-        return;
-    madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
-    j->trimmed += STEP;
-}
-
 /* The block at pc, which is in p; NULL: it is the interpreter's once more. */
 static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour)
 {
@@ -501,7 +476,7 @@ static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigne
         if (entry[slot]++ != j->miss[flavour])
             return NULL;
         entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
-        trim(j);
+        arena_trim(j);
     }
     return j->rx + entry[slot];
 }
