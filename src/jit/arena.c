@@ -1,50 +1,67 @@
-/* The memory of generated code.
+/* The memory of generated code: one memfd in two views, so that no page is both writable and executable.
  *
- * One private mapping that is writable and executable, so that the host can use huge pages: generated code is spread
- * thin, and in 4 KiB pages a program like a compiler spends a fifth of its time in misses of the host's instruction
- * TLB. Where the host refuses such a mapping (SELinux's execmem), a memfd mapped twice. */
+ * Generated code is spread thin: in 4 KiB pages a program like a compiler spends a fifth of its time in misses of the
+ * host's instruction TLB. A memfd gets huge pages only when it is asked to (MADV_COLLAPSE, Linux 6.1), whatever
+ * /sys/kernel/mm/transparent_hugepage/shmem_enabled says (but "deny"); where the host cannot, small pages do. */
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "jit/internal.h"
 
-enum { HUGE = 2 << 20 };
+enum { HUGE = 2 << 20, MADVISE_COLLAPSE = 25 /* MADV_COLLAPSE, which headers of Linux 6.0 lack */ };
+_Static_assert(PART_BYTES % HUGE == 0, "parts begin at huge pages");
+
+/* A view of the arena, `shift` bytes behind a multiple of huge pages; nothing else is left mapped. */
+static u8 *view(int fd, int prot, size_t shift)
+{
+    u8 *p = mmap(NULL, ARENA + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(p != MAP_FAILED);
+    size_t before = (-(uintptr_t)p & (HUGE - 1)) + shift;
+    if (before)
+        munmap(p, before);
+    munmap(p + before + ARENA, 2 * HUGE - before);
+    p = mmap(p + before, ARENA, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    return p;
+}
 
 void arena_map(struct jit *j)
 {
-    j->mapping = mmap(NULL, ARENA + HUGE, PROT_READ | PROT_WRITE | PROT_EXEC,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (j->mapping != MAP_FAILED) {
-        j->rw = j->rx = j->mapping + (-(uintptr_t)j->mapping & (HUGE - 1));
-        madvise(j->rw, ARENA, MADV_HUGEPAGE);
-        return;
-    }
     int fd = memfd_create("elara-jit", MFD_CLOEXEC);
     CHECK(fd >= 0 && ftruncate(fd, ARENA) == 0);
-    j->rw = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    j->rx = mmap(NULL, ARENA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-    CHECK(j->rw != MAP_FAILED && j->rx != MAP_FAILED);
+    j->rw = view(fd, PROT_READ | PROT_WRITE, PAGE_SIZE);
+    j->rx = view(fd, PROT_READ | PROT_EXEC, 0);
     close(fd);
+    arena_part(j);
 }
 
 void arena_unmap(struct jit *j)
 {
-    if (j->rw == j->rx) {
-        munmap(j->mapping, ARENA + HUGE);
-        return;
-    }
     munmap(j->rw, ARENA);
     munmap(j->rx, ARENA);
 }
 
+/* A huge page must have something in it before it can be made: the first byte of each. */
+void arena_part(struct jit *j)
+{
+    size_t part = j->part * (size_t)PART_BYTES;
+    j->trimmed = j->rw + part;
+    for (size_t at = part; at < part + PART_BYTES; at += HUGE) {
+        volatile u8 *first = j->rw + at;
+        *first = *first;
+        if (madvise(j->rx + at, HUGE, MADVISE_COLLAPSE) != 0)
+            break;
+    }
+}
+
 /* Of two views both count as resident. What was written is hardly written again (jumps that are patched): every so
- * often the writable view lets go of it, and a patch brings single pages back. */
+ * often the writable view lets go of it, and a patch brings single pages back: single ones because that view is a page
+ * off the huge pages' boundaries, otherwise Linux would map 2 MiB at a time. */
 void arena_trim(struct jit *j)
 {
     enum { STEP = 1 << 20 };
     if (j->as.p - j->trimmed < STEP)
         return;
-    if (j->rw != j->rx)
-        madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
+    madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
     j->trimmed += STEP;
 }

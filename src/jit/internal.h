@@ -146,8 +146,7 @@ struct jit {
     struct far_jump far[FAR_MAX];
     u32 far_count; /* in the current part */
     u32 serial;    /* of pages with translations, never used again */
-    u8 *rw, *rx; /* the arena's views, or both the same */
-    u8 *mapping;
+    u8 *rw, *rx; /* the arena's views */
     u8 *trimmed; /* before that the writable view of the current part has let go of what was written */
     struct x64 as;
     u8 *first; /* where blocks begin */
@@ -236,6 +235,7 @@ static inline bool entry_cold(const struct jit *j, u32 entry) { return j->rw + e
 /* arena.c */
 void arena_map(struct jit *j);
 void arena_unmap(struct jit *j);
+void arena_part(struct jit *j); /* begins j->part */
 void arena_trim(struct jit *j); /* something was made */
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,

@@ -410,7 +410,6 @@ static struct jit *jit_new(struct code_cache *code)
         far_emit_shared(j, f);
     j->first = j->as.p;
     j->part_end = j->rw + PART_BYTES;
-    j->trimmed = j->rw;
     j->watch = code->jit_watch;
     if (j->watch)
         watch_made(j, NULL, JIT_SHARED, NULL, j->rw, 0);
@@ -429,7 +428,7 @@ static void next_part(struct jit *j)
     j->part = (j->part + 1) % PARTS;
     j->as.p = j->part ? j->rw + j->part * (size_t)PART_BYTES : j->first;
     j->part_end = j->rw + (j->part + 1) * (size_t)PART_BYTES;
-    j->trimmed = j->as.p;
+    arena_part(j);
     j->far_count = 0;
     j->link_states[j->part].count = 0;
     for (struct jit_page *jp = j->pages, *next; jp; jp = next) {
