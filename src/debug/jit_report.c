@@ -46,12 +46,17 @@ static void put_symbol(struct jit_report *r, const struct jit_piece *p)
     fprintf(r->map, "%llx %x ", (unsigned long long)(uintptr_t)p->code, p->size);
     put_name(r->map, p);
     fputc('\n', r->map);
+    if (p->cold_size) {
+        fprintf(r->map, "%llx %x slow-", (unsigned long long)(uintptr_t)p->cold, p->cold_size);
+        put_name(r->map, p);
+        fputc('\n', r->map);
+    }
 }
 
-static void put_host(struct jit_report *r, const struct jit_piece *p)
+static void put_host(struct jit_report *r, const u8 *code, u32 size, u32 arena)
 {
     cs_insn *insn;
-    size_t count = cs_disasm(r->x86, p->code, p->size, p->arena, 0, &insn);
+    size_t count = cs_disasm(r->x86, code, size, arena, 0, &insn);
     for (size_t i = 0; i < count; i++)
         fprintf(r->dump, "  %06llx  %s%s%s\n", (unsigned long long)insn[i].address, insn[i].mnemonic,
                 insn[i].op_str[0] ? " " : "", insn[i].op_str);
@@ -62,14 +67,18 @@ static void put_listing(struct jit_report *r, const struct jit_piece *p)
 {
     char text[128];
     put_name(r->dump, p);
-    fprintf(r->dump, ", %u instructions, %u bytes\n", p->n, p->size);
+    fprintf(r->dump, ", %u instructions, %u + %u bytes\n", p->n, p->size, p->cold_size);
     for (u32 i = 0; i < p->n; i++) {
         u32 word;
         memcpy(&word, p->words + (size_t)4 * i, sizeof word);
         disasm(p->decoder, word, p->va + 4 * (u64)i, text, sizeof text);
         fprintf(r->dump, "  %016llx  %08x  %s\n", (unsigned long long)(p->va + 4 * (u64)i), word, text);
     }
-    put_host(r, p);
+    put_host(r, p->code, p->size, p->arena);
+    if (p->cold_size) {
+        fprintf(r->dump, "  out of line:\n");
+        put_host(r, p->cold, p->cold_size, p->cold_arena);
+    }
     fputc('\n', r->dump);
 }
 
@@ -120,9 +129,11 @@ void jit_report_print(const struct jit_report *r)
     fprintf(stderr, "elara: jit blocks %llu, versions %llu, far jumps %llu, links %llu\n",
             (unsigned long long)w->pieces[JIT_BLOCK], (unsigned long long)w->pieces[JIT_VERSION],
             (unsigned long long)w->pieces[JIT_FAR], (unsigned long long)w->links);
-    fprintf(stderr, "elara: jit instructions translated %llu, bytes %llu (%.1f an instruction)\n",
-            (unsigned long long)w->instructions, (unsigned long long)w->bytes,
-            w->instructions ? (double)w->bytes / (double)w->instructions : 0);
+    double n = w->instructions ? (double)w->instructions : 1;
+    fprintf(stderr,
+            "elara: jit instructions translated %llu, bytes %llu (%.1f an instruction), of slow paths %llu (%.1f)\n",
+            (unsigned long long)w->instructions, (unsigned long long)w->bytes, (double)w->bytes / n,
+            (unsigned long long)w->cold_bytes, (double)w->cold_bytes / n);
     fprintf(stderr, "elara: jit pages %llu, dropped %llu, parts of the arena evicted %llu\nelara: jit exits",
             (unsigned long long)w->pages, (unsigned long long)w->dropped, (unsigned long long)w->evicted);
     for (unsigned i = 0; i < JIT_EXITS; i++)

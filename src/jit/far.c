@@ -77,5 +77,5 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     shared_way(a, j, flavour, index, f->off);
     x64_link(x64_jmp(&site), piece);
     if (UNLIKELY(j->watch != NULL))
-        watch_made(j, c, JIT_FAR, p, piece, 0);
+        watch_made(j, c, JIT_FAR, p, piece, NULL, 0);
 }

@@ -43,6 +43,8 @@ enum { COLD = 32 };
 
 /* The arena is a ring of parts: when one is full, the next one's pages lose their translations. */
 enum { PARTS = 32, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };
+/* Of each part the first bytes are for what is executed often, the others for slow paths and jumps that are not linked yet. */
+enum { PART_HOT = 2 << 20 };
 
 /* Direct jumps to other pages: after so many executions they are linked (far.c). */
 enum { FAR_PART = 1 << 13, FAR_MAX = PARTS * FAR_PART, FAR_COLD = 40 };
@@ -148,10 +150,10 @@ struct jit {
     u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx; /* the arena's views */
     u8 *trimmed; /* before that the writable view of the current part has let go of what was written */
-    struct x64 as;
-    u8 *first; /* where blocks begin */
+    struct x64 as, slow; /* the ends of the current part's two halves */
+    u8 *first;           /* where blocks begin */
     unsigned part;
-    u8 *part_end;
+    u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
@@ -179,7 +181,8 @@ enum eflags {
 };
 
 struct translation {
-    struct x64 as;
+    struct x64 as, slow;
+    bool outside; /* as is where cold code goes */
     struct jit *j;
     struct cpu *c;
     struct code_page *page;
@@ -243,9 +246,9 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
 /* resume.c: goes on in generated code behind an exec function that said STEP_JUMP or STEP_SYNC, when there is nothing for
  * the loop in jit.c to do. NULL: leave, with shared->exit. */
 const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step);
-/* watch.c: somebody looks (j->watch). code: writable, up to j->as.p. */
+/* watch.c: somebody looks (j->watch). code: writable, up to j->as.p; cold: up to j->slow.p, may be NULL. */
 void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,
-                u32 n);
+                const u8 *cold, u32 n);
 /* version.c */
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);

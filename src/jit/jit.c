@@ -347,6 +347,15 @@ static void host_features(struct jit *j)
     j->has_sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
 }
 
+static void take_part(struct jit *j, unsigned part)
+{
+    u8 *start = j->rw + part * (size_t)PART_BYTES;
+    j->part = part;
+    j->as.p = part ? start : j->first;
+    j->hot_end = j->slow.p = start + PART_HOT;
+    j->slow_end = start + PART_BYTES;
+}
+
 static struct jit *jit_new(struct code_cache *code)
 {
     struct jit *j = calloc(1, sizeof *j);
@@ -409,10 +418,10 @@ static struct jit *jit_new(struct code_cache *code)
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
         far_emit_shared(j, f);
     j->first = j->as.p;
-    j->part_end = j->rw + PART_BYTES;
+    take_part(j, 0);
     j->watch = code->jit_watch;
     if (j->watch)
-        watch_made(j, NULL, JIT_SHARED, NULL, j->rw, 0);
+        watch_made(j, NULL, JIT_SHARED, NULL, j->rw, NULL, 0);
     void *fn = j->rx + (enter - j->rw);
     memcpy(&j->enter, &fn, sizeof fn);
     code->jit = j;
@@ -425,9 +434,7 @@ static struct jit *jit_new(struct code_cache *code)
 /* Begins the next part: what has code there loses all its translations. Called where no jump waits to be linked. */
 static void next_part(struct jit *j)
 {
-    j->part = (j->part + 1) % PARTS;
-    j->as.p = j->part ? j->rw + j->part * (size_t)PART_BYTES : j->first;
-    j->part_end = j->rw + (j->part + 1) * (size_t)PART_BYTES;
+    take_part(j, (j->part + 1) % PARTS);
     arena_part(j);
     j->far_count = 0;
     j->link_states[j->part].count = 0;
@@ -510,7 +517,7 @@ static void jit_page(struct jit *j, struct cpu *c)
             interp_page(c);
             return;
         }
-        if (UNLIKELY(j->part_end - j->as.p < 4 * BLOCK_BYTES) && !link)
+        if (UNLIKELY(j->hot_end - j->as.p < 4 * BLOCK_BYTES || j->slow_end - j->slow.p < 4 * BLOCK_BYTES) && !link)
             next_part(j);
         unsigned flavour = jit_flavour(c);
         const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);

@@ -31,6 +31,8 @@ struct jit_piece {
     const struct decoder *decoder; /* of the CPU that was about to run it */
     const u8 *code;                /* executable address */
     u32 size, arena;               /* bytes; where in the arena */
+    const u8 *cold;                /* the same of its slow paths; NULL: none */
+    u32 cold_size, cold_arena;
 };
 
 enum { JIT_EXITS = 8 };
@@ -39,7 +41,8 @@ extern const char *const jit_exit_names[JIT_EXITS];
 /* Set in struct code_cache before the first instruction runs: counts, and is told of new pieces. Nothing is counted
  * in generated code, and generated code is the same with and without it. */
 struct jit_watch {
-    u64 pieces[JIT_FAR + 1], bytes; /* made (bytes: without JIT_SHARED); eviction forgets none of it */
+    u64 pieces[JIT_FAR + 1], bytes; /* made (bytes: without JIT_SHARED and slow paths); eviction forgets none of it */
+    u64 cold_bytes;                 /* of slow paths */
     u64 instructions;               /* of the guest, translated; those of versions again */
     u64 pages, dropped;   /* that got translations; that lost them, because they were written or evicted */
     u64 links;            /* jumps within a page that were patched to go straight */

@@ -148,6 +148,8 @@ static void jump_generic(struct translation *t, s64 off, u32 link)
         link = (u32)(d - t->j->rw);
     else
         version_link_generic(t->j, link, (u32)(d - t->j->rw));
+    if (!t->outside)
+        a = &t->slow;
     x64_here(a, d);
     x64_mov_imm_keep(a, RAX, (u32)off);
     x64_mov_imm_keep(a, RDX, link);
@@ -223,28 +225,48 @@ u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
+/* Between two of these t->as is where cold code goes. */
+static void step_outside(struct translation *t)
+{
+    struct x64 as = t->as;
+    t->as = t->slow;
+    t->slow = as;
+    t->outside = !t->outside;
+}
+
+/* Taken branches: behind the block. */
+static void emit_edges(struct translation *t)
+{
+    struct x64 *a = &t->as;
+    for (unsigned i = 0; i < t->nstubs; i++) {
+        const struct stub *s = &t->stubs[i];
+        if (!s->edge)
+            continue;
+        x64_here(a, s->from[0]);
+        t->vs = s->at;
+        unsigned rest = (s->packed & 0xff) - 1;
+        if (rest)
+            x64_ri(a, true, X_ADD, R_LEFT, (s32)rest);
+        t_jump_direct(t, (s64)s->target);
+    }
+}
+
 static void emit_stubs(struct translation *t)
 {
     struct x64 *a = &t->as;
     for (unsigned i = 0; i < t->nstubs; i++) {
         const struct stub *s = &t->stubs[i];
+        if (s->edge)
+            continue;
         for (unsigned f = 0; f < ARRAY_LEN(s->from); f++)
             if (s->from[f])
                 x64_here(a, s->from[f]);
-        if (s->edge) {
-            t->vs = s->at;
-            unsigned rest = (s->packed & 0xff) - 1;
-            if (rest)
-                x64_ri(a, true, X_ADD, R_LEFT, (s32)rest);
-            t_jump_direct(t, (s64)s->target);
-        } else {
-            x_leave(a, &s->at);
-            x64_mov_imm_keep(a, RAX, s->packed);
-            x64_link(x64_call(a), t->j->call);
-            v_reload(t, &s->vs);
-            x_load(a, &s->vs);
-            x64_link(x64_jmp(a), s->back);
-        }
+        x_leave(a, &s->at);
+        x64_mov_imm_keep(a, RAX, s->packed);
+        x64_link(x64_call(a), t->j->call);
+        v_reload(t, &s->vs);
+        x_load(a, &s->vs);
+        x64_link(x64_jmp(a), s->back);
     }
 }
 
@@ -322,6 +344,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     struct translation tr, *t = &tr;
     unsigned btype = flavour / FLAVOUR_BTYPE;
     t->as = j->as;
+    t->slow = j->slow;
+    t->outside = false;
     t->j = j;
     t->c = c;
     t->page = p;
@@ -367,6 +391,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     }
     if (!ended)
         t_jump_direct(t, 4 * (s64)(slot + t->n));
+    emit_edges(t);
+    step_outside(t);
     emit_stubs(t);
     if (refused)
         x64_here(&t->as, refused);
@@ -376,8 +402,11 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     x_leave(&t->as, &t->in);
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
+    step_outside(t);
+    const u8 *cold = j->slow.p;
     j->as = t->as;
+    j->slow = t->slow;
     if (UNLIKELY(j->watch != NULL))
-        watch_made(j, c, in ? JIT_VERSION : JIT_BLOCK, p, t->start, t->n);
+        watch_made(j, c, in ? JIT_VERSION : JIT_BLOCK, p, t->start, cold, t->n);
     return t->start;
 }

@@ -8,11 +8,16 @@ const char *const jit_exit_names[JIT_EXITS] = {
 };
 
 void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,
-                u32 n)
+                const u8 *cold, u32 n)
 {
     struct jit_watch *w = j->watch;
     struct jit_piece piece = {.kind = kind, .n = n, .size = (u32)(j->as.p - code), .arena = (u32)(code - j->rw)};
     piece.code = j->rx + piece.arena;
+    if (cold) {
+        piece.cold_arena = (u32)(cold - j->rw);
+        piece.cold_size = (u32)(j->slow.p - cold);
+        piece.cold = j->rx + piece.cold_arena;
+    }
     if (p) {
         piece.page = p->page;
         piece.offset = (u32)c->pc & 0xffc;
@@ -22,6 +27,7 @@ void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const st
     }
     w->pieces[kind]++;
     w->bytes += kind == JIT_SHARED ? 0 : piece.size;
+    w->cold_bytes += piece.cold_size;
     w->instructions += n;
     if (w->made)
         w->made(w, &piece);
