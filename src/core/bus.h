@@ -24,7 +24,8 @@ struct txn {
     u8 cpu;   /* index of the CPU, TXN_DMA for anything else */
     bool privileged;
     bool instruction;
-    bool debug;    /* observes: no side effects whatever */
+    bool debug;      /* observes: no side effects whatever */
+    bool translated; /* PCIe ATS: the address is the answer to a translation request */
     u32 stream;    /* StreamID / ITS DeviceID of a DMA initiator */
     u32 substream; /* 0: none */
 };

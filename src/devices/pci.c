@@ -46,18 +46,57 @@ static enum bus_result answered(struct pci_fn *f, enum bus_result r)
     return r;
 }
 
+static enum bus_result out_read(struct pci_fn *f, const struct dma *d, u64 addr, void *buf, size_t n)
+{
+    return leaves(f, addr) ? answered(f, dma_read(d, addr, buf, n)) : BUS_DECERR;
+}
+
+static enum bus_result out_write(const struct pci_fn *f, const struct dma *d, u64 addr, const void *buf, size_t n)
+{
+    return leaves(f, addr) ? dma_write(d, addr, buf, n) : BUS_DECERR;
+}
+
+/* With ATS on: page by page, from the cache what it knows. */
+static enum bus_result cached(struct pci_fn *f, u64 addr, u8 *buf, size_t n, bool write)
+{
+    while (n) {
+        size_t k = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
+        struct dma d = f->upstream;
+        u64 to = addr;
+        if (k > n)
+            k = n;
+        d.txn.translated = master(f) && pci_ats_lookup(f, addr, write, &to);
+        enum bus_result r = write ? out_write(f, &d, to, buf, k) : out_read(f, &d, to, buf, k);
+        if (r != BUS_OK)
+            return r;
+        addr += k;
+        buf += k;
+        n -= k;
+    }
+    return BUS_OK;
+}
+
 static enum bus_result fn_read(void *arg, const struct txn *t, u64 addr, void *buf, size_t n)
 {
     struct pci_fn *f = arg;
     (void)t;
-    return leaves(f, addr) ? answered(f, dma_read(&f->upstream, addr, buf, n)) : BUS_DECERR;
+    return f->ats.on ? cached(f, addr, buf, n, false) : out_read(f, &f->upstream, addr, buf, n);
 }
 
 static enum bus_result fn_write(void *arg, const struct txn *t, u64 addr, const void *buf, size_t n)
 {
-    const struct pci_fn *f = arg;
+    struct pci_fn *f = arg;
     (void)t;
-    return leaves(f, addr) ? dma_write(&f->upstream, addr, buf, n) : BUS_DECERR;
+    if (f->ats.on)
+        return cached(f, addr, (u8 *)(uintptr_t)buf, n, true); /* only read: cached() writes memory from it */
+    return out_write(f, &f->upstream, addr, buf, n);
+}
+
+enum bus_result pci_message(struct pci_fn *f, u64 addr, u32 data)
+{
+    u8 b[4];
+    put_le32(b, data);
+    return addr < 1ull << 56 ? out_write(f, &f->upstream, addr, b, sizeof b) : BUS_DECERR;
 }
 
 static enum bus_result direct_read(void *arg, const struct txn *t, u64 addr, void *buf, size_t n)
@@ -223,6 +262,7 @@ void pci_config_write(struct pci_fn *f, unsigned off, unsigned size, u32 val)
         pci_host_changed(f->host);
     pci_msi_config_wrote(f);
     pci_msix_config_wrote(f);
+    pci_ats_changed(f);
     if (f->ops->config_wrote)
         f->ops->config_wrote(f, off, size);
 }
@@ -259,6 +299,7 @@ void pci_fn_reset(struct pci_fn *f)
     memcpy(f->config, f->initial, PCI_CONFIG);
     f->intx = false;
     pci_msix_reset(f);
+    pci_ats_changed(f);
     if (f->host)
         pci_capture(f, 0);
     if (f->ops->reset)
@@ -274,6 +315,7 @@ void pci_fn_state(struct pci_fn *f, struct snap *s)
     SNAP(s, f, number);
     SNAP_BOOL(s, f, intx);
     pci_msix_state(f, s);
+    pci_ats_state(f, s);
     if (s->mode == SNAP_LOAD)
         pci_capture(f, f->number);
     if (f->ops->state)
@@ -283,6 +325,7 @@ void pci_fn_state(struct pci_fn *f, struct snap *s)
 void pci_fn_destroy(struct pci_fn *f)
 {
     pci_msix_free(f);
+    pci_ats_free(f);
     if (f->ops->destroy)
         f->ops->destroy(f);
 }

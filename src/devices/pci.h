@@ -94,6 +94,11 @@ struct pci_fn {
         bool maskable;
     } msi;
     unsigned acs;        /* its capability, 0: none */
+    struct {
+        unsigned cap; /* 0: no ATS */
+        bool on;
+        struct pci_atc *cache;
+    } ats;
     struct dma upstream; /* the host's, with this function's requester ID as StreamID */
     struct dma dma;      /* what the function uses: upstream while it and all ports on the way may master */
     struct dma direct;   /* the same without an SMMU: virtio without VIRTIO_F_ACCESS_PLATFORM */
@@ -128,6 +133,9 @@ unsigned pci_add_ext_cap(struct pci_fn *f, u16 cap_id, u8 version, const u8 *bod
 void pci_add_express(struct pci_fn *f, enum pci_port type, bool flr);
 /* Adds Access Control Services (7.7.8) to a port: source validation, redirection of requests and completions. */
 void pci_add_acs(struct pci_fn *f);
+/* Adds Address Translation Services: what the function does by its dma then uses a translation cache, once software
+ * enables it. */
+void pci_add_ats(struct pci_fn *f);
 /* Adds the MSI capability: 1, 2, 4, .. 32 messages. What the function does with its pin then becomes message 0. */
 void pci_add_msi(struct pci_fn *f, unsigned count, bool maskable);
 bool pci_msi_enabled(const struct pci_fn *f);
@@ -157,6 +165,12 @@ struct pci_window {
     unsigned hit_bar;
 };
 
+/* An answer to a translation request, of a page of 4 KiB. */
+struct pci_translation {
+    u64 addr;
+    bool read, write; /* what is permitted */
+};
+
 struct pci_host_config {
     const char *id;
     struct log *log;
@@ -166,6 +180,9 @@ struct pci_host_config {
     u64 io_base;
     struct dma dma; /* of the root complex; StreamID 0 is that of requester 00:00.0 */
     struct dma direct; /* to memory without translation; left out: dma */
+    /* Translation requests of functions with ATS; false: refused. NULL: all are. */
+    bool (*translate)(void *arg, u32 stream, u64 addr, bool write, struct pci_translation *t);
+    void *translate_arg;
 };
 
 struct pci_host {
@@ -187,6 +204,9 @@ bool pci_plug(struct pci_host *h, struct pci_fn *f, unsigned slot);
 /* The same at a device and function number (device << 3 | function, or PCI_ANY) behind a port, NULL: on the root bus.
  * Root ports and a switch's downstream ports have device 0 behind them, and nothing else. */
 bool pci_plug_at(struct pci_host *h, struct pci_fn *port, struct pci_fn *f, unsigned devfn);
+
+/* The translation agent takes back its answers for [addr, addr + (1 << log2)), addr aligned to that, 64: all. */
+void pci_ats_invalidate(struct pci_host *h, u32 stream, u64 addr, unsigned log2);
 
 /* Frees one that found no place. */
 void pci_unplugged(struct pci_fn *f);

@@ -1,5 +1,5 @@
 /* Between the parts of the PCI model: pci.c (functions), pci_msi.c, pci_msix.c, pci_express.c (Express, ACS, resets of a
- * function), pci_bridge.c (ports), pci_host.c (the tree and the way through it). */
+ * function), pci_ats.c (translation caches), pci_bridge.c (ports), pci_host.c (the tree and the way through it). */
 #pragma once
 #include "devices/le.h"
 #include "devices/pci.h"
@@ -35,6 +35,15 @@ void pci_express_link(struct pci_fn *f, bool up);
 bool pci_express_link_disabled(const struct pci_fn *f);
 enum { PCI_ACS_SV = 1, PCI_ACS_RR = 4, PCI_ACS_CR = 8, PCI_ACS_UF = 16 };
 u16 pci_acs_control(const struct pci_fn *f);
+
+/* pci_ats.c: after a write to configuration; where an access goes translated, false: it goes as it is. */
+void pci_ats_changed(struct pci_fn *f);
+bool pci_ats_lookup(struct pci_fn *f, u64 addr, bool write, u64 *to);
+void pci_ats_state(struct pci_fn *f, struct snap *s);
+void pci_ats_free(struct pci_fn *f);
+
+/* A message leaves as a write of four bytes, never translated. */
+enum bus_result pci_message(struct pci_fn *f, u64 addr, u32 data);
 
 /* pci_bridge.c */
 bool pci_bridge_claims(const struct pci_fn *b, bool io, u64 addr);

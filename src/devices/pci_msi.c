@@ -44,9 +44,8 @@ static void send(struct pci_fn *f, unsigned i)
 {
     const u8 *c = f->config + f->msi.cap;
     u64 addr = get_le64(c + ADDRESS);
-    u8 data[4];
-    put_le32(data, (get_le16(c + DATA) & ~(allotted(f) - 1)) | i);
-    if (addr >= 1ull << 56 || dma_write(&f->dma, addr, data, sizeof data) != BUS_OK)
+    u32 data = (get_le16(c + DATA) & ~(allotted(f) - 1)) | i;
+    if (pci_message(f, addr, data) != BUS_OK)
         log_guest(f->log, "%s: MSI %u to 0x%llx reaches nothing", f->id, i, (unsigned long long)addr);
 }
 

@@ -54,10 +54,8 @@ bool pci_msix_inside(const struct pci_fn *f, unsigned bar, u64 off)
 static void send(struct pci_fn *f, unsigned i)
 {
     const struct pci_msix_entry *e = &f->msix.entry[i];
-    u8 data[4];
     u64 addr = (u64)e->addr_hi << 32 | (e->addr_lo & ~3u);
-    put_le32(data, e->data);
-    if (addr >= 1ull << 56 || dma_write(&f->dma, addr, data, sizeof data) != BUS_OK)
+    if (pci_message(f, addr, e->data) != BUS_OK)
         log_guest(f->log, "%s: message %u to 0x%llx reaches nothing", f->id, i, (unsigned long long)addr);
 }
 

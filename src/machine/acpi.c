@@ -493,7 +493,7 @@ static void iort(struct acpi *a)
     bytes_int(b, 1, 4); /* coherent */
     bytes_int(b, 0, 3);
     bytes_int(b, 3, 1);  /* CPM, DACS */
-    bytes_int(b, 0, 4);  /* no ATS */
+    bytes_int(b, config_ats(a->c), 4);
     bytes_int(b, 0, 4);  /* segment */
     bytes_int(b, 64, 1); /* address bits */
     bytes_int(b, 0, 3);

@@ -65,6 +65,7 @@ struct config_card {
     bool pci;           /* a PCI function, else a virtio-mmio transport */
     bool platform;      /* offers VIRTIO_F_ACCESS_PLATFORM */
     bool modern;        /* PCI: no legacy interface */
+    bool ats;           /* PCI: has a translation cache */
     unsigned index;     /* into disks or nics */
     const char *serial; /* of a disk, NULL: none given */
     unsigned slot;      /* transport, or PCI device number */
@@ -198,6 +199,8 @@ extern const struct config_device_type {
     u8 type; /* enum card_type */
     const char *summary;
 } config_device_types[CONFIG_DEVICE_TYPES];
+/* Are there functions with translation caches behind an SMMU, which can fill them? */
+bool config_ats(const struct config *c);
 /* Is it a port of PCI Express, which others can be behind? */
 bool config_is_port(const struct config_card *k);
 /* Finds the ports that cards are behind; refuses trees that cannot be. */

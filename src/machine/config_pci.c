@@ -48,6 +48,24 @@ bool config_is_port(const struct config_card *k)
     return k->type == CARD_ROOT_PORT || k->type == CARD_UPSTREAM || k->type == CARD_DOWNSTREAM;
 }
 
+bool config_ats(const struct config *c)
+{
+    for (unsigned i = 0; i < c->ncards; i++)
+        if (c->cards[i].ats && c->smmu_oas)
+            return true;
+    return false;
+}
+
+/* What a virtio device without VIRTIO_F_ACCESS_PLATFORM does is never translated. */
+static bool check_ats(const struct config_card *k, struct err *e)
+{
+    if (!k->ats || k->type == CARD_NVME)
+        return true;
+    if (k->type == CARD_E1000E || k->type == CARD_TESTDEV || k->type == CARD_BALLOON || config_is_port(k))
+        return err_set(e, STATUS_USAGE, "ats: NVMe and virtio devices alone can have a translation cache");
+    return k->platform || err_set(e, STATUS_USAGE, "ats=on of a virtio device needs iommu_platform=on");
+}
+
 static bool find_bus(struct config *c, unsigned i, struct err *e)
 {
     struct config_card *k = &c->cards[i];
@@ -99,7 +117,7 @@ bool config_find_buses(struct config *c, struct err *e)
         for (unsigned j = 0; j < i && k->id; j++)
             if (c->cards[j].id && strcmp(c->cards[j].id, k->id) == 0)
                 return err_set(e, STATUS_USAGE, "two devices have the id %s", k->id);
-        if (k->pci && (!find_bus(c, i, e) || !check_place(c, k, e)))
+        if (k->pci && (!find_bus(c, i, e) || !check_place(c, k, e) || !check_ats(k, e)))
             return false;
     }
     return true;

@@ -601,6 +601,25 @@ void machine_make_dma_engine(struct machine *m, const struct board_row *r)
     machine_add_device(m, d);
 }
 
+/* A translation request of a PCI function. */
+static bool translate(void *arg, u32 stream, u64 addr, bool write, struct pci_translation *t)
+{
+    const struct machine *m = arg;
+    const struct smmu_ats_request r = {.addr = addr, .sid = stream, .no_write = !write};
+    const struct smmu_ats_reply a = smmu_ats_translate(m->smmu, &r);
+    *t = (struct pci_translation){a.addr | (addr & ones(a.log2)), a.r, a.w};
+    return a.status == SMMU_ATS_SUCCESS;
+}
+
+/* CMD_ATC_INV; no function has PASIDs. */
+static void atc_invalidate(void *arg, u32 sid, bool ssv, u32 ssid, bool global, u64 addr, unsigned log2)
+{
+    const struct machine *m = arg;
+    (void)ssid, (void)global;
+    if (!ssv)
+        pci_ats_invalidate(m->pci, sid, addr, log2);
+}
+
 bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *e)
 {
     const struct config *c = m->config;
@@ -611,8 +630,12 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
                                  .mmio64_base = board_find(c, BOARD_PCI_MMIO64)->base,
                                  .io_base = 0,
                                  .dma = m->smmu ? smmu_dma(m->smmu, 0) : bus_dma(m->bus, 0),
-                                 .direct = bus_dma(m->bus, 0)};
+                                 .direct = bus_dma(m->bus, 0),
+                                 .translate = m->smmu ? translate : NULL,
+                                 .translate_arg = m};
     m->pci = pci_host_new(&pc);
+    if (m->smmu)
+        smmu_attach(m->smmu, &(struct smmu_client){.arg = m, .invalidate = atc_invalidate});
     for (unsigned i = 0; i < 4; i++)
         m->pci->intx[i] = gic_spi_input(m->gic, (unsigned)r->spi + i);
     bus_map_device(m->bus, NS_AND_S, r->base, r->size, &m->pci->ecam);
@@ -625,6 +648,8 @@ bool machine_make_pci(struct machine *m, const struct board_row *r, struct err *
         struct pci_fn *port = k->behind ? made[k->behind - 1] : NULL;
         if (!(made[i] = make_function(m, i, e)))
             return false;
+        if (k->ats)
+            pci_add_ats(made[i]);
         if (!pci_plug_at(m->pci, port, made[i], k->placed ? k->slot << 3 | k->function : (unsigned)PCI_ANY)) {
             pci_unplugged(made[i]);
             return err_set(e, STATUS_USAGE, "%s: no place at PCI device number %u.%u of %s", m->card_names[i], k->slot,

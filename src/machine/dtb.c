@@ -264,6 +264,8 @@ static void add_pci(struct tree *t, const struct config *c, const struct board_r
         SET_CELLS(t, path, "msi-map", 0, PHANDLE_MSI, 0, 0x10000);
     if (board_find(c, BOARD_SMMU))
         SET_CELLS(t, path, "iommu-map", 0, PHANDLE_SMMU, 0, 0x10000);
+    if (config_ats(c))
+        set_empty(t, path, "ats-supported");
     add_intx(t, path, r);
 }
 

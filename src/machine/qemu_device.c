@@ -159,6 +159,8 @@ static bool card_property(struct qemu_parse *p, struct config_card *k, const cha
         return qemu_on_off(p, key, v, &k->platform);
     if (k->pci && strcmp(key, "disable-legacy") == 0)
         return qemu_on_off(p, key, v, &k->modern);
+    if (k->pci && strcmp(key, "ats") == 0)
+        return qemu_on_off(p, key, v, &k->ats);
     if (k->pci && strcmp(key, "romfile") == 0 && (!*v || strcmp(v, "on") == 0))
         return true; /* there are no option ROMs */
     if (!k->pci || strcmp(key, "addr") != 0)

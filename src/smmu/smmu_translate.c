@@ -34,7 +34,7 @@ struct request smmu_request(struct smmu *s, u8 world, u32 sid, u64 addr)
 
 /* ---- faults ------------------------------------------------------------------------------------- */
 
-enum { W1_PNU = 33, W1_IND, W1_RNW, W1_NSIPA, W1_S2 = 39, W1_CLASS = 40, W1_TTRNW = 44 };
+enum { W1_PNU = 33, W1_IND, W1_RNW, W1_NSIPA = 38, W1_S2, W1_CLASS = 40, W1_TTRNW = 44 };
 
 static enum verdict stall(struct request *q, unsigned id, u64 word1, u64 ipa)
 {
@@ -219,8 +219,9 @@ static enum bus_result access(struct smmu *s, const struct txn *t, u64 addr, u8 
         q.priv = t->privileged;
         q.inst = t->instruction && !write;
         q.write = write;
+        q.kind = t->translated ? ATS_TRANSLATED : ORDINARY;
         struct pa pa;
-        enum verdict v = smmu_translate(&q, &pa);
+        enum verdict v = t->translated ? smmu_ats_pass(&q, &pa) : smmu_translate(&q, &pa);
         if (v == ABORT)
             return BUS_SLVERR;
         if (v == GO) {

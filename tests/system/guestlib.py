@@ -1,5 +1,5 @@
 """What the system tests in Python share: where guests are, initial RAM disks with a script of ours, runs of Elara."""
-import glob, gzip, os, subprocess, sys, tarfile
+import glob, gzip, os, re, subprocess, sys, tarfile
 
 SKIP = 77
 top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,8 +43,10 @@ def need(*tools, modules=("virtio_blk", "virtio_net", "nvme")):
 
 def modules(*names):
     """Modules of the kernel's package, {NAME.ko: bytes}; unpacked in one pass, which takes its time."""
-    debs = glob.glob(os.path.join(guests, "debs/linux-image-*.deb"))
     found = {}
+    with gzip.open(os.path.join(guests, "initrd.cpio.gz")) as f:
+        release = re.search(rb"lib/modules/([^/\0]+)[/\0]", f.read())
+    debs = glob.glob(os.path.join(guests, f"debs/linux-image-{release[1].decode()}_*.deb")) if release else []
     if debs and names:
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", debs[0]], stdout=subprocess.PIPE) as p, \
                 tarfile.open(fileobj=p.stdout, mode="r|") as t:
