@@ -190,6 +190,8 @@ bool config_hvc_main(const struct config *c);
 struct config_card *config_card(struct config *c, enum card_type type, unsigned index);
 /* Makes it a PCI function of this type, at the first free place. */
 void config_onto_pci(struct config_card *k, enum card_type type);
+/* Makes it one with a translation cache, whose DMA the SMMU translates. */
+void config_with_ats(struct config_card *k);
 /* "DEVICE" or "DEVICE.FUNCTION", the device in this base. */
 bool config_place(struct config_card *k, const char *s, int base);
 /* What --device takes. */

@@ -25,6 +25,13 @@ void config_onto_pci(struct config_card *k, enum card_type type)
     k->slot = 0;
 }
 
+void config_with_ats(struct config_card *k)
+{
+    if (!k->pci)
+        config_onto_pci(k, k->type);
+    k->ats = k->platform = k->modern = true;
+}
+
 bool config_place(struct config_card *k, const char *s, int base)
 {
     char *end;

@@ -50,8 +50,8 @@ static int list_devices(void)
                                      : "",
                r->when & WHEN_EL2 ? "  (EL2)" : "");
     }
-    printf(
-        "PCI devices (--device TYPE[,id=NAME][,bus=PORT][,slot=N]; disks and network cards: bus= of -d and --net):\n");
+    printf("PCI devices (--device TYPE[,id=NAME][,bus=PORT][,slot=N][,ats]; disks and network cards: bus= of -d and "
+           "--net):\n");
     for (unsigned i = 0; i < CONFIG_DEVICE_TYPES; i++)
         printf("  %-16s %s\n", config_device_types[i].name, config_device_types[i].summary);
     return 0;

@@ -109,6 +109,8 @@ static bool set_net(struct config *c, const char *val, struct err *e)
             n->forwards[n->nforwards++] = v;
         else if (strcmp(item, "e1000e") == 0)
             config_onto_pci(k, CARD_E1000E);
+        else if (strcmp(item, "ats") == 0)
+            config_with_ats(k);
         else if ((v = options_value(item, "bus"))) {
             config_onto_pci(k, k->type);
             k->bus = v;
@@ -124,7 +126,7 @@ static bool set_net(struct config *c, const char *val, struct err *e)
         } else {
             return err_set(e, STATUS_USAGE,
                            "--net has no item \"%s\"; they are user, none, tap=NAME, listen=ADDRESS, "
-                           "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE, e1000e, bus=PORT",
+                           "connect=ADDRESS, fwd=tcp::HOSTPORT-:PORT, restricted, pcap=FILE, e1000e, bus=PORT, ats",
                            item);
         }
     }
@@ -154,7 +156,7 @@ static bool set_share(struct config *c, const char *val, struct err *e)
 struct disk_option {
     struct config_disk *d;
     const char *serial, *bus;
-    bool nvme, scsi;
+    bool nvme, scsi, ats;
     int target, lun; /* -1: not said */
 };
 
@@ -176,6 +178,8 @@ static bool disk_item(struct disk_option *o, const char *item)
         d->read_only = true;
     else if (strcmp(item, "nvme") == 0 || strcmp(item, "if=nvme") == 0)
         o->nvme = true;
+    else if (strcmp(item, "ats") == 0)
+        o->ats = true;
     else if (strcmp(item, "if=scsi") == 0)
         o->scsi = true;
     else if ((v = options_value(item, "target")))
@@ -211,6 +215,8 @@ static bool place_disk(struct config *c, const struct disk_option *o, struct err
     struct config_card *k = &c->cards[c->ncards - 1];
     if (o->nvme || o->bus)
         config_onto_pci(k, o->nvme ? CARD_NVME : CARD_DISK);
+    if (o->ats)
+        config_with_ats(k);
     k->bus = o->bus;
     k->serial = o->serial;
     return true;
@@ -230,7 +236,8 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
             return err_set(
                 e, STATUS_USAGE,
                 "-d %s: \"%s\" is not one of rw (write changes to the file), overlay=FILE (keep them in a "
-                "qcow2 file), ro (the guest sees a write-protected disk), nvme, bus=PORT (PCI, behind that port), "
+                "qcow2 file), ro (the guest sees a write-protected disk), nvme, bus=PORT (PCI, behind that port), ats "
+                "(PCI, with a translation cache of the SMMU's answers), "
                 "if=scsi, target=N, lun=N (of SCSI), serial=TEXT, log=FILE",
                 d->path, item);
     }
@@ -238,9 +245,9 @@ static bool set_disk(struct config *c, const char *val, struct err *e)
         return err_set(e, STATUS_USAGE, "-d %s: rw, ro and overlay exclude each other", d->path);
     if (!d->path)
         return err_set(e, STATUS_USAGE, "-d needs a file");
-    if ((o.scsi && o.nvme) || (!o.scsi && (o.target >= 0 || o.lun >= 0)))
+    if ((o.scsi && (o.nvme || o.ats)) || (!o.scsi && (o.target >= 0 || o.lun >= 0)))
         return err_set(e, STATUS_USAGE, "-d %s: %s", d->path,
-                       o.scsi ? "nvme and if=scsi exclude each other" : "target= and lun= need if=scsi");
+                       o.scsi ? "if=scsi excludes nvme and ats" : "target= and lun= need if=scsi");
     c->ndisks++;
     return place_disk(c, &o, e);
 }
@@ -497,9 +504,11 @@ static bool set_device(struct config *c, const char *val, struct err *e)
             k->id = v;
         else if ((v = options_value(item, "bus")))
             k->bus = v;
+        else if (strcmp(item, "ats") == 0)
+            config_with_ats(k);
         else if (!(v = options_value(item, "slot")) || !config_place(k, v, 10))
             return err_set(e, STATUS_USAGE,
-                           "--device %s: \"%s\" is not one of id=NAME, bus=PORT and slot=NUMBER (1 to 31, or "
+                           "--device %s: \"%s\" is not one of id=NAME, bus=PORT, ats and slot=NUMBER (1 to 31, or "
                            "NUMBER.FUNCTION)",
                            name, item);
     }
