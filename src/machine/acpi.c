@@ -492,7 +492,7 @@ static void iort(struct acpi *a)
     node(a, 2, 40, 3, id, 1);
     bytes_int(b, 1, 4); /* coherent */
     bytes_int(b, 0, 3);
-    bytes_int(b, 3, 1);  /* CPM, DACS */
+    bytes_int(b, 3, 1); /* CPM, DACS */
     bytes_int(b, config_ats(a->c), 4);
     bytes_int(b, 0, 4);  /* segment */
     bytes_int(b, 64, 1); /* address bits */
