@@ -2,21 +2,14 @@
  *
  * A page with a write tag can be read as well (mem_fill_fast()), so one check serves both halves. Comparisons branch:
  * they hardly ever fail, and the host then need not wait for the old value before the store. Deterministic only: no
- * other CPU runs meanwhile, so nothing is locked; with threads (jit.parallel) they are calls of the exec functions. */
+ * other CPU runs meanwhile, so nothing is locked; emit_par.c has those that are. */
 #include "jit/internal.h"
 
-enum rmw { RMW_ADD, RMW_CLR, RMW_EOR, RMW_SET, RMW_SMAX, RMW_SMIN, RMW_UMAX, RMW_UMIN, RMW_SWP };
-
-/* The check of an access that reads and writes; false: the exec function does all of it. */
-static bool begin(struct translation *t, const struct op *o, s32 tags, unsigned scale)
+/* The check of an access that reads and writes. */
+static void begin(struct translation *t, const struct op *o, s32 tags, unsigned scale)
 {
-    if (t->j->parallel) {
-        t_call(t);
-        return false;
-    }
     t_address(t, o, MODE_BASE, scale);
     t_check(t, tags, 1u << scale, true);
-    return true;
 }
 
 static void load(struct translation *t, unsigned scale, unsigned reg)
@@ -54,8 +47,7 @@ static void em_rmw(struct translation *t, const struct op *o)
 {
     unsigned rmw = t->e->a, scale = t->e->b;
     struct x64 *a = &t->as;
-    if (!begin(t, o, TAG_WRITE, scale))
-        return;
+    begin(t, o, TAG_WRITE, scale);
     bool w = scale == 3;
     load(t, scale, RSI);
     ld_x(t, w, RDI, o->rm);
@@ -78,8 +70,7 @@ static void em_cas(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    if (!begin(t, o, TAG_WRITE, scale))
-        return;
+    begin(t, o, TAG_WRITE, scale);
     bool w = scale == 3;
     load(t, scale, RSI);
     ld_x(t, w, RDI, o->rm);
@@ -106,8 +97,7 @@ static void em_casp32(struct translation *t, const struct op *o)
 {
     unsigned s = 2u * o->rm, n = 2u * o->rd;
     struct x64 *a = &t->as;
-    if (!begin(t, o, TAG_WRITE, 3))
-        return;
+    begin(t, o, TAG_WRITE, 3);
     load(t, 3, RSI);
     join(t, RDI, s, s + 1);
     join(t, R8, n, n + 1);
@@ -125,8 +115,7 @@ static void em_casp64(struct translation *t, const struct op *o)
 {
     unsigned s = 2u * o->rm, n = 2u * o->rd;
     struct x64 *a = &t->as;
-    if (!begin(t, o, TAG_WRITE, 4))
-        return;
+    begin(t, o, TAG_WRITE, 4);
     load(t, 3, RSI);
     x64_rmx(a, true, X_LOAD, RDI, RAX, RDX, 0, 8);
     ld_x(t, true, RCX, s);
@@ -152,8 +141,7 @@ static void em_ldxp(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    if (!begin(t, o, TAG_READ, scale))
-        return;
+    begin(t, o, TAG_READ, scale);
     bool w = scale == 4;
     x64_rmx(a, w, X_LOAD, RSI, RAX, RDX, 0, 0);
     x64_rmx(a, w, X_LOAD, RDI, RAX, RDX, 0, 1 << (scale - 1));
@@ -168,8 +156,7 @@ static void em_stxp(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
     u8 *fail[3];
-    if (!begin(t, o, TAG_WRITE, scale))
-        return;
+    begin(t, o, TAG_WRITE, scale);
     bool w = scale == 4;
     ld_x(t, w, R8, o->rd);
     ld_x(t, w, R9, o->rm);

@@ -349,6 +349,9 @@ void t_by_element(struct translation *t, const struct op *o);  /* xmm3 = the ele
 void t_set_qc(struct translation *t, bool q);                  /* FPSR.QC, unless xmm1 is zero */
 void t_narrow_done(struct translation *t, const struct op *o); /* xmm0, the lower half, becomes rd or its upper half */
 
+/* emit_atomic.c, emit_par.c */
+enum rmw { RMW_ADD, RMW_CLR, RMW_EOR, RMW_SET, RMW_SMAX, RMW_SMIN, RMW_UMAX, RMW_UMIN, RMW_SWP };
+
 /* emit_par.c: parallel mode. */
 extern const struct emit_row emit_par_rows[];
 void t_fence(struct translation *t);
