@@ -32,11 +32,26 @@ struct cpu *par_current(struct par_all *par)
 
 bool par_elsewhere(struct cpu *c) { return c->par && !pthread_equal(c->par->thread, pthread_self()); }
 
-/* Letters were lost: everything they can have meant. */
-static void deliver_all(struct cpu *c)
+static void deliver_written(struct cpu *c, const u64 *arg)
 {
-    context_flush(c);
-    code_forget_all(c->code);
+    code_written(c->code, (u32)arg[0], (u32)arg[1], (u32)(arg[2] - arg[1]));
+}
+
+static void deliver_withdraw(struct cpu *c, const u64 *arg) { fast_withdraw_write(c->fast_pool, (u32)arg[0]); }
+
+static size_t page_words(const struct par_all *par) { return bus_page_count(par->env->bus) / 64 + 1; }
+
+/* The pages that are noted in map, as letters. */
+static void deliver_pages(struct par_cpu *p, u64 *map, void (*deliver)(struct cpu *, const u64 *))
+{
+    for (size_t w = 0, n = page_words(p->par); w < n; w++) {
+        if (!__atomic_load_n(&map[w], __ATOMIC_RELAXED))
+            continue;
+        for (u64 bits = __atomic_exchange_n(&map[w], 0, __ATOMIC_SEQ_CST); bits; bits &= bits - 1) {
+            const u64 arg[3] = {w * 64 + (u64)__builtin_ctzll(bits), 0, PAGE_SIZE};
+            deliver(p->cpu, arg);
+        }
+    }
 }
 
 static void drain(struct par_cpu *p)
@@ -46,14 +61,18 @@ static void drain(struct par_cpu *p)
     while (__atomic_fetch_and(&p->cpu->exit, ~(u32)PAR_EXIT_MAIL, __ATOMIC_SEQ_CST) & PAR_EXIT_MAIL) {
         pthread_mutex_lock(&p->box);
         u32 n = p->count;
-        bool overflow = p->overflow;
+        bool overflow = p->overflow, late = p->late;
         u64 seq = p->posted;
         memcpy(m, p->mail, n * sizeof *m);
         p->count = 0;
-        p->overflow = false;
+        p->overflow = p->late = false;
         pthread_mutex_unlock(&p->box);
         if (overflow)
-            deliver_all(p->cpu);
+            context_flush(p->cpu);
+        if (late) {
+            deliver_pages(p, p->withdraw, deliver_withdraw);
+            deliver_pages(p, p->written, deliver_written);
+        }
         for (u32 i = 0; i < n; i++)
             m[i].deliver(p->cpu, m[i].arg);
         __atomic_store_n(&p->done, seq, __ATOMIC_SEQ_CST);
@@ -120,7 +139,8 @@ void par_kick(struct cpu *c, u32 why)
 
 static bool merge(struct par_cpu *p, const struct mail *m)
 {
-    for (u32 i = 0; m->merge && i < p->count; i++) {
+    enum { LOOK = 16 };
+    for (u32 i = p->count, end = i > LOOK ? i - LOOK : 0; m->merge && i-- > end;) {
         struct mail *o = &p->mail[i];
         if (o->deliver == m->deliver && o->arg[0] == m->arg[0]) {
             o->arg[1] = o->arg[1] < m->arg[1] ? o->arg[1] : m->arg[1];
@@ -131,15 +151,28 @@ static bool merge(struct par_cpu *p, const struct mail *m)
     return false;
 }
 
+/* The box is full. What sleepers miss most is about pages, and must not cost them all their translations. */
+static void note_late(struct par_cpu *p, const struct mail *m)
+{
+    bool written = m->deliver == deliver_written;
+    if (written || m->deliver == deliver_withdraw) {
+        __atomic_fetch_or(&(written ? p->written : p->withdraw)[m->arg[0] / 64], 1ull << m->arg[0] % 64,
+                          __ATOMIC_SEQ_CST);
+        p->late = true;
+    } else {
+        p->overflow = true;
+    }
+}
+
 void par_post(struct cpu *from, struct cpu *to, const struct mail *m)
 {
     struct par_cpu *p = to->par;
     pthread_mutex_lock(&p->box);
-    if (!p->overflow && !merge(p, m)) {
+    if (!merge(p, m)) {
         if (p->count < PAR_MAIL)
             p->mail[p->count++] = *m;
         else
-            p->overflow = true;
+            note_late(p, m);
     }
     u64 seq = __atomic_add_fetch(&p->posted, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->box);
@@ -178,13 +211,6 @@ void par_settle(struct cpu *c)
 }
 
 /* ---- decoded pages ---------------------------------------------------------------------------- */
-
-static void deliver_written(struct cpu *c, const u64 *arg)
-{
-    code_written(c->code, (u32)arg[0], (u32)arg[1], (u32)(arg[2] - arg[1]));
-}
-
-static void deliver_withdraw(struct cpu *c, const u64 *arg) { fast_withdraw_write(c->fast_pool, (u32)arg[0]); }
 
 static void to_others(struct cpu *c, const struct mail *m)
 {
@@ -305,8 +331,12 @@ struct par_all *par_new(struct cpu_env *env, bool strict)
     for (unsigned i = 0; i < PAR_MONITORS; i++)
         pthread_mutex_init(&par->monitors[i], NULL);
     for (unsigned i = 0; i < env->count; i++) {
-        pthread_mutex_init(&par->cpu[i].box, NULL);
-        pthread_cond_init(&par->cpu[i].wake, NULL);
+        struct par_cpu *p = &par->cpu[i];
+        p->written = calloc(page_words(par), sizeof *p->written);
+        p->withdraw = calloc(page_words(par), sizeof *p->withdraw);
+        CHECK(p->written && p->withdraw);
+        pthread_mutex_init(&p->box, NULL);
+        pthread_cond_init(&p->wake, NULL);
     }
     *par->listener = (struct ram_listener){.written = written, .arg = par};
     bus_listen(env->bus, par->listener);
@@ -318,6 +348,8 @@ void par_free(struct par_all *par)
     if (!par)
         return;
     for (unsigned i = 0; i < par->env->count; i++) {
+        free(par->cpu[i].written);
+        free(par->cpu[i].withdraw);
         pthread_mutex_destroy(&par->cpu[i].box);
         pthread_cond_destroy(&par->cpu[i].wake);
     }

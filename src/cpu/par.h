@@ -13,7 +13,7 @@
 
 #include "cpu/cpu.h"
 
-enum { PAR_CPUS = 64, PAR_MAIL = 64, PAR_MONITORS = 64 };
+enum { PAR_CPUS = 64, PAR_MAIL = 256, PAR_MONITORS = 64 };
 
 /* Why a CPU's engine has to come to its boundary. */
 enum par_exit {
@@ -47,7 +47,9 @@ struct par_cpu {
     pthread_mutex_t box;
     struct mail mail[PAR_MAIL];
     u32 count;
-    bool overflow;
+    bool overflow;           /* letters about memory contexts were lost */
+    bool late;               /* pages are noted here because the box was full: */
+    u64 *written, *withdraw; /* by RAM page, a bit each; bits are cleared by its thread, atomic */
 };
 
 struct par_all {
