@@ -4,7 +4,8 @@
  * devices too) every FULL_EVERY steps and at the end. Runs are repeatable, so a difference is closed in on by running
  * again from the start, with steps of a hundredth each time, until it is one instruction.
  *
- * The guest gets no input; what it prints is shown once. Files are only read: disks that are written to are refused. */
+ * The guest gets no input; what it prints is shown once. Files are only read: disks that are written to are refused,
+ * from elara-qemu, where that is the rule, what is written is forgotten. */
 #include "machine/lockstep.h"
 
 #include <stdio.h>
@@ -35,6 +36,10 @@ static bool open_pair(struct pair *p, const struct config *c, bool show)
     struct err e = {0};
     *p = (struct pair){.config = {*c, *c}};
     for (unsigned i = 0; i < 2; i++) {
+        for (unsigned k = 0; k < c->ndisks; k++)
+            p->config[i].disks[k].rw = false;
+        for (unsigned k = 0; k < ARRAY_LEN(c->flash); k++)
+            p->config[i].flash[k].rw = false;
         p->config[i].engine = engines[i];
         p->config[i].quiet |= i || !show;
         struct console *console = show &&!i ? p->console = console_new(-1, STDOUT_FILENO, false) : NULL;
@@ -70,13 +75,18 @@ static u64 cpus_hash(struct machine *m)
 static bool equal(struct pair *p, bool full)
 {
     u64 (*hash)(struct machine *) = full ? machine_hash : cpus_hash;
-    return p->stop == STOP_UNTIL || hash(p->m[0]) == hash(p->m[1]);
+    return hash(p->m[0]) == hash(p->m[1]);
 }
 
-/* Advances both by n instructions. */
+/* Advances both by n instructions, or to where the first is stopped from outside. */
 static void advance(struct pair *p, u64 n)
 {
+    u64 from = machine_instructions(p->m[0]);
     p->stop = machine_run(p->m[0], n);
+    if (p->stop == STOP_UNTIL || p->stop == STOP_SIGNAL) {
+        machine_run(p->m[1], machine_instructions(p->m[0]) - from);
+        return;
+    }
     enum stop other = machine_run(p->m[1], n);
     if (p->stop == STOP_BUDGET)
         p->stop = other;
@@ -167,7 +177,7 @@ int lockstep_run(const struct config *c)
 {
     struct err e = {0};
     for (unsigned i = 0; i < c->ndisks; i++)
-        if (c->disks[i].rw) {
+        if (c->disks[i].rw && !c->qemu_status) {
             err_set(&e, STATUS_USAGE, "lockstep runs the guest twice: %s cannot be written to", c->disks[i].path);
             run_complain(c, &e);
             return e.status;

@@ -53,7 +53,7 @@ static bool absent(struct qemu_parse *p, const char *key, const char *v, bool wa
 }
 
 /* The items behind -accel NAME: thread=multi is the parallel scheduler, which has to be asked for here, and
- * exclusives=strict its variant; what else QEMU
+ * exclusives=strict its variant; until=TEXT ends the run when the console prints it, as --until does; what else QEMU
  * has (tb-size, split-wx, one-insn-per-tb) means nothing. */
 static bool accel_item(struct qemu_parse *p, const char *item)
 {
@@ -61,6 +61,8 @@ static bool accel_item(struct qemu_parse *p, const char *item)
     const char *v = qemu_split(item, key, sizeof key);
     if (strcmp(key, "exclusives") == 0 && strcmp(v, "strict") == 0)
         return p->c->strict = true;
+    if (strcmp(key, "until") == 0)
+        p->c->until = config_string(p->c, v, strlen(v));
     if (strcmp(key, "thread") != 0)
         return true;
     if (strcmp(v, "multi") != 0 && strcmp(v, "single") != 0)
@@ -69,18 +71,18 @@ static bool accel_item(struct qemu_parse *p, const char *item)
     return true;
 }
 
-/* tcg is whatever is the default here; jit and interp choose. */
+/* tcg is whatever is the default here; the names of the engines choose. */
 static bool opt_accel(struct qemu_parse *p, const char *v)
 {
-    const char *name = p->c->engine;
-    size_t n = strcspn(v, ",");
-    if (n == 3 && strncmp(v, "jit", n) == 0)
-        name = "jit";
-    else if (n == 6 && strncmp(v, "interp", n) == 0)
-        name = "interp";
+    static const char *const names[] = {"jit", "interp", "lockstep"};
+    size_t n = strcspn(v, ","), i = 0;
+    while (i < ARRAY_LEN(names) && (strlen(names[i]) != n || strncmp(v, names[i], n) != 0))
+        i++;
+    if (i < ARRAY_LEN(names))
+        p->c->engine = names[i];
     else if (n != 3 || strncmp(v, "tcg", n) != 0)
-        return USAGE(p, "-accel %s: there is no such accelerator here; the valid values are tcg, jit and interp", v);
-    p->c->engine = name;
+        return USAGE(
+            p, "-accel %s: there is no such accelerator here; the valid values are tcg, jit, interp and lockstep", v);
     for (v += n; *v; v += strcspn(v, ",")) {
         char item[80];
         v++;

@@ -1,12 +1,13 @@
-/* The file between random_gen (host) and random_main.c (guest): header, batches, then BLOCK_SPACE words a block. All
- * numbers are little-endian words. */
+/* The file between random_gen (host) and random_main.c (guest): header, batches, then as many words a block as the
+ * header says. All numbers are little-endian words. */
 #pragma once
 
 enum {
-    BATCH = 32,       /* blocks that share controls */
-    BLOCK_INSNS = 64, /* random instructions of a block, at least */
-    BLOCK_SPACE = 96, /* words from one block to the next */
-    BLOCK_END = 0xe0d /* udf #0xe0d */
+    BATCH = 32,           /* blocks that share controls */
+    BLOCK_INSNS = 64,     /* random instructions of a block, at least */
+    BLOCK_SPACE = 96,     /* words from one block to the next */
+    PROGRAM_SPACE = 1024, /* of programs, which begin in the middle of a page */
+    BLOCK_END = 0xe0d     /* udf #0xe0d */
 };
 
 /* Controls of a batch. */
@@ -32,4 +33,6 @@ struct rnd_batch {
 };
 struct rnd_header {
     unsigned int batches, rounds, code, size, seed;
+    unsigned int space; /* words from one block to the next */
+    unsigned int fuel;  /* programs with loops: at most so many jumps back, 0: straight blocks */
 };
