@@ -4,13 +4,15 @@
 static void pc_relative(struct translation *t, u64 off, unsigned rd)
 {
     struct x64 *a = &t->as;
+    unsigned d = t->regs ? x_def(t, rd) : RAX;
     if (off == (u64)(s64)(s32)off) {
-        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)off);
+        x64_rm(a, true, X_LEA, d, R_PAGE, (s32)off);
     } else {
-        x64_mov_imm(a, RAX, off);
-        x64_rr(a, true, X_ADD, RAX, R_PAGE);
+        x64_mov_imm(a, d, off);
+        x64_rr(a, true, X_ADD, d, R_PAGE);
     }
-    st_x(t, rd, RAX);
+    if (!t->regs)
+        st_x(t, rd, d);
 }
 
 static void em_adr(struct translation *t, const struct op *o) { pc_relative(t, t_off(t) + o->imm, o->rd); }

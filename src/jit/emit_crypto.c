@@ -50,7 +50,7 @@ static void em_aes(struct translation *t, const struct op *o)
     unsigned op = VOP(2, 1, t->e->a);
     if (op == VAESENCLAST && next && a64_execs[next->row] == exec_aesmc && next->rn == o->rd && next->rd == o->rd) {
         op = VAESENC;
-        t->skip = true;
+        t->skip = 1;
     }
     v_rr(t, VPXOR, 1, 1, 1);
     v_rr(t, VPXOR, 0, v_get(t, o->rd), v_get(t, o->rn));

@@ -40,10 +40,7 @@ static void set_const(struct translation *t, unsigned rd, u64 v)
     if (rd == REG_SINK || goes_on(t, rd))
         return;
     unsigned d = x_def(t, rd);
-    if (v)
-        x64_mov_imm(&t->as, d, v);
-    else
-        x64_mov_imm_keep(&t->as, d, 0);
+    x64_mov_imm(&t->as, d, v);
 }
 
 static void em_movz(struct translation *t, const struct op *o) { set_const(t, o->rd, o->imm); }
@@ -90,7 +87,7 @@ static void em_mov(struct translation *t, const struct op *o)
         return;
     if (o->rm == REG_ZERO) {
         d = x_def(t, o->rd);
-        x64_mov_imm_keep(&t->as, d, 0);
+        x64_mov_imm(&t->as, d, 0);
         return;
     }
     unsigned m = x_use(t, o->rm);
@@ -156,7 +153,11 @@ static void addsub(struct translation *t, const struct op *o, unsigned n, unsign
     if (flags && o->rd == REG_SINK && t->e->a == X_SUB) {
         x64_rr(a, w, X_CMP, n, m);
     } else if (!flags && t->e->a == X_ADD) {
-        x64_rmx(a, w, X_LEA, x_def(t, o->rd), n, m, 0, 0);
+        unsigned d = x_def(t, o->rd);
+        if (d == n || d == m)
+            x64_rr(a, w, X_ADD, d, d == n ? m : n);
+        else
+            x64_rmx(a, w, X_LEA, d, n, m, 0, 0);
     } else {
         binary(t, t->e->a, o->rd, n, m);
     }

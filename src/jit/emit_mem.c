@@ -152,8 +152,12 @@ static unsigned source(struct translation *t, unsigned r)
     return RCX;
 }
 
+static bool group(struct translation *t, const struct op *o);
+
 static void em_load(struct translation *t, const struct op *o)
 {
+    if (group(t, o))
+        return;
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
@@ -164,6 +168,8 @@ static void em_load(struct translation *t, const struct op *o)
 
 static void em_store(struct translation *t, const struct op *o)
 {
+    if (group(t, o))
+        return;
     unsigned mode = t->e->a & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
@@ -265,6 +271,8 @@ static void em_ldp(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
+    if (group(t, o))
+        return;
     unsigned va = address(t, o, mode, scale);
     check(t, va, TAG_READ, 2u << scale, false);
     bool last = va != RAX && x_host(t, o->rd) == va; /* it overwrites the base */
@@ -283,11 +291,129 @@ static void em_stp(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
+    if (group(t, o))
+        return;
     unsigned va = address(t, o, mode, scale);
     check(t, va, TAG_WRITE, 2u << scale, false);
     store(t, scale, source(t, o->rd), va, 0);
     store(t, scale, source(t, o->ra), va, 1 << scale);
     write_back(t, o, mode, va);
+}
+
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+/* Loads, or stores, in a row off one base register (a function's first and last instructions most of all) share one
+ * check, which is of all that they access. When it fails the exec functions do all of them out of line, one by one and
+ * in order. Nothing is written before it, so that the inline path needs no order. */
+enum { GROUP_MAX = 8, GROUP_SPAN = 128 };
+struct group {
+    unsigned n;
+    s64 low, high, at[GROUP_MAX]; /* first and last + 1 byte, and where each begins, from the base as it was */
+    bool odd;                     /* the base is SP and not aligned behind the last one */
+};
+
+static bool is_pair(const struct emitter *e) { return e->emit == em_ldp || e->emit == em_stp; }
+static bool is_store(const struct emitter *e) { return e->emit == em_store || e->emit == em_stp; }
+static bool groups(const struct emitter *e)
+{
+    unsigned mode = e->a & 7;
+    return (e->emit == em_load || e->emit == em_store || is_pair(e)) && !(e->a & ORDERED) &&
+           (mode == MODE_IMM || writes_back(mode));
+}
+
+static struct group group_of(const struct translation *t, const struct op *first)
+{
+    struct group g = {.low = INT64_MAX, .high = INT64_MIN};
+    const struct emitter *e0 = &t->j->emitters[first->row];
+    s64 moved = 0;
+    while (g.n < GROUP_MAX && t->k + g.n < t->n && !g.odd) {
+        const struct op *o = first + g.n;
+        const struct emitter *e = &t->j->emitters[o->row];
+        if (!groups(e) || o->rn != first->rn || is_store(e) != is_store(e0))
+            break;
+        unsigned mode = e->a & 7;
+        bool based = o->rd == o->rn || (is_pair(e) && o->ra == o->rn);
+        if (writes_back(mode) && based)
+            break;
+        s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm, end = at + ((is_pair(e) ? 2 : 1) << e->b);
+        s64 low = at < g.low ? at : g.low, high = end > g.high ? end : g.high;
+        if (high - low > GROUP_SPAN)
+            break;
+        g.low = low, g.high = high;
+        g.at[g.n++] = at;
+        if (based && !is_store(e))
+            break;
+        if (writes_back(mode)) {
+            moved += imm;
+            g.odd = o->rn == REG_SP && imm & 15;
+        }
+    }
+    return g;
+}
+
+/* One of the accesses, inline; t->k and t->e are its. */
+static void group_member(struct translation *t, const struct op *o, s32 disp)
+{
+    unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
+    for (unsigned i = 0; i < (is_pair(t->e) ? 2u : 1u); i++) {
+        unsigned r = i ? o->ra : o->rd;
+        if (is_store(t->e))
+            store(t, scale, source(t, r), RAX, disp + ((s32)i << scale));
+        else
+            load(t, what, scale, x_def(t, r), RAX, disp + ((s32)i << scale));
+    }
+    if (writes_back(t->e->a & 7) && o->imm) {
+        x_use(t, o->rn);
+        x64_ri(&t->as, true, X_ADD, x_def(t, o->rn), (s32)o->imm);
+    }
+}
+
+/* Emits o and its neighbours, if it has any. */
+static bool group(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    const struct emitter *e = t->e;
+    unsigned k = t->k;
+    if (!groups(e) || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
+        return false;
+    const struct group g = group_of(t, o);
+    if (g.n < 2)
+        return false;
+    for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
+        t->k = k + i;
+        t->e = &t->j->emitters[o[i].row];
+        flags_before(t, o + i);
+    }
+    t->k = k;
+    t->e = e;
+    unsigned base = x_use(t, o->rn);
+    t->sp_check = NULL;
+    if (o->rn == REG_SP && !t->sp_ok) {
+        x64_test_ri(a, false, base, 15);
+        t->sp_check = x64_jcc(a, CC_NE);
+        t->sp_ok = true;
+    }
+    if (g.low)
+        x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
+    else
+        x64_rr(a, true, X_LOAD, RAX, base);
+    unsigned stub = t->nstubs;
+    check(t, RAX, is_store(e) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
+    t->stubs[stub].count = g.n;
+    for (unsigned i = 0; i < g.n; i++) {
+        t->k = k + i;
+        t->e = &t->j->emitters[o[i].row];
+        group_member(t, o + i, (s32)(g.at[i] - g.low));
+        if (i)
+            flags_behind(t, o + i);
+    }
+    t->k = k;
+    t->e = e;
+    t->sp_keep = true;
+    if (g.odd)
+        t->sp_ok = false;
+    t->skip = g.n - 1;
+    return true;
 }
 
 enum { MEM = EMIT_EXIT | EMIT_REGS };

@@ -84,14 +84,27 @@ static enum eflags again(struct x64 *a, const struct vstate *s)
     }
 }
 
+/* EFLAGS to c->nzcv: 27 bytes that all share. Clobbers rax. */
+void flags_emit_shared(struct jit *j)
+{
+    static const s32 table[2] = {(s32)offsetof(struct jit_shared, nzcv_sub),
+                                 (s32)offsetof(struct jit_shared, nzcv_add)};
+    struct x64 *a = &j->as;
+    for (unsigned i = 0; i < 2; i++) {
+        j->shared.nzcv[i] = j->rx + (a->p - j->rw);
+        x64_8(a, 0x9f); /* lahf */
+        x64_setcc(a, CC_O, RAX);
+        x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
+        x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, table[i]);
+        x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+        x64_ret(a);
+    }
+}
+
 static void store_nzcv(struct x64 *a, enum eflags kind)
 {
-    x64_8(a, 0x9f); /* lahf */
-    x64_setcc(a, CC_O, RAX);
-    x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
-    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2,
-            (s32)(kind == EFLAGS_SUB ? offsetof(struct jit_shared, nzcv_sub) : offsetof(struct jit_shared, nzcv_add)));
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [nzcv] */
+    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, nzcv) + (kind == EFLAGS_SUB ? 0 : 8));
 }
 
 void flags_settle(struct x64 *a, struct vstate *s)

@@ -57,6 +57,7 @@ enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
 /* What generated code reads through R_CONST. */
 struct jit_shared {
+    const u8 *nzcv[2];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; 16 bytes */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
@@ -206,13 +207,14 @@ struct translation {
     bool regs;    /* the current emitter has EMIT_REGS */
     bool sp_ok;   /* SP is known to be aligned, or not checked */
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */
-    bool skip;    /* the next instruction was emitted with the current one */
+    unsigned skip; /* so many next instructions were emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     unsigned nstubs;
     struct stub {
         u8 *from[3]; /* displacements of jumps to it */
         u8 *back;    /* where it goes on; NULL: a side exit */
         u32 packed;  /* argument of the call, or slot of the side exit */
+        unsigned count; /* calls, of instructions in a row */
         u64 target;  /* side exit: offset from the page's start */
         bool edge;
         struct vstate at; /* what is in host registers at the jump; at back */
@@ -334,6 +336,7 @@ void flags_behind(struct translation *t, const struct op *o);
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
 void flags_settle(struct x64 *a, struct vstate *s); /* into c->nzcv, if something is pending; clobbers rax, EFLAGS */
 bool flags_same(const struct pending *a, const struct pending *b);
+void flags_emit_shared(struct jit *j);
 
 /* emit_mem.c: addresses and the fast table. rax: VA. */
 enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };

@@ -411,6 +411,7 @@ static struct jit *jit_new(struct code_cache *code)
     j->shared.arena = j->rx;
     jit_emit_pauth(j);
     jit_emit_exceptions(j);
+    flags_emit_shared(j);
     emit_fp_fold(j, false);
     emit_fp_fold(j, true);
     for (unsigned f = 0; f < FLAVOURS; f++)

@@ -92,6 +92,7 @@ static struct stub *new_stub(struct translation *t, u8 *from)
     memset(s, 0, offsetof(struct stub, at));
     s->from[0] = from;
     s->packed = t_packed(t);
+    s->count = 1;
     s->at = t->vs;
     return s;
 }
@@ -130,6 +131,15 @@ void t_jump_reg(struct translation *t)
 {
     sync_keep(t);
     x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]);
+}
+
+/* Between two of these t->as is where cold code goes. */
+static void step_outside(struct translation *t)
+{
+    struct x64 as = t->as;
+    t->as = t->slow;
+    t->slow = as;
+    t->outside = !t->outside;
 }
 
 /* Where the state is not worth keeping in registers over a jump: to the generic translation. */
@@ -182,9 +192,14 @@ void t_jump_direct(struct translation *t, s64 off)
         x64_link(x64_jmp(a), t->j->rw + v->entry);
         return;
     }
-    u8 *d = x64_jmp(a);
-    x64_here(a, d);
+    u8 *d = x64_jmp(a); /* most of these get their version */
+    bool inside = !t->outside;
+    if (inside)
+        step_outside(t);
+    x64_here(&t->as, d);
     jump_generic(t, off, version_note_link(t->j, (u32)(d - t->j->rw), back ? VERSION_REACH : t->reach - 1, &t->vs));
+    if (inside)
+        step_outside(t);
 }
 
 unsigned t_cond_cc(struct translation *t, unsigned cond)
@@ -225,15 +240,6 @@ u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
-/* Between two of these t->as is where cold code goes. */
-static void step_outside(struct translation *t)
-{
-    struct x64 as = t->as;
-    t->as = t->slow;
-    t->slow = as;
-    t->outside = !t->outside;
-}
-
 /* Taken branches: behind the block. */
 static void emit_edges(struct translation *t)
 {
@@ -262,8 +268,10 @@ static void emit_stubs(struct translation *t)
             if (s->from[f])
                 x64_here(a, s->from[f]);
         x_leave(a, &s->at);
-        x64_mov_imm_keep(a, RAX, s->packed);
-        x64_link(x64_call(a), t->j->call);
+        for (unsigned k = 0; k < s->count; k++) {
+            x64_mov_imm_keep(a, RAX, s->packed + k * (4u << 8) - k); /* t_packed() of the next one */
+            x64_link(x64_call(a), t->j->call);
+        }
         v_reload(t, &s->vs);
         x_load(a, &s->vs);
         x64_link(x64_jmp(a), s->back);
@@ -278,7 +286,7 @@ static void emit_op(struct translation *t, const struct op *o)
     unsigned stubs = t->nstubs;
     t->called = false;
     if (t->skip) {
-        t->skip = false;
+        t->skip--;
         return;
     }
     t->regs = t->e->flags & EMIT_REGS;
@@ -359,7 +367,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->k = 0;
     t->known = REG_SINK;
     t->sp_ok = false;
-    t->skip = false;
+    t->skip = 0;
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;

@@ -168,9 +168,17 @@ static inline void x64_test8_mi(struct x64 *a, unsigned base, s32 disp, unsigned
     x64_modrm(a, 0, base, disp);
     x64_8(a, imm);
 }
-/* test r, imm */
+/* test r, imm; all flags are the same for a byte where it is as long */
 static inline void x64_test_ri(struct x64 *a, bool w, unsigned r, s32 imm)
 {
+    if (imm >= 0 && imm < 0x80) {
+        if (r >= RSP)
+            x64_8(a, 0x40 | r >> 3);
+        x64_8(a, 0xf6);
+        x64_8(a, 0xc0 | (r & 7));
+        x64_8(a, (u8)imm);
+        return;
+    }
     x64_op(a, w, 0xf7, 0, 0, r, false);
     x64_8(a, 0xc0 | (r & 7));
     x64_32(a, (u32)imm);

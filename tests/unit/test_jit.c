@@ -240,6 +240,78 @@ static void dense_round(unsigned round)
     compare(&r[0], &r[1], what);
 }
 
+/* ---- loads and stores in a row --------------------------------------------------------------- */
+
+/* Loads or stores off one base share a check: at the ends of pages, of which the next one may be absent, read-only or
+ * Device; registers that are the base, a base that moves, an SP that is not aligned, flags that nobody computed yet. */
+static const char *const in_a_row[2][14] = {
+    {"LDR_64", "LDR_64_post", "LDR_64_pre", "LDP_64", "LDP_64_post", "LDP_64_pre", "LDR_32", "LDP_32", "LDPSW", "LDRSW",
+     "LDRB", "LDRSH_32_pre", "LDRH", "LDUR_64"},
+    {"STR_64", "STR_64_post", "STR_64_pre", "STP_64", "STP_64_post", "STP_64_pre", "STR_32", "STP_32", "STR_64",
+     "STP_64", "STRB", "STRH_post", "STRH", "STUR_64"},
+};
+
+static void row_round(unsigned round)
+{
+    enum { N = 24 };
+    static const u64 ends[] = {DATA + 0x1000, HOLE, READO, READO + 0x1000, DEVICE, DEVICE + 0x1000, CODE};
+    struct result r[2];
+    u32 words[N + 2];
+    u64 start = rnd_state;
+    for (unsigned e = 0; e < 2; e++) {
+        rnd_state = start;
+        begin();
+        unsigned kind = 0;
+        words[0] = 0xaa1603f5; /* mov x21, x22 */
+        words[1] = 0x910002ff; /* mov sp, x23 */
+        for (unsigned i = 2; i < N; i++) {
+            u32 k = (u32)(rnd() >> 40);
+            kind ^= k % 4 == 0;
+            if (k % 16 == 1)
+                words[i] = 0x54000000 | 2 << 5 | (k >> 12 & 15);
+            else if (k % 16 == 2)
+                words[i] = dense_word(row_named(dense[(k >> 4) % ARRAY_LEN(dense)]));
+            else
+                words[i] = dense_word(row_named(in_a_row[kind][(k >> 4) % ARRAY_LEN(in_a_row[0])]));
+            if (k % 16 == 5)
+                words[i] = (words[i] & ~31u) | 21; /* the base itself */
+        }
+        words[N] = 0xf100079c;                                       /* subs x28, x28, #1 */
+        words[N + 1] = 0x54000001 | (0x7ffffu & -(u32)(N + 1)) << 5; /* b.ne */
+        write_code(CODE, words, N + 2);
+        c->code->jit_eager = true;
+        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0};
+        for (unsigned v = 0; v < 16; v++)
+            write_code(VBAR + 0x80 * v, handler, 4);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = rnd() >> (rnd() & 63);
+        c->x[22] = ends[rnd() % ARRAY_LEN(ends)] - (rnd() & 127);
+        c->x[23] = DATA + 0x1000 - (rnd() & 7 ? rnd() & 0x70 : rnd() & 0x7f);
+        c->x[28] = 6;
+        c->nzcv = (u32)(rnd() & 0xf0000000);
+        c->pc = CODE;
+        u64 seed = rnd();
+        run(engines[e], 8 * N, round % 3 ? 1000 : 17, seed);
+        end(&r[e]);
+    }
+    char what[40 + 9 * (N + 2)];
+    int n = snprintf(what, sizeof what, "round %u:", round);
+    for (unsigned i = 0; i < N + 2; i++)
+        n += snprintf(what + n, sizeof what - (size_t)n, " %08x", words[i]);
+    compare(&r[0], &r[1], what);
+}
+
+START_TEST(rows_of_accesses)
+{
+    const char *more = getenv("ELARA_ROUNDS");
+    rnd_state = 0x853c49e6748fea9bull;
+    for (unsigned i = 0; i < 2 * ARRAY_LEN(in_a_row[0]); i++)
+        ck_assert_msg(row_named(in_a_row[i % 2][i / 2]), "%s", in_a_row[i % 2][i / 2]);
+    for (unsigned i = 0, n = more ? (unsigned)atoi(more) : ROUNDS; i < n; i++)
+        row_round(i);
+}
+END_TEST
+
 START_TEST(dense_flags)
 {
     const char *more = getenv("ELARA_ROUNDS");
@@ -421,6 +493,7 @@ int main(void)
     tcase_add_test(t, random_integer);
     tcase_add_test(t, random_all);
     tcase_add_test(t, dense_flags);
+    tcase_add_test(t, rows_of_accesses);
     tcase_add_test(t, float_flags);
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
