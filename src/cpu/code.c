@@ -171,6 +171,7 @@ static struct code_page *take_page(struct code_cache *cc)
     if (p) {
         cc->unused = p->next;
         memset(p->op, 0, sizeof p->op);
+        p->jit_stale = 0;
     } else {
         p = calloc(1, sizeof *p);
         CHECK(p);

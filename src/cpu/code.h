@@ -17,6 +17,7 @@ struct code_page {
     struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */
     struct jit_page *jit;          /* translations (owned by the JIT), NULL: none */
     u32 jit_serial;                /* which ones: another number after they were dropped; 0: none */
+    u32 jit_stale;                 /* how often they met another trap configuration than they were made for */
     u32 page;                      /* RAM page number */
     bool decoded;                  /* some slot was decoded since the page was last marked WHY_CODE */
     const u8 *bytes;               /* the page's contents */

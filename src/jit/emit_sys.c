@@ -25,10 +25,10 @@ static bool reaches(struct translation *t, const struct op *o, bool write, struc
 }
 
 /* Jumps to the call in another trap configuration. */
-static struct stub *guard(struct translation *t)
+static void guard(struct translation *t)
 {
     x64_mi(&t->as, false, X_CMP, R_CPU, CPU(trap_id), (s32)sysreg_config(t->c));
-    return t_slow(t, x64_jcc(&t->as, CC_NE));
+    t_slow(t, x64_jcc(&t->as, CC_NE))->guard = true;
 }
 
 /* Jumps to the stub when interp_look() would have anything to do but find the page again. */
@@ -184,11 +184,11 @@ static void em_msr(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    struct stub *s = guard(t);
+    guard(t);
     if (nothing)
         return;
     if (row->hook == HOOK_DAIF)
-        t_quiet(t, s);
+        t_quiet(t, t_slow(t, NULL));
     ld_x(t, true, RAX, o->rd);
     switch ((enum sysreg_hook)row->hook) {
     case HOOK_NZCV:
@@ -259,7 +259,8 @@ static void em_sys(struct translation *t, const struct op *o)
     unsigned op1 = row->enc >> 11 & 7, crm = row->enc >> 3 & 15, op2 = row->enc & 7;
     bool by_va = op2 == 1 && (op1 == 3 || crm == 6);
     if (row->hook == HOOK_IC) {
-        t_quiet(t, guard(t));
+        guard(t);
+        t_quiet(t, t_slow(t, NULL));
     } else if (row->hook == HOOK_DC && by_va) {
         guard(t);
         ld_x(t, true, RAX, o->rd);

@@ -53,6 +53,9 @@ struct far_jump {
     s32 off;  /* target from the page's start */
 };
 
+/* So often a page's blocks meet another trap configuration before they are translated anew, at most so many times. */
+enum { STALE = 256, STALE_DROPS = 4 };
+
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
 /* What generated code reads through R_CONST. */
@@ -64,7 +67,8 @@ struct jit_shared {
     u32 nzcv_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
     u32 flag_mask_fp;
     u32 flag_mask;    /* where LAHF and SETO leave S, Z, C and O in AX */
-    u32 stop;         /* translations were dropped: leave after the instruction */
+    u32 stop;         /* translations were dropped, or shall be: leave after the instruction */
+    struct code_page *stale; /* the page whose translations shall be dropped */
     u32 mxcsr;        /* on its way to a general register */
     u32 monitor_mask; /* valid and size, as they are read together */
     u8 *ram_base;
@@ -157,7 +161,7 @@ struct jit {
     u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
+    u8 *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *jump[FLAVOURS], *far_jump[FLAVOURS];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
@@ -216,7 +220,7 @@ struct translation {
         u32 packed;  /* argument of the call, or slot of the side exit */
         unsigned count; /* calls, of instructions in a row */
         u64 target;  /* side exit: offset from the page's start */
-        bool edge;
+        bool edge, guard;
         struct vstate at; /* what is in host registers at the jump; at back */
         struct vstate vs;
     } stubs[2 * BLOCK_MAX];

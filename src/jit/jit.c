@@ -114,6 +114,21 @@ static void emit_call(struct jit *j)
     x64_link(x64_jmp(a), j->exit);
 }
 
+/* The same for a block that was translated under another trap configuration than the current one: early in a boot, for
+ * instance. Every STALE times its page's translations are dropped, so that it is translated anew. */
+static void emit_guard(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    j->guard = a->p;
+    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
+    x64_mi(a, false, X_ADD, RSI, (s32)offsetof(struct code_page, jit_stale), 1);
+    x64_test8_mi(a, RSI, (s32)offsetof(struct code_page, jit_stale), STALE - 1);
+    x64_link(x64_jcc(a, CC_NE), j->call);
+    x64_rm(a, true, X_STORE, RSI, R_CONST, (s32)offsetof(struct jit_shared, stale));
+    x64_rm(a, false, X_STORE, RAX, R_CONST, (s32)offsetof(struct jit_shared, stop));
+    x64_link(x64_jmp(a), j->call);
+}
+
 /* eax as above: the slice does not reach to the block's end. */
 static void emit_head(struct jit *j)
 {
@@ -406,6 +421,7 @@ static struct jit *jit_new(struct code_cache *code)
     j->as.p = j->rw;
     u8 *enter = emit_enter(j);
     emit_call(j);
+    emit_guard(j);
     emit_head(j);
     emit_link(j);
     j->shared.arena = j->rx;
@@ -509,6 +525,15 @@ static void link_near(struct jit *j, struct cpu *c, u32 link, const u8 *code, un
         j->watch->links++;
 }
 
+/* Some block of a page met another trap configuration often. */
+static void drop_stale(struct jit *j, struct cpu *c)
+{
+    struct code_page *p = j->shared.stale;
+    j->shared.stale = NULL;
+    if (p == c->fetch_code && p->jit && p->jit_stale <= STALE * STALE_DROPS)
+        drop_page(j, p);
+}
+
 /* Runs from pc within the latched page until something has to be looked at: what interp_page() does. */
 static void jit_page(struct jit *j, struct cpu *c)
 {
@@ -539,6 +564,8 @@ static void jit_page(struct jit *j, struct cpu *c)
         u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, jit_index(c), c->fetch_page, &j->shared);
         fp_leave(c);
         flavour = jit_flavour(c); /* it may have resumed in another context */
+        if (UNLIKELY(j->shared.stale != NULL))
+            drop_stale(j, c);
         if (UNLIKELY(j->watch != NULL))
             j->watch->exits[(r & 0xff) % JIT_EXITS]++;
         switch (r & 0xff) {

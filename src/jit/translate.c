@@ -270,7 +270,7 @@ static void emit_stubs(struct translation *t)
         x_leave(a, &s->at);
         for (unsigned k = 0; k < s->count; k++) {
             x64_mov_imm_keep(a, RAX, s->packed + k * (4u << 8) - k); /* t_packed() of the next one */
-            x64_link(x64_call(a), t->j->call);
+            x64_link(x64_call(a), s->guard ? t->j->guard : t->j->call);
         }
         v_reload(t, &s->vs);
         x_load(a, &s->vs);

@@ -72,10 +72,12 @@ static void drop_data(struct fast_ctx *f, u64 i) { f->t.rtag[i] = f->t.wtag[i] =
 
 static void drop_code(struct fast_ctx *f)
 {
-    if (!f->filled_code)
-        return;
-    for (u64 i = 0; i < FAST_FETCH; i++)
-        f->t.xtag[i] = fast_invalid(i);
+    if (f->filled_code > FAST_JOURNAL_CODE)
+        for (u64 i = 0; i < FAST_FETCH; i++)
+            f->t.xtag[i] = fast_invalid(i);
+    else
+        for (u32 k = 0; k < f->filled_code; k++)
+            f->t.xtag[f->journal_code[k]] = fast_invalid(f->journal_code[k]);
     f->filled_code = 0;
 }
 
@@ -135,7 +137,7 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     if (!p->key[oldest] && !f->t.mask) { /* never used */
         f->t.mask = FAST_START - 1;
         clear_data(f);
-        f->filled_code = 1;
+        f->filled_code = FAST_JOURNAL_CODE + 1;
         drop_code(f);
     } else {
         drop(p, f);
@@ -220,10 +222,13 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
     if (p->off)
         return;
     u64 i = va >> 12 & (FAST_FETCH - 1);
+    if (f->filled_code >= FAST_JOURNAL_CODE)
+        f->filled_code = FAST_JOURNAL_CODE + 1;
+    else if (f->t.xtag[i] == fast_invalid(i))
+        f->journal_code[f->filled_code++] = (u16)i;
     f->t.xtag[i] = va & ~0xfffull;
     f->t.code[i] = code;
     f->t.xguard[i] = guarded;
-    f->filled_code = 1;
     if (!global && !f->key.el0)
         note_ng(f, (u32)(FAST_MAX + i));
 }

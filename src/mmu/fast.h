@@ -9,7 +9,7 @@
 #pragma once
 #include "core/types.h"
 
-enum { FAST_MAX = 65536, FAST_FETCH = 1024, FAST_START = 2048, FAST_GROWN = FAST_MAX, FAST_CONTEXTS = 32 };
+enum { FAST_MAX = 65536, FAST_FETCH = 4096, FAST_START = 2048, FAST_GROWN = FAST_MAX, FAST_CONTEXTS = 32 };
 
 /* The tag of an unused entry i: its index bits are those of no address that looks there. */
 static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
@@ -43,7 +43,7 @@ struct fast_key {
     u16 asid; /* of EL0 contexts; privileged ones follow the current ASID */
 };
 
-enum { FAST_JOURNAL = 1024 };
+enum { FAST_JOURNAL = 1024, FAST_JOURNAL_CODE = 512 };
 
 struct fast_ctx {
     struct fast t;
@@ -56,10 +56,10 @@ struct fast_ctx {
     u64 tick;      /* last use, for replacement */
     u32 filled;    /* data entries noted in journal; > FAST_JOURNAL: clear everything */
     u32 nonglobal; /* entries of journal_ng */
-    u32 filled_code;
+    u32 filled_code; /* the same of code, by journal_code */
     u32 evicted; /* pages that had to make room for others since the last drop */
     u32 fills;   /* data entries made since then */
-    u16 journal[FAST_JOURNAL];
+    u16 journal[FAST_JOURNAL], journal_code[FAST_JOURNAL_CODE];
     u32 journal_ng[FAST_JOURNAL]; /* indices, FAST_MAX + index for code */
 };
 
