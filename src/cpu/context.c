@@ -390,13 +390,15 @@ static void use(struct cpu *c, struct resolved *r)
     c->strict_align = r->strict;
     c->fp_trap = r->fp_trap;
     c->pauth_tag = r->pauth_tag;
+    memcpy(c->pauth_mask, r->pauth_mask, sizeof c->pauth_mask);
 }
 
-u32 context_note_pauth(struct cpu *c, u32 tag)
+u32 context_note_pauth(struct cpu *c, u32 tag, const u64 mask[2])
 {
     struct resolved *r = c->resolved;
     if (r && !c->ctx_dirty && r->generation == c->ctx_generation)
-        r->pauth_tag = tag;
+        r->pauth_tag = tag, memcpy(r->pauth_mask, mask, sizeof r->pauth_mask);
+    memcpy(c->pauth_mask, mask, sizeof c->pauth_mask);
     return c->pauth_tag = tag;
 }
 

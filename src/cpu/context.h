@@ -22,6 +22,7 @@ struct resolved {
     bool big, strict;
     u8 fp_trap;
     struct fast *ft, *unpriv, *el2;
+    u64 pauth_mask[2];
 };
 
 struct fast_ctx;
@@ -39,8 +40,8 @@ u16 context_vmid(const struct cpu *c);
 void context_update(struct cpu *c);
 /* The same after registers were changed behind context_touch()'s back. */
 void context_resolve(struct cpu *c);
-/* c->pauth_tag becomes tag, and does so again when this state comes back. */
-u32 context_note_pauth(struct cpu *c, u32 tag);
+/* c->pauth_tag becomes tag and c->pauth_mask mask, and they do so again when this state comes back. */
+u32 context_note_pauth(struct cpu *c, u32 tag, const u64 mask[2]);
 /* PSTATE.EL, PAN, UAO, TCO or AArch32's E changed: what was resolved before for that state is used again. */
 static inline void context_switch(struct cpu *c)
 {

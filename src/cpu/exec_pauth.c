@@ -98,12 +98,12 @@ static enum pauth_level level(const struct cpu *c)
     return cpu_has(c, FEAT_PAuth2) ? PAUTH_2 : cpu_has(c, FEAT_EPAC) ? PAUTH_EPAC : PAUTH_1;
 }
 
+static bool impdef(const struct cpu *c) { return cpu_has(c, FEAT_PACIMP); }
+
 static u64 compute(struct cpu *c, u64 data, u64 modifier, enum key k)
 {
     struct pauth_key key = {c->sys[keys[k].lo], c->sys[keys[k].hi]};
-    enum pauth_algorithm alg = cpu_has(c, FEAT_PACIMP)      ? PAUTH_IMPDEF
-                               : cpu_has(c, FEAT_PACQARMA3) ? PAUTH_QARMA3
-                                                            : PAUTH_QARMA5;
+    enum pauth_algorithm alg = impdef(c) ? PAUTH_IMPDEF : cpu_has(c, FEAT_PACQARMA3) ? PAUTH_QARMA3 : PAUTH_QARMA5;
     return pauth_compute(alg, data, modifier, key);
 }
 
@@ -118,11 +118,12 @@ static unsigned trap_el(const struct cpu *c)
     return c->ps.el < 3 && cpu_has_el3(c) && !(c->sys[SCR_EL3] & SCR_API) ? 3 : 0;
 }
 
-/* All that add() and auth() depend on but their operands and the keys, as a number with bit 31 set and bits 1:0 clear.
- * 0: they may trap. */
-static u32 config_tag(const struct cpu *c)
+/* All that add() and auth() depend on but their operands and the keys, as a number with bit 31 set and bits 1:0 clear;
+ * bits 6:3 are the enables. 0: they may trap. mask: of codes of instructions' pointers, by bit 55. */
+static u32 config_tag(const struct cpu *c, u64 mask[2])
 {
     u64 tcr, sctlr = exec_sctlr(c);
+    mask[0] = mask[1] = 0;
     if (trap_el(c))
         return 0;
     bool two = two_ranges(c, &tcr);
@@ -131,6 +132,7 @@ static u32 config_tag(const struct cpu *c)
         tag |= (u32)((sctlr & keys[k].enable) != 0) << (3 + k);
     for (unsigned i = 0; i < 2; i++) {
         struct half h = half_of(tcr, two, i);
+        mask[i] = pauth_mask(layout_of(c, &h, tcr, two, false));
         tag |= ((u32)layout_of(c, &h, tcr, two, true).bottom | (u32)h.tbi << 7 | (u32)h.tbid << 8) << (7 + 9 * i);
     }
     return tag;
@@ -139,9 +141,12 @@ static u32 config_tag(const struct cpu *c)
 /* The memo of an operation; it holds the result when *hit. The tag is 0 while nothing may be kept. */
 static struct pauth_memo *memo(struct cpu *c, bool authenticate, u64 ptr, u64 modifier, enum key k, bool *hit, u32 *tag)
 {
-    if (!c->pauth_tag)
-        context_note_pauth(c, config_tag(c));
-    *tag = c->pauth_tag ? c->pauth_tag | k : 0;
+    if (!c->pauth_tag) {
+        u64 mask[2];
+        u32 config = config_tag(c, mask);
+        context_note_pauth(c, config, mask);
+    }
+    *tag = c->pauth_tag && !impdef(c) ? c->pauth_tag | k : 0; /* impdef: it is as fast without */
     struct pauth_memo *m = &c->pauth_memo[authenticate][pauth_memo_index(ptr, modifier)];
     *hit = *tag && m->tag == *tag && m->ptr == ptr && m->modifier == modifier && m->key.lo == c->sys[keys[k].lo] &&
            m->key.hi == c->sys[keys[k].hi];

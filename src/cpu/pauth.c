@@ -107,16 +107,16 @@ static u64 qarma(u64 data, u64 modifier, struct pauth_key key, int iterations, c
     return v ^ modk0;
 }
 
+static u64 fold(u64 a, u64 b)
+{
+    unsigned __int128 p = (unsigned __int128)a * b;
+    return (u64)p ^ (u64)(p >> 64);
+}
+
+/* The implementation defined one: generated code computes it in place (jit/emit_pauth.c). */
 static u64 mix(u64 data, u64 modifier, struct pauth_key key)
 {
-    u64 v = data ^ key.lo;
-    const u64 in[3] = {modifier, key.hi, data ^ ror64(modifier, 17)};
-    for (unsigned k = 0; k < 3; k++) {
-        v = (v ^ v >> 32) * 0x9fb21c651e98df25;
-        v = ror64(v, 29) ^ in[k];
-    }
-    v = (v ^ v >> 29) * 0xd6e8feb86659fd93;
-    return v ^ v >> 32;
+    return fold(fold(data ^ key.lo, PAUTH_MIX_1) ^ modifier ^ key.hi, PAUTH_MIX_2);
 }
 
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key)
@@ -130,8 +130,7 @@ u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth
 
 /* ---- pointers ------------------------------------------------------------------------------- */
 
-/* Bits of the code: bottom..54, and 56..63 when the top byte is not the program's. */
-static u64 code_mask(struct pauth_layout l)
+u64 pauth_mask(struct pauth_layout l)
 {
     u64 m = l.bottom < 55 ? ones(55) & ~ones(l.bottom) : 0;
     return l.tbi ? m : m | 0xffull << 56;
@@ -139,13 +138,13 @@ static u64 code_mask(struct pauth_layout l)
 
 u64 pauth_extend(struct pauth_layout l, u64 ptr, bool sel)
 {
-    u64 m = code_mask(l) | 1ull << 55;
+    u64 m = pauth_mask(l) | 1ull << 55;
     return sel ? ptr | m : ptr & ~m;
 }
 
 u64 pauth_add(enum pauth_level level, struct pauth_layout l, u64 ptr, bool sel, u64 pac)
 {
-    u64 m = code_mask(l), all = m | 1ull << 55;
+    u64 m = pauth_mask(l), all = m | 1ull << 55;
     if ((ptr & all) != 0 && (ptr & all) != all) { /* not an address: must not authenticate */
         if (level == PAUTH_EPAC)
             pac = 0;
@@ -159,7 +158,7 @@ u64 pauth_add(enum pauth_level level, struct pauth_layout l, u64 ptr, bool sel, 
 
 u64 pauth_auth(enum pauth_level level, struct pauth_layout l, u64 ptr, u64 pac, bool key_b, bool *ok)
 {
-    u64 m = code_mask(l), original = pauth_extend(l, ptr, bit(ptr, 55));
+    u64 m = pauth_mask(l), original = pauth_extend(l, ptr, bit(ptr, 55));
     if (level == PAUTH_2) {
         u64 r = ptr ^ (pac & m);
         *ok = r == original;

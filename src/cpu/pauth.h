@@ -22,6 +22,9 @@ static inline unsigned pauth_memo_index(u64 ptr, u64 modifier)
     return (unsigned)(ptr >> PAUTH_PTR_SHIFT ^ modifier >> PAUTH_MODIFIER_SHIFT) & (PAUTH_MEMOS - 1);
 }
 
+#define PAUTH_MIX_1 0x9fb21c651e98df25ull
+#define PAUTH_MIX_2 0xd6e8feb86659fd93ull
+
 /* ComputePAC(): 64 bits of which the pointer's layout selects some. */
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key);
 
@@ -32,6 +35,8 @@ struct pauth_layout {
 };
 enum pauth_level { PAUTH_1, PAUTH_EPAC, PAUTH_2 }; /* FEAT_PAuth, FEAT_EPAC, FEAT_PAuth2 */
 
+/* The bits that hold it: bottom..54, and 56..63 when the top byte is not the program's. */
+u64 pauth_mask(struct pauth_layout l);
 /* AddPAC(): sel is the bit that selects the address range. */
 u64 pauth_add(enum pauth_level level, struct pauth_layout l, u64 ptr, bool sel, u64 pac);
 /* The pointer of which the code was computed: AddPAC() extends by sel, Auth() and Strip() by bit 55. */

@@ -161,6 +161,8 @@ static void take(struct x64 *a)
     x64_rm(a, true, X_LOAD, RDX, RSI, TR(resolved));
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(resolved));
     copy(a, RDX, (s32)offsetof(struct resolved, pauth_tag), CPU(pauth_tag)); /* and what follows it in both */
+    x64_vex_rm(a, 1, 2, false, 0x6f, 0, 0, RDX, (s32)offsetof(struct resolved, pauth_mask)); /* vmovdqu xmm0 */
+    x64_vex_rm(a, 1, 2, false, 0x7f, 0, 0, R_CPU, CPU(pauth_mask));
     copy(a, RDX, (s32)offsetof(struct resolved, unpriv), CPU(ft_unpriv));
     copy(a, RDX, (s32)offsetof(struct resolved, el2), CPU(ft_el2));
     x64_rm(a, true, X_LOAD, RCX, RDX, (s32)offsetof(struct resolved, ft));

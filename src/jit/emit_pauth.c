@@ -1,4 +1,6 @@
-/* Pointer authentication: the memo of results (cpu/pauth.h) is looked up in place; what is not there is a call.
+/* Pointer authentication: the memo of results (cpu/pauth.h) is looked up in place; what is not there is a call. With
+ * the implementation defined algorithm keys for instructions need no memo: codes are computed, for pointers that are
+ * addresses and for codes that match.
  *
  * One piece of shared code for each operation and key does it. Its hit is what the exec function's would be, so nothing
  * but time depends on it. */
@@ -47,12 +49,76 @@ static void probe(struct jit *j, bool authenticate, unsigned key)
     x64_link(x64_jmp(a), j->call);
 }
 
-void jit_emit_pauth(struct jit *j)
+/* r10 = pauth_compute() of r10, modifier rdx. Clobbers rdx, r9, r11. */
+static void mix(struct x64 *a, unsigned key)
+{
+    x64_rr(a, true, X_LOAD, R9, RDX);
+    x64_rm(a, true, X_XOR, R9, R_CPU, cell(key_hi[key]));
+    x64_rm(a, true, X_XOR, R10, R_CPU, cell(key_lo[key]));
+    x64_mov_imm(a, RDX, PAUTH_MIX_1);
+    x64_vex_rr(a, 2, 3, true, 0xf6, R11, R10, R10); /* mulx r11, r10, r10 */
+    x64_rr(a, true, X_XOR, R10, R11);
+    x64_rr(a, true, X_XOR, R10, R9);
+    x64_mov_imm(a, RDX, PAUTH_MIX_2);
+    x64_vex_rr(a, 2, 3, true, 0xf6, R11, R10, R10);
+    x64_rr(a, true, X_XOR, R10, R11);
+}
+
+/* As probe(), of FEAT_PAuth2 with the implementation defined algorithm and a key for instructions. */
+static void computed(struct jit *j, bool authenticate, unsigned key)
+{
+    struct x64 *a = &j->as;
+    u8 *slow[3], *off;
+    unsigned n = 0;
+    x64_rm(a, true, X_LOAD, RSI, RDI, 0);
+    x64_test8_mi(a, R_CPU, CPU(pauth_tag), 8u << key);
+    off = x64_jcc8(a, CC_E);
+    x64_rr(a, true, X_LOAD, RCX, RSI);
+    if (authenticate)
+        x64_shift(a, true, X_SHL, RCX, 8); /* bit 55 selects the range */
+    x64_rr(a, true, X_LOAD, R8, RCX);
+    x64_shift(a, true, X_SAR, RCX, 63);
+    x64_shift(a, true, X_SHR, R8, 63);
+    x64_rmx(a, true, X_LOAD, R8, R_CPU, R8, 3, CPU(pauth_mask));
+    x64_rr(a, true, X_XOR, RCX, RSI);
+    if (authenticate) {
+        x64_rr(a, true, X_AND, RCX, R8);
+        x64_rr(a, true, X_XOR, RCX, RSI); /* the pointer without its code */
+        x64_rr(a, true, X_LOAD, R10, RCX);
+    } else { /* an address, which is what the code is of */
+        x64_rr(a, true, X_TEST, RCX, R8);
+        slow[n++] = x64_jcc8(a, CC_NE);
+        x64_shift(a, true, X_SHR, RCX, 55);
+        slow[n++] = x64_jcc8(a, CC_NE);
+        x64_rr(a, true, X_LOAD, R10, RSI);
+    }
+    mix(a, key);
+    x64_rr(a, true, X_AND, R10, R8);
+    x64_rr(a, true, X_XOR, RSI, R10);
+    if (authenticate) {
+        x64_rr(a, true, X_CMP, RSI, RCX);
+        slow[n++] = x64_jcc8(a, CC_NE);
+    }
+    x64_rm(a, true, X_STORE, RSI, RDI, 0);
+    u8 *done = a->p;
+    x64_ret(a);
+    x64_here8(a, off);
+    x64_mi(a, false, X_CMP, R_CPU, CPU(pauth_tag), 0);
+    x64_link(x64_jcc(a, CC_NE), done); /* the key is disabled */
+    for (unsigned i = 0; i < n; i++)
+        x64_here8(a, slow[i]);
+    x64_link(x64_jmp(a), j->call);
+}
+
+void jit_emit_pauth(struct jit *j, const struct cpu *c)
 {
     CHECK(sizeof(struct pauth_memo) == 1 << 6);
     for (unsigned i = 0; i < ARRAY_LEN(j->pauth); i++) {
         j->pauth[i] = j->as.p;
-        probe(j, i / 4, i % 4);
+        if (i % 4 < 2 && cpu_has(c, FEAT_PACIMP) && cpu_has(c, FEAT_PAuth2))
+            computed(j, i / 4, i % 4);
+        else
+            probe(j, i / 4, i % 4);
     }
 }
 
@@ -79,6 +145,33 @@ static void em_pauth(struct translation *t, const struct op *o)
     v_forget(t);
 }
 
+/* a: as above; b: register, where the modifier is. The call, if it comes to that, does the whole branch. */
+static void em_branch(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    unsigned modifier = t->e->b >> 6;
+    bool ret = modifier == IN_SP, link = !ret;
+    x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(ret ? 30 : o->rn));
+    x64_rm(a, true, X_STORE, RAX, R_CPU, x_disp(REG_SINK));
+    if (modifier == IN_ZERO)
+        x64_rr(a, false, X_XOR, RDX, RDX);
+    else
+        ld_x(t, true, RDX, ret ? REG_SP : o->rd);
+    x64_rm(a, true, X_LEA, RDI, R_CPU, x_disp(REG_SINK));
+    x64_mov_imm_keep(a, RAX, t_packed(t));
+    x64_link(x64_call(a), t->j->pauth[t->e->a]);
+    v_forget(t);
+    if (link) {
+        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + 4));
+        st_x(t, 30, RAX);
+    }
+    x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(REG_SINK));
+    if (link && cpu_has(t->c, FEAT_BTI))
+        t_jump_btype(t, 2);
+    else
+        t_jump_reg(t);
+}
+
 #define KEYED(name, k, reg, modifier)                                                                                  \
     ROW(pac##name, em_pauth, EMIT_EXIT, k, B(reg, modifier)),                                                          \
         ROW(aut##name, em_pauth, EMIT_EXIT, 4 | k, B(reg, modifier))
@@ -94,5 +187,11 @@ const struct emit_row emit_pauth_rows[] = {
     BOTH(1716, 17, IN_X16),
     BOTH(z, 30, IN_ZERO),
     BOTH(sp, 30, IN_SP),
+    ROW(retaa, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_SP)),
+    ROW(retab, em_branch, EMIT_EXIT | EMIT_END, 5, B(0, IN_SP)),
+    ROW(blraa, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_RN)),
+    ROW(blrab, em_branch, EMIT_EXIT | EMIT_END, 5, B(0, IN_RN)),
+    ROW(blraaz, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_ZERO)),
+    ROW(blrabz, em_branch, EMIT_EXIT | EMIT_END, 5, B(0, IN_ZERO)),
     {0},
 };

@@ -369,7 +369,7 @@ bool par_releases(const struct op *o); /* a fence follows */
 void jit_emit_exceptions(struct jit *j);
 void jit_transition(const struct jit_shared *shared, struct cpu *c, struct transition *m, const u8 *jump);
 /* emit_pauth.c: its shared code. */
-void jit_emit_pauth(struct jit *j);
+void jit_emit_pauth(struct jit *j, const struct cpu *c);
 
 /* Shorthand of emitters. */
 

@@ -371,8 +371,9 @@ static void take_part(struct jit *j, unsigned part)
     j->slow_end = start + PART_BYTES;
 }
 
-static struct jit *jit_new(struct code_cache *code)
+static struct jit *jit_new(const struct cpu *c)
 {
+    struct code_cache *code = c->code;
     struct jit *j = calloc(1, sizeof *j);
     CHECK(j);
     j->code = code;
@@ -425,7 +426,7 @@ static struct jit *jit_new(struct code_cache *code)
     emit_head(j);
     emit_link(j);
     j->shared.arena = j->rx;
-    jit_emit_pauth(j);
+    jit_emit_pauth(j, c);
     jit_emit_exceptions(j);
     flags_emit_shared(j);
     emit_fp_fold(j, false);
@@ -600,7 +601,7 @@ static void jit_run(struct cpu *c)
 {
     struct jit *j = c->code->jit;
     if (UNLIKELY(!j))
-        j = jit_new(c->code);
+        j = jit_new(c);
     while (cpu_continue(c))
         if (interp_look(c)) { /* deals with pages with breakpoints itself; they have no executable tags */
             if (UNLIKELY(c->ps.nrw))
