@@ -339,6 +339,78 @@ START_TEST(random_all)
 }
 END_TEST
 
+/* Codes in pointers of all kinds, right and wrong ones, by both algorithms; branches that authenticate. */
+static u64 random_pointer(void)
+{
+    u64 v = rnd(), kind = rnd() >> 60;
+    u64 low = kind & 1 ? DATA + (v & 0xfff) : v & ones(39), high = kind & 2 ? ~ones(39) : 0;
+    return (kind & 12) == 0 ? v : (kind & 12) == 4 ? (low | high) ^ v >> 56 << 56 : low | high;
+}
+
+static unsigned pauth_words(u32 *w)
+{
+    static const u32 ops[] = {0xdac10000, 0xdac10400, 0xdac11000, 0xdac11400, 0xdac10800, 0xdac11800, 0xdac123e0,
+                              0xdac133e0, 0xd503233f, 0xd50323bf, 0xd503237f, 0xd50323ff, 0xdac143e0, 0xca000000};
+    static const u32 branches[][3] = {
+        {0x1000007e, 0xd503233f, 0xd65f0bff}, /* adr x30, .+12; paciasp; retaa */
+        {0x1000007e, 0xd503237f, 0xd65f0fff}, /* pacibsp; retab */
+        {0x10000069, 0xdac123e9, 0xd63f093f}, /* adr x9, .+12; paciza x9; blraaz x9 */
+        {0x10000069, 0xdac10449, 0xd73f0d22}, /* pacib x9, x2; blrab x9, x2 */
+        {0x1000007e, 0xd503233f, 0xd65f0fff}, /* another key */
+        {0x10000069, 0xdac10449, 0xd73f0d23}, /* another modifier */
+    };
+    unsigned n = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        u32 r = (u32)(rnd() >> 32), op = ops[r % ARRAY_LEN(ops)];
+        if (r >> 28 < 4) {
+            memcpy(&w[n], branches[(r >> 8) % ARRAY_LEN(branches)], 12);
+            n += 3;
+        } else {
+            bool hint = op >> 24 == 0xd5, two = (op & 0x3e0) == 0;
+            w[n++] = op | (hint ? 0 : r >> 8 & 7) | (!hint && two ? (r >> 12 & 7) << 5 : 0) |
+                     (op == 0xca000000 ? (8u + (r >> 16 & 7)) << 16 : 0);
+        }
+    }
+    w[n] = 0x14000000 | ((0u - n) & 0x3ffffff); /* again */
+    return n + 1;
+}
+
+START_TEST(pointer_codes)
+{
+    rnd_state = 0xbf58476d1ce4e5b9ull;
+    for (unsigned round = 0; round < 250; round++) {
+        struct result r[2];
+        char what[32];
+        u64 start = rnd_state;
+        for (unsigned e = 0; e < 2; e++) {
+            u32 words[48];
+            rnd_state = start;
+            begin_cpu(round % 4 == 3 ? "max" : "max,+PACIMP");
+            c->code->jit_eager = true;
+            write_code(CODE, words, pauth_words(words));
+            static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0};
+            for (unsigned v = 0; v < 16; v++)
+                write_code(VBAR + 0x80 * v, handler, 4);
+            u64 bits_tcr = rnd() & (3ull << 37 | 3ull << 51), off = rnd() >> 56 ? 0 : SCTLR_EnIA;
+            c->sys[TCR_EL1] |= bits_tcr;
+            c->sys[SCTLR_EL1] |= (SCTLR_EnIA | SCTLR_EnIB | SCTLR_EnDA) & ~off;
+            for (unsigned k = 0; k < 8; k++)
+                c->sys[APIAKeyLo_EL1 + k] = rnd();
+            for (unsigned i = 0; i < 31; i++)
+                c->x[i] = i >= 8 && i < 16 ? (rnd() >> 62 ? 0 : rnd() >> (rnd() & 63)) : random_pointer();
+            c->x[REG_SP] = DATA + 0xc00;
+            c->pc = CODE;
+            context_flush(c);
+            u64 seed = rnd();
+            run(engines[e], 150, 60, seed);
+            end(&r[e]);
+        }
+        snprintf(what, sizeof what, "round %u", round);
+        compare(&r[0], &r[1], what);
+    }
+}
+END_TEST
+
 /* Runs words from at under both engines for total instructions. */
 static void both(u64 at, const u32 *words, unsigned n, unsigned total, unsigned most, const char *what, u64 *x0)
 {
@@ -492,6 +564,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, random_integer);
     tcase_add_test(t, random_all);
+    tcase_add_test(t, pointer_codes);
     tcase_add_test(t, dense_flags);
     tcase_add_test(t, rows_of_accesses);
     tcase_add_test(t, float_flags);
