@@ -1,4 +1,5 @@
 /* virtio-net, virtio-rng and virtio-console: their queues, and random rings. */
+#include "devices/net_offload.h"
 #include "devices/virtio_console.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_rng.h"
@@ -113,6 +114,176 @@ START_TEST(test_net)
 }
 END_TEST
 
+/* ---- offloads ------------------------------------------------------------------------------- */
+
+enum { CSUM = 1, GUEST_CSUM = 2, TSO4 = 1 << 11, TSO6 = 1 << 12, TCP_BYTES = 32, MSS = 1448, NONE = 0, FLAGS = 0x99 };
+
+/* A TCP or UDP packet of n bytes of data, with the pseudo-header's sum where the checksum will be; returns its length.
+ * *start: where its transport header is. */
+static size_t packet(u8 *f, bool v6, bool vlan, bool udp, size_t n, unsigned *start)
+{
+    unsigned ip = vlan ? 18 : 14, th = ip + (v6 ? 40 : 20), header = udp ? 8 : TCP_BYTES;
+    memset(f, 0, th + header);
+    if (vlan)
+        f[12] = 0x81;
+    put_be16(f + ip - 2, v6 ? 0x86dd : 0x0800);
+    *start = th;
+    if (v6) {
+        f[ip] = 0x60;
+        put_be16(f + ip + 4, (u16)(header + n));
+        f[ip + 6] = udp ? 17 : 6;
+    } else {
+        f[ip] = 0x45;
+        put_be16(f + ip + 2, (u16)(20 + header + n));
+        put_be16(f + ip + 4, 0xffff);
+        f[ip + 6] = 0x40;
+        f[ip + 9] = udp ? 17 : 6;
+    }
+    for (unsigned i = ip + (v6 ? 8 : 12); i < th; i++)
+        f[i] = (u8)(i * 37);
+    u8 *t = f + th;
+    if (udp) {
+        put_be16(t + 4, (u16)(8 + n));
+    } else {
+        put_be32(t + 4, 0xfffffff0);
+        t[12] = TCP_BYTES / 4 << 4;
+        t[13] = FLAGS; /* CWR, ACK, PSH, FIN */
+    }
+    for (size_t i = 0; i < n; i++)
+        t[header + i] = (u8)(i * 11 + i / 256);
+    u32 sum = (udp ? 17u : 6u) + (u32)(header + n);
+    for (unsigned i = ip + (v6 ? 8 : 12); i < th; i += 2)
+        sum += get_be16(f + i);
+    sum = (sum & 0xffff) + (sum >> 16);
+    put_be16(t + (udp ? 6 : 16), (u16)((sum & 0xffff) + (sum >> 16)));
+    return th + header + n;
+}
+
+static struct {
+    unsigned count;
+    size_t total;
+    bool v6, vlan;
+} segs;
+
+/* Each segment is a packet of its own, and they follow each other. */
+static void take_segment(void *arg, const u8 *f, size_t n)
+{
+    unsigned ip = segs.vlan ? 18 : 14, th = ip + (segs.v6 ? 40 : 20);
+    size_t k = n - th - TCP_BYTES, want = *(const size_t *)arg;
+    bool last = segs.total + k == want;
+    ck_assert(net_checksum_good(f, n));
+    ck_assert_uint_eq(get_be16(f + ip + (segs.v6 ? 4 : 2)), n - (segs.v6 ? th : ip));
+    ck_assert_uint_eq(get_be32(f + th + 4), 0xfffffff0 + (u32)segs.total);
+    ck_assert_uint_eq(f[th + 13], FLAGS - (segs.total ? 0x80u : 0) - (last ? 0 : 9u));
+    ck_assert(last || k == MSS);
+    u32 sum = 0;
+    for (unsigned i = ip; i < ip + 20; i += 2)
+        sum += get_be16(f + i);
+    if (!segs.v6) {
+        ck_assert_uint_eq(get_be16(f + ip + 4), (u16)(0xffff + segs.count));
+        ck_assert_uint_eq(sum % 0xffff, 0);
+    }
+    for (size_t i = 0; i < k; i++)
+        if (f[th + TCP_BYTES + i] != (u8)((segs.total + i) * 11 + (segs.total + i) / 256))
+            ck_abort_msg("byte %zu", segs.total + i);
+    segs.total += k;
+    segs.count++;
+}
+
+START_TEST(test_segments)
+{
+    static const size_t sizes[] = {0, 1, MSS - 1, MSS, MSS + 1, 5000, 65483};
+    static u8 f[NET_MAX_SUPER];
+    unsigned start;
+    struct nic *nic;
+    plug(net(&nic)); /* that teardown() finds one */
+    for (unsigned how = 0; how < 4; how++)
+        for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+            size_t want = sizes[i], n = packet(f, how & 1, how & 2, false, want, &start);
+            segs.count = 0, segs.total = 0, segs.v6 = how & 1, segs.vlan = how & 2;
+            ck_assert(net_segment(f, n, MSS, take_segment, &want));
+            ck_assert_uint_eq(segs.total, want);
+            ck_assert_uint_eq(segs.count, want ? (want + MSS - 1) / MSS : 1);
+            for (size_t cut = 0; cut < start + TCP_BYTES; cut++) /* headers that are not all there */
+                ck_assert(!net_segment(f, cut, MSS, take_segment, &want) && !net_checksum_good(f, cut));
+            ck_assert(!net_segment(f, n, 0, take_segment, &want));
+            ck_assert(!net_segment(f, n, 65535, take_segment, &want));
+        }
+    for (unsigned how = 0; how < 8; how++) {
+        size_t n = packet(f, how & 1, how & 2, how & 4, 1001, &start);
+        ck_assert(!net_checksum_good(f, n));
+        net_put_checksum(f, n, start, start + (how & 4 ? 6 : 16));
+        ck_assert(net_checksum_good(f, n));
+        ck_assert(net_checksum_good(f, n + 10)); /* padded */
+        f[start + 20] ^= 1;
+        ck_assert(!net_checksum_good(f, n));
+    }
+}
+END_TEST
+
+static void transmit(u8 flags, u8 gso, u16 mss, u16 start, u16 offset, const u8 *f, size_t n)
+{
+    u8 h[12] = {flags, gso};
+    put_le16(h + 4, mss);
+    put_le16(h + 6, start);
+    put_le16(h + 8, offset);
+    ram_put(&tx, DATA, h, sizeof h);
+    ram_put(&tx, DATA + 12, f, n);
+    put_desc(&tx, tx.desc, 0, DATA, 12, 1, 1);
+    put_desc(&tx, tx.desc, 1, DATA + 12, (u32)n, 0, 0);
+    ring_offer(&tx, 1, 0);
+    poke_pass(&clk, 5000);
+}
+
+/* What the header asks for is done if it was negotiated and can be; else the frame is dropped. */
+START_TEST(test_offload)
+{
+    struct nic *nic;
+    static u8 f[NET_MAX_SUPER];
+    unsigned start, errors = 0;
+    plug(net(&nic));
+    ck_assert_uint_eq(peek32(&m->dev, 0x10) & (CSUM | GUEST_CSUM | TSO4 | TSO6), CSUM | GUEST_CSUM | TSO4 | TSO6);
+    ring_negotiate(&rx, 1 << 5 | 1 << 15 | 1 << 16 | CSUM | GUEST_CSUM | TSO4);
+    ring_queue(&rx, 0, 8);
+    ring_queue(&tx, 1, 8);
+    ring_go(&rx);
+    size_t n = packet(f, false, false, true, 777, &start);
+    transmit(1, NONE, 0, (u16)start, 6, f, n);
+    ck_assert(frames == 1 && n_sent == n && net_checksum_good(sent, n));
+    transmit(0, NONE, 0, (u16)start, 6, f, n);
+    ck_assert(frames == 2 && n_sent == n && !memcmp(sent, f, n));
+    n = packet(f, false, false, false, 65483, &start);
+    transmit(1, 1, MSS, (u16)start, 16, f, n);
+    ck_assert_uint_eq(frames, 2 + 46);
+    ck_assert_uint_eq(lg.guest_errors, 0);
+    frames = 0;
+    const struct {
+        u8 flags, gso;
+        u16 mss, start, offset;
+        size_t n;
+    } bad[] = {{1, 4, MSS, 34, 16, n},        {1, 3, MSS, 34, 16, n},  {1, 0x81, MSS, 34, 16, n},
+               {1, 1, 0, 34, 16, n},          {1, 1, MSS, 34, 16, 40}, {1, NONE, 0, 999, 16, 99},
+               {1, NONE, 0, 65535, 65535, n}, {1, NONE, 0, 34, 16, n}};
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        transmit(bad[i].flags, bad[i].gso, bad[i].mss, bad[i].start, bad[i].offset, f, bad[i].n);
+        ck_assert_uint_eq(frames, 0);
+        ck_assert_uint_eq(lg.guest_errors, ++errors);
+    }
+    /* Receive: a good checksum, a bad one, none to verify */
+    n = packet(f, false, false, false, 500, &start);
+    for (u16 i = 0; i < 3; i++) {
+        if (i == 0)
+            net_put_checksum(f, n, start, start + 16);
+        else
+            f[i == 1 ? 60 : 13] ^= 1;
+        put_desc(&rx, rx.desc, i, DATA + 0x1000, 1024, 2, 0);
+        ring_offer(&rx, 0, i);
+        ck_assert(nic->receive(nic, f, n));
+        ck_assert_uint_eq(ram_get16(&rx, DATA + 0x1000), i == 0 ? 2 : 0);
+    }
+}
+END_TEST
+
 START_TEST(test_rng)
 {
     u8 a[100], b[100];
@@ -215,7 +386,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_net,         test_rng,         test_console,
-                                  test_hostile_net, test_hostile_rng, test_hostile_console};
+    const TTest *const tests[] = {test_net,     test_segments,    test_offload,     test_rng,
+                                  test_console, test_hostile_net, test_hostile_rng, test_hostile_console};
     return poke_main("virtio-net", setup, teardown, tests, ARRAY_LEN(tests));
 }

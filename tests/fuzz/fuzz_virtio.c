@@ -121,6 +121,8 @@ static struct virtio *make_scsi(struct guest *g)
 
 /* ---- the machine ------------------------------------------------------------------------------ */
 
+static void nowhere(void *arg, const u8 *frame, size_t n) { (void)arg, (void)frame, (void)n; }
+
 static struct virtio *make_device(struct guest *g)
 {
     struct rig *r = &g->rig;
@@ -132,7 +134,8 @@ static struct virtio *make_device(struct guest *g)
             .id = "disk0", .log = &r->log, .clock = &r->clock, .disk = g->disk, .serial = "serial"});
     case NET:
         return virtio_net_new(
-            &(struct virtio_net_config){.id = "nic0", .log = &r->log, .clock = &r->clock, .mac = {2, 0, 0, 0, 0, 1}},
+            &(struct virtio_net_config){
+                .id = "nic0", .log = &r->log, .clock = &r->clock, .net.send = nowhere, .mac = {2, 0, 0, 0, 0, 1}},
             &g->nic);
     case CONSOLE:
         return virtio_console_new(
@@ -422,9 +425,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     g.queues = queues[g.kind];
     g.v = make_device(&g);
     plug(&g);
-    if (!(what & 128)) /* features: indirect 28, event index 29, merged buffers 15, the writeback control 11, flush 9 */
+    if (!(what & 128)) /* features: indirect 28, event index 29, merged buffers 15, the writeback control
+                           or segmentation 11 with checksums 0, flush 9 */
         set_up(&g, (features & 1u) << 28 | (features >> 1 & 1u) << 29 | (features >> 2 & 1u) << 15 |
-                       (features >> 3 & 1u) << 11 | (features >> 4 & 1u) << 9 | (features >> 5 & 1u) << 5 |
+                       (features >> 3 & 1u) * (1u << 11 | 1) | (features >> 4 & 1u) << 9 | (features >> 5 & 1u) << 5 |
                        (features >> 6 & 1u) << 1);
     rig_run(&g.rig, &in);
     rig_end(&g.rig);
