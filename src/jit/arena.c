@@ -9,7 +9,7 @@
 #include "jit/internal.h"
 
 enum { HUGE = 2 << 20, MADVISE_COLLAPSE = 25 /* MADV_COLLAPSE, which headers of Linux 6.0 lack */ };
-_Static_assert(PART_BYTES % HUGE == 0, "parts begin at huge pages");
+_Static_assert(PART_HOT % HUGE == 0 && PART_BYTES % HUGE == 0, "halves of parts are huge pages");
 
 /* A view of the arena, `shift` bytes behind a multiple of huge pages; nothing else is left mapped. */
 static u8 *view(int fd, int prot, size_t shift)
@@ -41,12 +41,13 @@ void arena_unmap(struct jit *j)
     munmap(j->rx, ARENA);
 }
 
-/* A huge page must have something in it before it can be made: the first byte of each. */
+/* A huge page must have something in it before it can be made: the first byte of each. Slow paths are in small pages,
+ * of which few are ever executed and so resident. */
 void arena_part(struct jit *j)
 {
     size_t part = j->part * (size_t)PART_BYTES;
     j->trimmed = j->rw + part;
-    for (size_t at = part; at < part + PART_BYTES; at += HUGE) {
+    for (size_t at = part; at < part + PART_HOT; at += HUGE) {
         volatile u8 *first = j->rw + at;
         *first = *first;
         if (madvise(j->rx + at, HUGE, MADVISE_COLLAPSE) != 0)
@@ -59,7 +60,7 @@ void arena_part(struct jit *j)
  * off the huge pages' boundaries, otherwise Linux would map 2 MiB at a time. */
 void arena_trim(struct jit *j)
 {
-    enum { STEP = 1 << 20 };
+    enum { STEP = 512 << 10 };
     if (j->as.p - j->trimmed < STEP)
         return;
     madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
