@@ -30,6 +30,7 @@ struct slot {
     u64 in[SLOT_INPUTS];
     u32 tlb_epoch, fast_epoch;
     u8 space;
+    bool device; /* all data accesses are to Device memory: stage 1 is off, without HCR_EL2.DC */
     u16 asid;
     struct fast_ctx *ft[16]; /* [el0 | pan << 1 | big << 2 | mte << 3], NULL: not looked up */
 };
@@ -275,6 +276,7 @@ static struct slot *slot_get(struct cpu *c, unsigned kind)
     }
     if (kind == REGIME_EL10 || kind == REGIME_EL20)
         s->asid = in[7] && !aa32_eae(c) ? (u16)(in[7] >> 32 & 0xff) : asid_of(c, in[1], in[2], in[3]);
+    s->device = !sp.s1 && !sp.dc;
     u32 epoch = tlb_space_epoch(c->tlb);
     s->space = (u8)tlb_space_id(c->tlb, &sp);
     if (tlb_space_epoch(c->tlb) != epoch)
@@ -301,6 +303,7 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
             next_generation(c);
         }
         set_tbi(c, kind, f);
+        f->device = s->device;
         *p = f;
     }
     if (UNLIKELY((*p)->asid != s->asid))
@@ -367,6 +370,7 @@ static void resolve(struct cpu *c)
     }
     c->big_endian = big;
     c->strict_align = (sctlr & SCTLR_A) != 0;
+    c->exact_align = c->strict_align || f->device;
     c->fp_trap = fp_may_trap(c);
 }
 
@@ -388,6 +392,7 @@ static void use(struct cpu *c, struct resolved *r)
     c->ft_el2 = r->el2;
     c->big_endian = r->big;
     c->strict_align = r->strict;
+    c->exact_align = r->exact;
     c->fp_trap = r->fp_trap;
     c->pauth_tag = r->pauth_tag;
     memcpy(c->pauth_mask, r->pauth_mask, sizeof c->pauth_mask);
@@ -426,6 +431,7 @@ void context_update(struct cpu *c)
     *r = (struct resolved){.generation = c->ctx_generation,
                            .big = c->big_endian,
                            .strict = c->strict_align,
+                           .exact = c->exact_align,
                            .fp_trap = c->fp_trap,
                            .ft = c->ft,
                            .unpriv = c->ft_unpriv,

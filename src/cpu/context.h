@@ -19,7 +19,7 @@ void context_flush(struct cpu *c);
 struct resolved {
     u64 generation; /* 0: nothing */
     u32 pauth_tag;  /* this and the next three as in struct cpu: they are copied at once */
-    bool big, strict;
+    bool big, strict, exact;
     u8 fp_trap;
     struct fast *ft, *unpriv, *el2;
     u64 pauth_mask[2];
@@ -35,7 +35,7 @@ struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bo
 /* VMID in force, 0 without EL2. */
 u16 context_vmid(const struct cpu *c);
 
-/* Brings contexts (ft*), big_endian, strict_align and fp_trap up to date: called while ctx_dirty at ISB, ERET, exception
+/* Brings contexts (ft*), big_endian, strict_align, exact_align and fp_trap up to date: called while ctx_dirty at ISB, ERET, exception
  * entry and by the engine before it executes. */
 void context_update(struct cpu *c);
 /* The same after registers were changed behind context_touch()'s back. */

@@ -167,6 +167,7 @@ struct cpu {
     u32 pauth_tag;       /* enables and pointer layouts at the current EL (exec_pauth.c), 0: not known */
     bool big_endian;     /* data accesses at the current EL (kept by context.c) */
     bool strict_align;   /* SCTLR_ELx.A at the current EL (kept by context.c) */
+    bool exact_align;    /* that, or the fast tables hold Device memory: fast paths serve aligned accesses only */
     u8 fp_trap;          /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
                             exc_fp_access() to find out how */
 

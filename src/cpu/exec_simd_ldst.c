@@ -24,13 +24,13 @@ static inline unsigned kind_imm(const struct op *o, bool wback)
  * all that the inline path looks at. */
 static inline bool q_read(struct cpu *c, u64 va, unsigned kind, u64 v[2])
 {
-    if (UNLIKELY(va & 15) && c->strict_align)
+    if (UNLIKELY(va & 15) && c->exact_align)
         return mem_read16_slow(c, va, kind, v);
     return mem_read16(c, va, kind, v);
 }
 static inline bool q_write(struct cpu *c, u64 va, unsigned kind, const u64 v[2])
 {
-    if (UNLIKELY(va & 15) && c->strict_align)
+    if (UNLIKELY(va & 15) && c->exact_align)
         return mem_write16_slow(c, va, kind, v);
     return mem_write16(c, va, kind, v);
 }

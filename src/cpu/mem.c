@@ -90,7 +90,7 @@ bool mem_probe(struct cpu *c, const struct fast_ctx *f, u64 va, unsigned need, s
 
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)
 {
-    if (e->page == TLB_NO_PAGE || (e->flags & TLB_DEVICE) || (f->key.mte && (e->flags & TLB_TAGGED)))
+    if (e->page == TLB_NO_PAGE || ((e->flags & TLB_DEVICE) && !f->device) || (f->key.mte && (e->flags & TLB_TAGGED)))
         return;
     if (UNLIKELY(c->armed.watches) && debug_watch_page(c, va))
         return;
@@ -342,7 +342,7 @@ static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned 
 static bool crosses(const struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 *tags, u8 *part[2])
 {
     u64 last = va + size - 1, page = last & ~0xfffull;
-    if ((kind & ~(unsigned)MEM_TAGCHK) || c->strict_align || c->ctx_dirty || page <= va)
+    if ((kind & ~(unsigned)MEM_TAGCHK) || c->exact_align || c->ctx_dirty || page <= va)
         return false;
     u64 i = fast_index(c->ft, va), k = fast_index(c->ft, last);
     if (tags[i] != (va & ~0xfffull) || tags[k] != page)

@@ -195,7 +195,7 @@ bool mem_zero_block(struct cpu *c, u64 va)
         context_update(c);
     struct fast_ctx *f = mem_ctx(c, 0);
     u64 block = va & ~63ull, i = fast_index(&f->t, block);
-    if (LIKELY((block ^ f->t.wtag[i]) < 0x1000)) {
+    if (LIKELY((block ^ f->t.wtag[i]) < 0x1000 && !f->device)) { /* Device memory has no block to zero */
         memset(ft_host(&f->t, i, block), 0, 64);
         return true;
     }

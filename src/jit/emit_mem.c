@@ -2,8 +2,8 @@
  *
  * The inline path: index and tag of the VA, one comparison that says that page and permission are right and the access
  * does not leave the page; everything else (a miss, a device, a fault) calls the exec function out of line. Unaligned
- * accesses to the table's pages are served too, unless SCTLR_ELx.A forbids them (FLAVOUR_ALIGN) or the access is
- * ordered: what the slow path would do with them is the same copy. */
+ * accesses to the table's pages are served too, unless SCTLR_ELx.A forbids them or the table holds Device memory, stage
+ * 1 being off (FLAVOUR_ALIGN), or the access is ordered: what the slow path would do with them is the same copy. */
 #include "core/bits.h"
 #include "jit/internal.h"
 
@@ -22,7 +22,17 @@ static void check_tag(struct translation *t, unsigned size, bool aligned)
     struct stub *s = t_slow(t, slow);
     if (t->sp_check)
         s->from[1] = t->sp_check;
-    t->sp_check = NULL;
+    if (t->align_check)
+        s->from[2] = t->align_check;
+    t->sp_check = t->align_check = NULL;
+}
+
+void t_align(struct translation *t, unsigned va, unsigned align)
+{
+    if (!(t->flavour & FLAVOUR_ALIGN) || align == 1)
+        return;
+    x64_test_ri(&t->as, false, va, (s32)align - 1);
+    t->align_check = x64_jcc(&t->as, CC_NE);
 }
 
 /* va: the register with the VA. Leaves rdx = host - VA. */
@@ -263,17 +273,14 @@ static void em_stxr(struct translation *t, const struct op *o)
 
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
-/* b: scale of one register. With alignment checks the exec function does it. */
+/* b: scale of one register */
 static void em_ldp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
     if (group(t, o))
         return;
     unsigned va = address(t, o, mode, scale);
+    t_align(t, va, 1u << scale);
     check(t, va, TAG_READ, 2u << scale, false);
     bool last = va != RAX && x_host(t, o->rd) == va; /* it overwrites the base */
     if (last)
@@ -287,13 +294,10 @@ static void em_ldp(struct translation *t, const struct op *o)
 static void em_stp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
     if (group(t, o))
         return;
     unsigned va = address(t, o, mode, scale);
+    t_align(t, va, 1u << scale);
     check(t, va, TAG_WRITE, 2u << scale, false);
     store(t, scale, source(t, o->rd), va, 0);
     store(t, scale, source(t, o->ra), va, 1 << scale);

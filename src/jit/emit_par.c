@@ -44,11 +44,8 @@ static void em_ldp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a;
     struct x64 *a = &t->as;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
     t_address(t, o, mode, 3);
+    t_align(t, RAX, 8);
     t_check(t, TAG_READ, 16, false);
     if (whole(t)) {
         x64_vex_rmx(a, 1, 2, false, 0x6f, 0, 0, RAX, RDX, 0);   /* vmovdqu xmm0, [rax + rdx] */
@@ -75,11 +72,8 @@ static void em_stp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a;
     struct x64 *a = &t->as;
-    if (t->flavour & FLAVOUR_ALIGN) {
-        t_call(t);
-        return;
-    }
     t_address(t, o, mode, 3);
+    t_align(t, RAX, 8);
     t_check(t, TAG_WRITE, 16, false);
     if (whole(t)) {
         x64_vex_rr(a, 1, 1, true, 0x6e, 0, 0, source(t, o->rd)); /* vmovq xmm0, rd */

@@ -62,20 +62,11 @@ static void address_v(struct translation *t, const struct op *o, unsigned mode, 
     }
 }
 
-static bool exact_alignment(struct translation *t)
-{
-    if (!(t->flavour & FLAVOUR_ALIGN))
-        return false;
-    t_call(t);
-    return true;
-}
-
 static void em_ldr_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (exact_alignment(t))
-        return;
     address_v(t, o, mode, scale);
+    t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
     load_reg(t, o->rd, scale, 0);
     t_write_back(t, o, mode);
@@ -84,9 +75,8 @@ static void em_ldr_v(struct translation *t, const struct op *o)
 static void em_str_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (exact_alignment(t))
-        return;
     address_v(t, o, mode, scale);
+    t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 1u << scale, false);
     store_v(t, o->rd, scale, 0);
     t_write_back(t, o, mode);
@@ -95,9 +85,8 @@ static void em_str_v(struct translation *t, const struct op *o)
 static void em_ldp_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (exact_alignment(t))
-        return;
     t_address(t, o, mode, 0);
+    t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 2u << scale, false);
     load_reg(t, o->rd, scale, 0);
     load_reg(t, o->ra, scale, 1 << scale);
@@ -107,9 +96,8 @@ static void em_ldp_v(struct translation *t, const struct op *o)
 static void em_stp_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (exact_alignment(t))
-        return;
     t_address(t, o, mode, 0);
+    t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 2u << scale, false);
     store_v(t, o->rd, scale, 0);
     store_v(t, o->ra, scale, 1 << scale);
@@ -119,10 +107,9 @@ static void em_stp_v(struct translation *t, const struct op *o)
 static void em_literal_v(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
-    if (exact_alignment(t))
-        return;
     x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + o->imm));
     t->sp_check = NULL;
+    t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
     load_reg(t, o->rd, scale, 0);
 }
@@ -163,9 +150,8 @@ static void shuffle(struct translation *t, unsigned base, unsigned n, const stru
 static void em_ld_multi(struct translation *t, const struct op *o)
 {
     unsigned n = t->e->a & 7, each = o->y ? 16 : 8;
-    if (exact_alignment(t))
-        return;
     t_address(t, o, MODE_BASE, 0);
+    t_align(t, RAX, 1u << (o->x & 3));
     t_check(t, TAG_READ, n * each, false);
     if (t->e->b == 1) {
         for (unsigned k = 0; k < n; k++)
@@ -193,9 +179,8 @@ static void em_ld_multi(struct translation *t, const struct op *o)
 static void em_st_multi(struct translation *t, const struct op *o)
 {
     unsigned n = t->e->a & 7, each = o->y ? 16 : 8;
-    if (exact_alignment(t))
-        return;
     t_address(t, o, MODE_BASE, 0);
+    t_align(t, RAX, 1u << (o->x & 3));
     t_check(t, TAG_WRITE, n * each, false);
     if (t->e->b == 1) {
         for (unsigned k = 0; k < n; k++)
@@ -223,9 +208,8 @@ static void em_ld_single(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    if (exact_alignment(t))
-        return;
     t_address(t, o, MODE_BASE, 0);
+    t_align(t, RAX, 1u << size);
     t_check(t, TAG_READ, 1u << size, false);
     unsigned host = v_get(t, o->rd);
     x64_rmx(a, size == 3, size == 0 ? X_MOVZX8 : size == 1 ? X_MOVZX16 : X_LOAD, RCX, RAX, RDX, 0, 0);
@@ -244,9 +228,8 @@ static void em_st_single(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    if (exact_alignment(t))
-        return;
     t_address(t, o, MODE_BASE, 0);
+    t_align(t, RAX, 1u << size);
     t_check(t, TAG_WRITE, 1u << size, false);
     x64_rm(a, size == 3,
            size == 0   ? X_MOVZX8
@@ -270,9 +253,8 @@ static void em_ld_replicate(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
-    if (exact_alignment(t))
-        return;
     t_address(t, o, MODE_BASE, 0);
+    t_align(t, RAX, 1u << size);
     t_check(t, TAG_READ, 1u << size, false);
     unsigned host = v_new(t, o->rd);
     x64_vex_rmx(&t->as, 2, 1, false, op & 0xff, host, 0, RAX, RDX, 0);

@@ -258,14 +258,16 @@ static void em_sys(struct translation *t, const struct op *o)
     const struct sysreg_row *row = &sysreg_rows[out.sr];
     unsigned op1 = row->enc >> 11 & 7, crm = row->enc >> 3 & 15, op2 = row->enc & 7;
     bool by_va = op2 == 1 && (op1 == 3 || crm == 6);
+    bool zero = op1 == 3 && crm == 4;
     if (row->hook == HOOK_IC) {
         guard(t);
         t_quiet(t, t_slow(t, NULL));
-    } else if (row->hook == HOOK_DC && by_va) {
+    } else if (row->hook == HOOK_DC && by_va &&
+               !(zero && t->flavour & FLAVOUR_ALIGN)) { /* DC ZVA faults on Device memory */
         guard(t);
         ld_x(t, true, RAX, o->rd);
         t->sp_check = NULL;
-        if (op1 == 3 && crm == 4)
+        if (zero)
             zero_block(t);
         else
             t_check(t, op1 == 0 ? TAG_WRITE : TAG_READ, 1, false);

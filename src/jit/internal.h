@@ -213,6 +213,7 @@ struct translation {
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */
     unsigned skip; /* so many next instructions were emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
+    u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
     unsigned nstubs;
     struct stub {
         u8 *from[3]; /* displacements of jumps to it */
@@ -230,7 +231,7 @@ struct translation {
 static inline unsigned jit_flavour(const struct cpu *c)
 {
     bool plain = !(c->fpcr & (FPCR_FIZ | FPCR_AH | FPCR_NEP | FPCR_FZ16 | FPCR_FZ | FPCR_AHP));
-    return (c->strict_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !plain ? FLAVOUR_FP_CALL : 0);
+    return (c->exact_align ? FLAVOUR_ALIGN : 0) | (c->fp_trap || !plain ? FLAVOUR_FP_CALL : 0);
 }
 static inline u64 jit_index(const struct cpu *c) { return 12 | (u64)__builtin_ctzll(c->ft->mask + 1) << 8; }
 static inline bool jit_in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_page) & ~0xffcull) == 0; }
@@ -348,6 +349,7 @@ enum t_mode { MODE_IMM, MODE_POST, MODE_PRE, MODE_REG, MODE_EXT, MODE_BASE, MODE
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale);
 void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
 void t_write_back(struct translation *t, const struct op *o, unsigned mode);
+void t_align(struct translation *t, unsigned va, unsigned align); /* before the check: FLAVOUR_ALIGN's part of it */
 void t_monitor_mark(struct translation *t, unsigned scale);
 void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3]);
 

@@ -367,6 +367,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->k = 0;
     t->known = REG_SINK;
     t->sp_ok = false;
+    t->sp_check = t->align_check = NULL;
     t->skip = 0;
     v_forget(t);
     x_forget(t);

@@ -52,6 +52,7 @@ struct fast_ctx {
     bool tbi[2]; /* top byte ignored, data, by VA<55> */
     bool tbi_fetch[2];
     bool two_ranges;
+    bool device; /* holds Device memory (stage 1 off): what looks here has to be aligned */
     bool in_use;
     u64 tick;      /* last use, for replacement */
     u32 filled;    /* data entries noted in journal; > FAST_JOURNAL: clear everything */

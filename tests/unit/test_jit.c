@@ -6,6 +6,7 @@
 #include "core/snap.h"
 #include "el1.h"
 #include "jit/jit.h"
+#include "mmu/fast.h"
 
 static u64 rnd_state;
 static u64 rnd(void)
@@ -312,6 +313,67 @@ START_TEST(rows_of_accesses)
 }
 END_TEST
 
+/* Loads and stores of every kind with stage 1 off, where RAM is Device memory, or with SCTLR_EL1.A: without fast tables
+ * (the slow path decides each access), with them, and in the JIT. */
+static void device_round(unsigned round)
+{
+    enum { N = 24 };
+    struct result r[3];
+    u32 words[N + 1];
+    char names[2000];
+    u64 start = rnd_state;
+    for (unsigned e = 0; e < 3; e++) {
+        rnd_state = start;
+        begin();
+        if (e == 0)
+            fast_pool_off(c->fast_pool);
+        names[0] = 0;
+        for (unsigned i = 0; i < N; i++) {
+            static const char *const kinds[] = {"LD", "LD", "ST", "ST", "CAS", "SWP"};
+            const char *kind = kinds[rnd() % ARRAY_LEN(kinds)];
+            unsigned row;
+            do
+                row = (unsigned)(rnd() % a64_row_count);
+            while (!wanted(row, false) || strncmp(a64_rows[row].name, kind, strlen(kind)) != 0);
+            u32 base = (u32)(rnd() % 14) * 2 + 1;
+            words[i] = (random_word(row) & ~(31u << 5)) | base << 5;
+            if (rnd() % 16 == 0)
+                words[i] = 0xd50b7420 | base; /* DC ZVA */
+            size_t n = strlen(names);
+            snprintf(names + n, sizeof names - n, " %s:%08x", a64_rows[row].name, words[i]);
+        }
+        words[N] = 0x14000000 | (0x3ffffffu & -(u32)N); /* b */
+        write_code(CODE, words, N + 1);
+        c->code->jit_eager = round % 4 != 0;
+        static const u32 handler[] = {0xd5384030, 0x91001210, 0xd5184030, 0xd69f03e0};
+        for (unsigned v = 0; v < 16; v++)
+            write_code(VBAR + 0x80 * v, handler, 4);
+        for (unsigned i = 0; i < 31; i++)
+            c->x[i] = i & 1 ? DATA + 0x800 + (rnd() & 0x7f) * 16 + (rnd() & 1 ? 0 : rnd() & 15) : rnd() >> (rnd() & 63);
+        c->x[REG_SP] = DATA + 0xc00;
+        c->pc = CODE;
+        c->sys[SCTLR_EL1] = SCTLR_C | SCTLR_I | (round % 3 == 0 ? SCTLR_M | SCTLR_A : rnd() & SCTLR_A);
+        context_touch(c);
+        context_resolve(c);
+        u64 seed = rnd();
+        run(engines[e == 2], 8 * N, round % 5 ? 1000 : 17, seed);
+        end(&r[e]);
+    }
+    char what[2200];
+    snprintf(what, sizeof what, "round %u:%s", round, names);
+    compare(&r[0], &r[1], what);
+    compare(&r[0], &r[2], what);
+}
+
+START_TEST(device_memory)
+{
+    const char *more = getenv("ELARA_ROUNDS");
+    rnd_state = 0x94d049bb133111ebull;
+    for (unsigned i = 0, n = more ? (unsigned)atoi(more) : ROUNDS; i < n; i++)
+        device_round(i);
+}
+END_TEST
+
 START_TEST(dense_flags)
 {
     const char *more = getenv("ELARA_ROUNDS");
@@ -566,6 +628,7 @@ int main(void)
     tcase_add_test(t, random_all);
     tcase_add_test(t, pointer_codes);
     tcase_add_test(t, dense_flags);
+    tcase_add_test(t, device_memory);
     tcase_add_test(t, rows_of_accesses);
     tcase_add_test(t, float_flags);
     tcase_add_test(t, self_modifying);
