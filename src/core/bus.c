@@ -32,6 +32,7 @@ struct bus {
     u8 *ram;
     u8 *why;
     u8 *tags; /* [pages * TAG_BYTES], made at first use */
+    struct bus_window window;
     struct ram_listener *listeners;
     void (*remap)(void *arg);
     void *remap_arg;
@@ -116,6 +117,12 @@ void bus_seal(struct bus *b)
     b->ram = p;
     b->why = calloc(b->pages, 1);
     CHECK(b->why);
+    for (unsigned i = 0; i < b->count; i++) {
+        const struct region *r = &b->regions[i];
+        if (r->kind == PAGE_RAM && r->size > b->window.size)
+            b->window =
+                (struct bus_window){r->base, r->size, b->ram + ((size_t)r->page << PAGE_SHIFT), r->page, r->spaces};
+    }
 }
 
 void bus_rom_mode(struct bus *b, struct device *dev, bool readable)
@@ -154,8 +161,13 @@ static const struct region *find(const struct bus *b, enum pas space, u64 addr)
     return NULL;
 }
 
+const struct bus_window *bus_ram_window(const struct bus *b) { return &b->window; }
+
 struct bus_target bus_resolve(struct bus *b, struct pa pa)
 {
+    u64 in = pa_addr(pa) - b->window.base;
+    if (LIKELY(in < b->window.size && b->window.spaces >> pa_space(pa) & 1))
+        return (struct bus_target){PAGE_RAM, b->window.page + (u32)(in >> PAGE_SHIFT), NULL, align_down(in, PAGE_SIZE)};
     u64 addr = align_down(pa_addr(pa), PAGE_SIZE);
     const struct region *r = find(b, pa_space(pa), addr);
     struct bus_target t = {PAGE_NONE, 0, NULL, 0};

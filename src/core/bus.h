@@ -114,6 +114,21 @@ void bus_rom_mode(struct bus *b, struct device *dev, bool readable);
 /* Called when the meaning of PAs changed (bus_rom_mode): CPUs drop what they cached. */
 void bus_on_remap(struct bus *b, void (*fn)(void *arg), void *arg);
 
+/* The largest RAM region, where most addresses lead: for those who cannot afford a search. */
+struct bus_window {
+    u64 base, size; /* size 0: there is no RAM */
+    u8 *host;
+    u32 page;
+    u8 spaces;
+};
+const struct bus_window *bus_ram_window(const struct bus *b);
+/* Host address of pa, NULL: not there. */
+static inline u8 *bus_window_ptr(const struct bus_window *w, struct pa pa)
+{
+    u64 off = pa_addr(pa) - w->base;
+    return off < w->size && w->spaces >> pa_space(pa) & 1 ? w->host + off : NULL;
+}
+
 /* Resolves the page of pa. */
 struct bus_target bus_resolve(struct bus *b, struct pa pa);
 

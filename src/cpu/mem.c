@@ -39,7 +39,10 @@ static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
     return true;
 }
 
-struct walk_mem mem_walker(struct cpu *c) { return (struct walk_mem){c, table_read, table_cas}; }
+struct walk_mem mem_walker(struct cpu *c)
+{
+    return (struct walk_mem){c, table_read, table_cas, bus_ram_window(c->env->bus)};
+}
 
 /* What is behind a translation. */
 static struct tlb_backing backing(struct bus *bus, const struct walk_out *o)

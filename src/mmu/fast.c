@@ -31,6 +31,9 @@ struct fast_pool {
     u32 *place; /* [pages] 1 + context * FAST_MAX + index, see above */
 };
 
+/* Of a key: the contexts themselves are far from each other, and from the caches. */
+static unsigned space_of(u64 key) { return (unsigned)(key >> 8 & 0xff); }
+
 static u64 pack(const struct fast_key *k)
 {
     return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->mte << 3 |
@@ -246,7 +249,7 @@ static void drop_page(struct fast_ctx *f, u64 va)
 void fast_drop_va(struct fast_pool *p, unsigned space, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && p->ctx[c].key.space == space)
+        if (p->key[c] && space_of(p->key[c]) == space)
             drop_page(&p->ctx[c], va);
     *p->latch = ~0ull;
 }
@@ -262,7 +265,7 @@ void fast_drop_va_all(struct fast_pool *p, u64 va)
 void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && p->ctx[c].key.space == space)
+        if (p->key[c] && space_of(p->key[c]) == space)
             for (u64 k = 0; k < 512; k++)
                 drop_page(&p->ctx[c], va + (k << 12));
     *p->latch = ~0ull;
@@ -271,14 +274,14 @@ void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
 void fast_drop_space(struct fast_pool *p, unsigned space)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && p->ctx[c].key.space == space)
+        if (p->key[c] && space_of(p->key[c]) == space)
             drop(p, &p->ctx[c]);
 }
 
 void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && p->ctx[c].key.space == space && !((p->ctx[c].asid ^ asid) & mask))
+        if (p->key[c] && space_of(p->key[c]) == space && !((p->ctx[c].asid ^ asid) & mask))
             drop_ng(p, &p->ctx[c]);
 }
 

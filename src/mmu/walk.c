@@ -25,7 +25,7 @@ bool walk_fault(struct walker *w, enum fault_type type, unsigned stage, int leve
     return false;
 }
 
-bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc)
+bool walk_ask_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc)
 {
     if (!w->mem->read(w->mem->arg, pa, desc))
         return walk_fault(w, FAULT_EXTERNAL_TTW, stage, level);
@@ -44,6 +44,7 @@ enum walk_status walk_update_desc(struct walker *w, bool ee, struct pa pa, unsig
         old = bswap64(old);
         desc = bswap64(desc);
     }
+    w->s2_valid = false; /* it may be what the leaf was made from */
     if (!w->mem->cas(w->mem->arg, pa, old, desc, &seen)) {
         walk_fault(w, FAULT_EXTERNAL_TTW, stage, level);
         return WALK_FAULT;
@@ -382,7 +383,7 @@ static enum walk_status translate(struct walker *w, const struct regime *r, stru
 bool walk(const struct regime *r, struct va va, const struct walk_mem *mem, const struct walk_in *in,
           struct walk_out *out, struct fault *fault)
 {
-    struct walker w = {mem, in, fault, va.v};
+    struct walker w = {.mem = mem, .in = in, .fault = fault, .va = va.v};
     for (;;) {
         *fault = (struct fault){.va = va.v, .write = in->need & NEED_W};
         if (in->trace)

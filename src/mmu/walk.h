@@ -1,6 +1,7 @@
 /* The one translation table walker: for CPU accesses, AT instructions, the SMMU and debuggers.
  * DDI0487 D8; the pseudocode's AArch64.FullTranslate without the TLB. */
 #pragma once
+#include "core/bus.h"
 #include "mmu/fault.h"
 #include "mmu/perm.h"
 #include "mmu/regime.h"
@@ -18,6 +19,7 @@ struct walk_mem {
     bool (*read)(void *arg, struct pa pa, u64 *val);
     /* Writes want if the word is still old; *seen is what was there. */
     bool (*cas)(void *arg, struct pa pa, u64 old, u64 want, u64 *seen);
+    const struct bus_window *ram; /* read here without asking; NULL: ask always */
 };
 
 /* A descriptor as it was read, for page-table views. */

@@ -8,6 +8,16 @@ struct walker {
     const struct walk_in *in;
     struct fault *fault;
     u64 va;
+    /* The stage 2 leaf that was found last: a walk reads its tables through few of them. */
+    struct s2_leaf {
+        u64 desc, oa;
+        struct pa pa;
+        int level;
+        unsigned shift;
+    } s2;
+    u64 s2_ipa; /* that it was asked for */
+    enum pas s2_space;
+    bool s2_valid;
 };
 
 /* Result of a read or an update of a descriptor. */
@@ -35,7 +45,17 @@ struct s2_result {
 
 bool walk_fault(struct walker *w, enum fault_type type, unsigned stage, int level);
 /* One descriptor, byte-swapped for ee. */
-bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc);
+bool walk_ask_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc);
+static inline bool walk_read_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 *desc)
+{
+    const u8 *p = w->mem->ram && !w->in->trace ? bus_window_ptr(w->mem->ram, pa) : NULL;
+    if (UNLIKELY(!p))
+        return walk_ask_desc(w, ee, pa, stage, level, desc);
+    *desc = __atomic_load_n((const u64 *)(uintptr_t)((uintptr_t)p & ~(uintptr_t)7), __ATOMIC_RELAXED);
+    if (ee)
+        *desc = bswap64(*desc);
+    return true;
+}
 enum walk_status walk_update_desc(struct walker *w, bool ee, struct pa pa, unsigned stage, int level, u64 old,
                                   u64 desc);
 /* The output address field of a descriptor whose low bits below `low` do not count. */

@@ -54,16 +54,14 @@ static const struct tr_range *stage2_tables(const struct regime *r, enum pas ipa
     return &r->r[r->space == PAS_S && ipa_space == PAS_NS];
 }
 
-struct s2_leaf {
-    u64 desc, oa;
-    struct pa pa;
-    int level;
-    unsigned shift;
-};
-
 /* AArch64.S2Walk. */
 static bool stage2_descend(struct walker *w, const struct regime *r, const struct s2_ask *a, struct s2_leaf *l)
 {
+    if (w->s2_valid && w->s2_space == a->space && !((w->s2_ipa ^ a->ipa) >> w->s2.shift)) {
+        *l = w->s2;
+        l->oa = (l->oa & ~ones(l->shift)) | (a->ipa & ones(l->shift));
+        return true;
+    }
     const struct tr_range *t = stage2_tables(r, a->space);
     unsigned g = t->granule, stride = g - 3u;
     unsigned min = g == 16 ? (r->pamax > 48 ? 12 : 16) : (r->ds ? 12 : 16);
@@ -96,6 +94,10 @@ static bool stage2_descend(struct walker *w, const struct regime *r, const struc
             l->oa = oa | (a->ipa & ones(shift));
             l->level = level;
             l->shift = shift;
+            w->s2 = *l;
+            w->s2_ipa = a->ipa;
+            w->s2_space = a->space;
+            w->s2_valid = !w->in->trace;
             return true;
         }
         base = oa;

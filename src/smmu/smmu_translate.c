@@ -29,7 +29,8 @@ static bool table_cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
 
 struct request smmu_request(struct smmu *s, u8 world, u32 sid, u64 addr)
 {
-    return (struct request){.s = s, .world = world, .sid = sid, .addr = addr, .mem = {NULL, table_read, table_cas}};
+    return (struct request){
+        .s = s, .world = world, .sid = sid, .addr = addr, .mem = {NULL, table_read, table_cas, NULL}};
 }
 
 /* ---- faults ------------------------------------------------------------------------------------- */

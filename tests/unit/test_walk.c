@@ -35,7 +35,7 @@ static bool cas(void *arg, struct pa pa, u64 old, u64 want, u64 *seen)
     return true;
 }
 
-static const struct walk_mem walker = {NULL, rd, cas};
+static const struct walk_mem walker = {NULL, rd, cas, NULL};
 
 static u64 peek(u64 a)
 {
