@@ -18,7 +18,7 @@ void context_flush(struct cpu *c);
 /* What was found for a PSTATE, as long as the registers stay (c->ctx_generation). */
 struct resolved {
     u64 generation; /* 0: nothing */
-    u32 pauth_tag;  /* this and the next three as in struct cpu: they are copied at once */
+    u32 pauth_tag;  /* this and the next four as in struct cpu: they are copied at once */
     bool big, strict, exact;
     u8 fp_trap;
     struct fast *ft, *unpriv, *el2;
