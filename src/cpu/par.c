@@ -302,6 +302,9 @@ static void drop_own_code(void *arg) { fast_drop_code(((struct cpu *)arg)->fast_
 struct code_cache *par_code_cache(struct cpu *c)
 {
     struct code_cache *cc = code_cache_new_parallel(c->env->bus);
+    /* What is evicted here is decoded and translated again by this CPU alone; untouched parts of pages cost nothing. */
+    u32 pages = bus_page_count(c->env->bus) / 32;
+    cc->limit = pages < 1024 ? 1024 : pages > 8192 ? 8192 : pages;
     cc->page_became_code = became_code;
     cc->page_is_data = is_data;
     cc->flush = drop_own_code;

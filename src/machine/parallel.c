@@ -21,7 +21,9 @@
 enum {
     SLICE_INTERP = 10000, /* instructions: some hundred microseconds */
     SLICE_JIT = 100000,
-    TURN_NS = 1000000,  /* a permit is passed on after that time, when others wait */
+    TURN_NS = 4000000,  /* a permit is passed on after that time, when others wait: each time a host CPU's caches change
+                           hands */
+    WOKEN_NS = 1000000, /* when one of them comes from sleep */
     WFE_NS = 100000,    /* the longest sleep in WFE: what the event stream usually asks for */
     LOOK_NS = 20000000, /* at the host, when nothing happens */
 };
@@ -31,6 +33,7 @@ struct runner {
     struct cpu *cpu;
     pthread_cond_t granted;
     bool has;            /* a permit */
+    bool woken;          /* it waits for its first one after a sleep */
     struct runner *next; /* in the queue for one */
 };
 
@@ -41,7 +44,7 @@ struct parallel {
     pthread_mutex_t permits;
     unsigned free;
     struct runner *first, **last; /* who waits for a permit */
-    u32 waiting;
+    u32 waiting, woken;           /* all; those that come from sleep */
 };
 
 static u64 host_now(void)
@@ -69,12 +72,14 @@ void parallel_stopped(struct machine *m)
 
 /* ---- permits ------------------------------------------------------------------------------------ */
 
-static void permit_wait(struct parallel *p, struct runner *r)
+static void permit_wait(struct parallel *p, struct runner *r, bool woken)
 {
     *p->last = r;
     p->last = &r->next;
     r->next = NULL;
+    r->woken = woken;
     __atomic_store_n(&p->waiting, p->waiting + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->woken, p->woken + woken, __ATOMIC_RELAXED);
     while (!r->has)
         pthread_cond_wait(&r->granted, &p->permits);
 }
@@ -91,6 +96,7 @@ static void permit_pass(struct parallel *p)
     if (!p->first)
         p->last = &p->first;
     __atomic_store_n(&p->waiting, p->waiting - 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->woken, p->woken - r->woken, __ATOMIC_RELAXED);
     r->has = true;
     pthread_cond_signal(&r->granted);
 }
@@ -102,7 +108,7 @@ static void permit_take(struct parallel *p, struct runner *r)
         p->free--;
         r->has = true;
     } else {
-        permit_wait(p, r);
+        permit_wait(p, r, true);
     }
     pthread_mutex_unlock(&p->permits);
 }
@@ -114,12 +120,14 @@ static void permit_give(struct parallel *p, struct runner *r, bool take_again)
         r->has = false;
         permit_pass(p);
         if (take_again)
-            permit_wait(p, r);
+            permit_wait(p, r, false);
     }
     pthread_mutex_unlock(&p->permits);
 }
 
 static bool wanted(const struct parallel *p) { return __atomic_load_n(&p->waiting, __ATOMIC_RELAXED) != 0; }
+
+static u64 turn(const struct parallel *p) { return __atomic_load_n(&p->woken, __ATOMIC_RELAXED) ? WOKEN_NS : TURN_NS; }
 
 /* ---- a CPU's thread ------------------------------------------------------------------------------ */
 
@@ -153,9 +161,11 @@ static void run(struct runner *r)
         par_unpark(c);
         bool waits = run_slice(m, c);
         par_park(c);
-        if (wanted(m->parallel) && (waits || host_now() - since >= TURN_NS)) {
+        if (wanted(m->parallel) && (waits || host_now() - since >= turn(m->parallel))) {
             permit_give(m->parallel, r, true);
             since = host_now();
+        } else if (waits) { /* for a CPU that the host may have put aside */
+            sched_yield();
         }
     } while (c->run == CPU_RUNNING && !stopped(m));
     permit_give(m->parallel, r, false);

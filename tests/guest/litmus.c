@@ -425,13 +425,14 @@ static u64 now_us(void)
 void cpu_main(u64 me)
 {
     static u32 finished;
-    static const u32 slower[] = {[10] = 10, [11] = 100, [12] = 10}; /* COUNT is divided by it */
+    static const u32 slower[] = {[10] = 10, [11] = 100, [12] = 10};     /* COUNT is divided by it */
+    const u32 used = ONLY < 0 ? CPUS : tests[ONLY < 0 ? 0 : ONLY].cpus; /* the others stay off */
     u64 wrong = 0;
     code[1] = 0xd65f03c0; /* ret */
     if (!me) {
         code[0] = 0x52800000;
         map(PAGE_A);
-        for (u64 i = 1; i < CPUS; i++)
+        for (u64 i = 1; i < used; i++)
             psci(0xc4000003, i, (u64)secondary, i);
     }
     for (u32 k = 0; k < sizeof tests / sizeof *tests; k++) {
@@ -458,7 +459,7 @@ void cpu_main(u64 me)
         }
         /* everybody is through with the test before the next one is announced */
         __atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL);
-        while (!me && __atomic_load_n(&finished, __ATOMIC_ACQUIRE) < CPUS * (k + 1))
+        while (!me && __atomic_load_n(&finished, __ATOMIC_ACQUIRE) < used * (k + 1))
             YIELD();
     }
     if (me)
