@@ -91,9 +91,9 @@ static void em_blr(struct translation *t, const struct op *o)
 
 #define LEAVES(name) ROW(name, NULL, EMIT_END)
 const struct emit_row emit_branch_rows[] = {
-    ROW(adr, em_adr, EMIT_REGS),
-    ROW(adrp, em_adrp, EMIT_REGS),
-    ROW(nop, em_nop, EMIT_REGS),
+    ROW(adr, em_adr, EMIT_REGS | EMIT_QUIET),
+    ROW(adrp, em_adrp, EMIT_REGS | EMIT_QUIET),
+    ROW(nop, em_nop, EMIT_REGS | EMIT_QUIET),
     ROW(dmb, em_nop, EMIT_REGS),
     ROW(dsb, em_nop, EMIT_REGS),
     ROW(prfm, em_nop, EMIT_REGS),

@@ -465,9 +465,10 @@ static void em_extr(struct translation *t, const struct op *o)
 
 /* ---- table ----------------------------------------------------------------------------------- */
 
-#define ADDSUB(sfx, fn)                                                                                                \
-    ROW(add32_##sfx, fn, 0, X_ADD, 0), ROW(add64_##sfx, fn, 0, X_ADD, W), ROW(sub32_##sfx, fn, 0, X_SUB, 0),           \
-        ROW(sub64_##sfx, fn, 0, X_SUB, W), ROW(adds32_##sfx, fn, EMIT_SETS, X_ADD, FLAGS, EFLAGS_ADD),                 \
+#define ADDSUB(sfx, fn, quiet)                                                                                         \
+    ROW(add32_##sfx, fn, quiet, X_ADD, 0), ROW(add64_##sfx, fn, quiet, X_ADD, W),                                      \
+        ROW(sub32_##sfx, fn, quiet, X_SUB, 0), ROW(sub64_##sfx, fn, quiet, X_SUB, W),                                  \
+        ROW(adds32_##sfx, fn, EMIT_SETS, X_ADD, FLAGS, EFLAGS_ADD),                                                    \
         ROW(adds64_##sfx, fn, EMIT_SETS, X_ADD, W | FLAGS, EFLAGS_ADD),                                                \
         ROW(subs32_##sfx, fn, EMIT_SETS, X_SUB, FLAGS, EFLAGS_SUB),                                                    \
         ROW(subs64_##sfx, fn, EMIT_SETS, X_SUB, W | FLAGS, EFLAGS_SUB)
@@ -485,14 +486,14 @@ const struct emit_row emit_int_rows[] = {
     ROW(movn64, em_movn, EMIT_CONST, 0, W),
     ROW(movk32, em_movk, EMIT_CONST, 0, 0),
     ROW(movk64, em_movk, EMIT_CONST, 0, W),
-    ROW(mov32_reg, em_mov, 0, 0, 0),
-    ROW(mov64_reg, em_mov, 0, 0, W),
-    ADDSUB(imm, em_addsub_imm),
-    ADDSUB(reg, em_addsub_reg),
-    ADDSUB(lsl, em_addsub_lsl),
-    ADDSUB(lsr, em_addsub_lsr),
-    ADDSUB(asr, em_addsub_asr),
-    ADDSUB(ext, em_addsub_ext),
+    ROW(mov32_reg, em_mov, EMIT_QUIET, 0, 0),
+    ROW(mov64_reg, em_mov, EMIT_QUIET, 0, W),
+    ADDSUB(imm, em_addsub_imm, EMIT_QUIET),
+    ADDSUB(reg, em_addsub_reg, 0),
+    ADDSUB(lsl, em_addsub_lsl, 0),
+    ADDSUB(lsr, em_addsub_lsr, 0),
+    ADDSUB(asr, em_addsub_asr, 0),
+    ADDSUB(ext, em_addsub_ext, 0),
     ROW(adc32, em_carry, EMIT_USES, X_ADC, 0),
     ROW(adc64, em_carry, EMIT_USES, X_ADC, W),
     ROW(sbc32, em_carry, EMIT_USES, X_SBB, 0),

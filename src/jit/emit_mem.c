@@ -162,11 +162,9 @@ static unsigned source(struct translation *t, unsigned r)
     return RCX;
 }
 
-static bool group(struct translation *t, const struct op *o);
-
 static void em_load(struct translation *t, const struct op *o)
 {
-    if (group(t, o))
+    if (t_group(t, o))
         return;
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
@@ -178,7 +176,7 @@ static void em_load(struct translation *t, const struct op *o)
 
 static void em_store(struct translation *t, const struct op *o)
 {
-    if (group(t, o))
+    if (t_group(t, o))
         return;
     unsigned mode = t->e->a & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
@@ -277,7 +275,7 @@ static void em_stxr(struct translation *t, const struct op *o)
 static void em_ldp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    if (group(t, o))
+    if (t_group(t, o))
         return;
     unsigned va = address(t, o, mode, scale);
     t_align(t, va, 1u << scale);
@@ -294,7 +292,7 @@ static void em_ldp(struct translation *t, const struct op *o)
 static void em_stp(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    if (group(t, o))
+    if (t_group(t, o))
         return;
     unsigned va = address(t, o, mode, scale);
     t_align(t, va, 1u << scale);
@@ -307,45 +305,54 @@ static void em_stp(struct translation *t, const struct op *o)
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 /* Loads, or stores, in a row off one base register (a function's first and last instructions most of all) share one
- * check, which is of all that they access. When it fails the exec functions do all of them out of line, one by one and
- * in order. Nothing is written before it, so that the inline path needs no order. */
-enum { GROUP_MAX = 8, GROUP_SPAN = 128 };
+ * check, which is of all that they access; moves and additions in between are no hindrance. When it fails the exec
+ * functions do all of them out of line, one by one and in order. Nothing is written before it, so that the inline path
+ * needs no order. */
+enum { GROUP_MAX = 12, GROUP_SPAN = 128 };
 struct group {
-    unsigned n;
+    unsigned n, accesses;         /* instructions, and how many of them are accesses */
     s64 low, high, at[GROUP_MAX]; /* first and last + 1 byte, and where each begins, from the base as it was */
     bool odd;                     /* the base is SP and not aligned behind the last one */
 };
 
-static bool is_pair(const struct emitter *e) { return e->emit == em_ldp || e->emit == em_stp; }
-static bool is_store(const struct emitter *e) { return e->emit == em_store || e->emit == em_stp; }
-static bool groups(const struct emitter *e)
+static unsigned access_of(const struct translation *t, const struct emitter *e)
 {
-    unsigned mode = e->a & 7;
-    return (e->emit == em_load || e->emit == em_store || is_pair(e)) && !(e->a & ORDERED) &&
-           (mode == MODE_IMM || writes_back(mode));
+    unsigned mode = e->a & 7, access = 0;
+    if (e->emit == em_load || e->emit == em_store)
+        access = e->a & ORDERED ? 0 : ACCESS | (e->emit == em_store ? ACCESS_STORE : 0);
+    else if (e->emit == em_ldp || e->emit == em_stp)
+        access = ACCESS | ACCESS_PAIR | (e->emit == em_stp ? ACCESS_STORE : 0);
+    else if (!(t->flavour & FLAVOUR_FP_CALL))
+        access = t_vector_access(e);
+    return mode == MODE_IMM || writes_back(mode) ? access : 0;
 }
 
 static struct group group_of(const struct translation *t, const struct op *first)
 {
     struct group g = {.low = INT64_MAX, .high = INT64_MIN};
-    const struct emitter *e0 = &t->j->emitters[first->row];
+    unsigned stores = access_of(t, &t->j->emitters[first->row]) & ACCESS_STORE;
     s64 moved = 0;
-    while (g.n < GROUP_MAX && t->k + g.n < t->n && !g.odd) {
-        const struct op *o = first + g.n;
+    for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
+        const struct op *o = first + i;
         const struct emitter *e = &t->j->emitters[o->row];
-        if (!groups(e) || o->rn != first->rn || is_store(e) != is_store(e0))
+        if (e->flags & EMIT_QUIET && !(x_written(e, o) & (1ull << first->rn | 1ull << REG_SP)))
+            continue;
+        unsigned access = access_of(t, e), mode = e->a & 7;
+        if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
             break;
-        unsigned mode = e->a & 7;
-        bool based = o->rd == o->rn || (is_pair(e) && o->ra == o->rn);
+        bool based = !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
         if (writes_back(mode) && based)
             break;
-        s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm, end = at + ((is_pair(e) ? 2 : 1) << e->b);
+        s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm,
+            end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
         s64 low = at < g.low ? at : g.low, high = end > g.high ? end : g.high;
         if (high - low > GROUP_SPAN)
             break;
         g.low = low, g.high = high;
-        g.at[g.n++] = at;
-        if (based && !is_store(e))
+        g.at[i] = at;
+        g.n = i + 1;
+        g.accesses++;
+        if (based && !stores)
             break;
         if (writes_back(mode)) {
             moved += imm;
@@ -356,12 +363,14 @@ static struct group group_of(const struct translation *t, const struct op *first
 }
 
 /* One of the accesses, inline; t->k and t->e are its. */
-static void group_member(struct translation *t, const struct op *o, s32 disp)
+static void group_member(struct translation *t, const struct op *o, unsigned access, s32 disp)
 {
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
-    for (unsigned i = 0; i < (is_pair(t->e) ? 2u : 1u); i++) {
+    if (access & ACCESS_VECTOR)
+        t_vector_member(t, o, disp);
+    for (unsigned i = 0; !(access & ACCESS_VECTOR) && i < (access & ACCESS_PAIR ? 2u : 1u); i++) {
         unsigned r = i ? o->ra : o->rd;
-        if (is_store(t->e))
+        if (access & ACCESS_STORE)
             store(t, scale, source(t, r), RAX, disp + ((s32)i << scale));
         else
             load(t, what, scale, x_def(t, r), RAX, disp + ((s32)i << scale));
@@ -372,16 +381,15 @@ static void group_member(struct translation *t, const struct op *o, s32 disp)
     }
 }
 
-/* Emits o and its neighbours, if it has any. */
-static bool group(struct translation *t, const struct op *o)
+bool t_group(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
     const struct emitter *e = t->e;
-    unsigned k = t->k;
-    if (!groups(e) || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
+    unsigned k = t->k, access = access_of(t, e);
+    if (!access || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
         return false;
     const struct group g = group_of(t, o);
-    if (g.n < 2)
+    if (g.accesses < 2)
         return false;
     for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
@@ -402,12 +410,16 @@ static bool group(struct translation *t, const struct op *o)
     else
         x64_rr(a, true, X_LOAD, RAX, base);
     unsigned stub = t->nstubs;
-    check(t, RAX, is_store(e) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
+    check(t, RAX, access & ACCESS_STORE ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
     t->stubs[stub].count = g.n;
     for (unsigned i = 0; i < g.n; i++) {
         t->k = k + i;
         t->e = &t->j->emitters[o[i].row];
-        group_member(t, o + i, (s32)(g.at[i] - g.low));
+        unsigned member = access_of(t, t->e);
+        if (member)
+            group_member(t, o + i, member, (s32)(g.at[i] - g.low));
+        else
+            t->e->emit(t, o + i);
         if (i)
             flags_behind(t, o + i);
     }

@@ -65,6 +65,8 @@ static void address_v(struct translation *t, const struct op *o, unsigned mode, 
 static void em_ldr_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t_group(t, o))
+        return;
     address_v(t, o, mode, scale);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
@@ -75,6 +77,8 @@ static void em_ldr_v(struct translation *t, const struct op *o)
 static void em_str_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t_group(t, o))
+        return;
     address_v(t, o, mode, scale);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 1u << scale, false);
@@ -85,6 +89,8 @@ static void em_str_v(struct translation *t, const struct op *o)
 static void em_ldp_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t_group(t, o))
+        return;
     t_address(t, o, mode, 0);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 2u << scale, false);
@@ -96,12 +102,33 @@ static void em_ldp_v(struct translation *t, const struct op *o)
 static void em_stp_v(struct translation *t, const struct op *o)
 {
     unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t_group(t, o))
+        return;
     t_address(t, o, mode, 0);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 2u << scale, false);
     store_v(t, o->rd, scale, 0);
     store_v(t, o->ra, scale, 1 << scale);
     t_write_back(t, o, mode);
+}
+
+unsigned t_vector_access(const struct emitter *e)
+{
+    if (e->emit == em_ldr_v || e->emit == em_str_v)
+        return ACCESS | ACCESS_VECTOR | (e->emit == em_str_v ? ACCESS_STORE : 0);
+    if (e->emit == em_ldp_v || e->emit == em_stp_v)
+        return ACCESS | ACCESS_VECTOR | ACCESS_PAIR | (e->emit == em_stp_v ? ACCESS_STORE : 0);
+    return 0;
+}
+
+void t_vector_member(struct translation *t, const struct op *o, s32 disp)
+{
+    unsigned scale = t->e->b, access = t_vector_access(t->e);
+    for (unsigned i = 0; i < (access & ACCESS_PAIR ? 2u : 1u); i++)
+        if (access & ACCESS_STORE)
+            store_v(t, i ? o->ra : o->rd, scale, disp + ((s32)i << scale));
+        else
+            load_reg(t, i ? o->ra : o->rd, scale, disp + ((s32)i << scale));
 }
 
 static void em_literal_v(struct translation *t, const struct op *o)

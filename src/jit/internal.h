@@ -139,6 +139,7 @@ enum emit_flags {
     EMIT_REGS = 256,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
                          and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
 };
+enum { EMIT_QUIET = 512 }; /* of enum emit_flags: leaves alone rax, rcx, rdx, NZCV and t->known, and cannot fail */
 struct emitter {
     emit_fn *emit; /* NULL: a call */
     u16 flags;
@@ -350,6 +351,12 @@ void t_address(struct translation *t, const struct op *o, unsigned mode, unsigne
 void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
 void t_write_back(struct translation *t, const struct op *o, unsigned mode);
 void t_align(struct translation *t, unsigned va, unsigned align); /* before the check: FLAVOUR_ALIGN's part of it */
+/* Loads and stores in a row: emits o and its neighbours, if it has any. */
+bool t_group(struct translation *t, const struct op *o);
+enum { ACCESS = 1, ACCESS_STORE = 2, ACCESS_PAIR = 4, ACCESS_VECTOR = 8 };
+/* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at rax + rdx + disp. */
+unsigned t_vector_access(const struct emitter *e);
+void t_vector_member(struct translation *t, const struct op *o, s32 disp);
 void t_monitor_mark(struct translation *t, unsigned scale);
 void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3]);
 

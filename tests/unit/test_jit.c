@@ -245,11 +245,11 @@ static void dense_round(unsigned round)
 
 /* Loads or stores off one base share a check: at the ends of pages, of which the next one may be absent, read-only or
  * Device; registers that are the base, a base that moves, an SP that is not aligned, flags that nobody computed yet. */
-static const char *const in_a_row[2][14] = {
+static const char *const in_a_row[2][18] = {
     {"LDR_64", "LDR_64_post", "LDR_64_pre", "LDP_64", "LDP_64_post", "LDP_64_pre", "LDR_32", "LDP_32", "LDPSW", "LDRSW",
-     "LDRB", "LDRSH_32_pre", "LDRH", "LDUR_64"},
+     "LDRB", "LDRSH_32_pre", "LDRH", "LDUR_64", "LDR_vq_imm", "LDP_vq_imm", "LDR_vd_post", "LDP_vs_pre"},
     {"STR_64", "STR_64_post", "STR_64_pre", "STP_64", "STP_64_post", "STP_64_pre", "STR_32", "STP_32", "STR_64",
-     "STP_64", "STRB", "STRH_post", "STRH", "STUR_64"},
+     "STP_64", "STRB", "STRH_post", "STRH", "STUR_64", "STR_vq_imm", "STP_vq_imm", "STR_vh_post", "STP_vd_pre"},
 };
 
 static void row_round(unsigned round)
@@ -274,6 +274,9 @@ static void row_round(unsigned round)
                 words[i] = dense_word(row_named(dense[(k >> 4) % ARRAY_LEN(dense)]));
             else
                 words[i] = dense_word(row_named(in_a_row[kind][(k >> 4) % ARRAY_LEN(in_a_row[0])]));
+            static const char *const between[] = {"ADD_64_imm", "SUB_64_imm", "MOV_64_reg", "ADRP", "ADR"};
+            if (k % 16 > 12) /* does not part them */
+                words[i] = dense_word(row_named(between[(k >> 4) % ARRAY_LEN(between)]));
             if (k % 16 == 5)
                 words[i] = (words[i] & ~31u) | 21; /* the base itself */
         }
