@@ -378,7 +378,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->reach = reach;
     scan(t);
     liveness(t);
-    t->as.p += -(uintptr_t)t->as.p & 15;
+    if (in) /* loops */
+        t->as.p += -(uintptr_t)t->as.p & 15;
     t->start = t->as.p;
     x64_ri(&t->as, true, X_SUB, R_LEFT, (s32)t->n);
     u8 *short_slice = x64_jcc(&t->as, CC_S), *wanted = NULL;

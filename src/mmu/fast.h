@@ -17,9 +17,9 @@ static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
 struct code_page;
 
 struct fast {
+    u64 delta[FAST_MAX];  /* host address = guest VA + delta; first: generated code is shortest so */
     u64 rtag[FAST_MAX];   /* page readable */
     u64 wtag[FAST_MAX];   /* page writable (and readable), dirty, and no enum page_why applies */
-    u64 delta[FAST_MAX];  /* host address = guest VA + delta */
     u64 xtag[FAST_FETCH]; /* page executable: code[i] is its decoded page */
     struct code_page *code[FAST_FETCH];
     u8 xguard[FAST_FETCH]; /* the page has the GP attribute (BTI) */
