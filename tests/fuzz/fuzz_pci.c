@@ -28,9 +28,18 @@ struct guest {
 /* Virtio without queues: its window in configuration space alone is of interest. */
 static const struct virtio_class nothing = {.name = "nothing", .device_id = VIRTIO_RNG};
 
+/* Pages as they are, or one apart; some are refused, some for writing. */
+static bool translate(void *arg, u32 stream, u64 addr, bool write, struct pci_translation *t)
+{
+    (void)arg;
+    *t = (struct pci_translation){addr ^ (addr & 0x2000) >> 1, true, write && !(addr & 0x4000)};
+    return (stream & 0xf) != 0xf;
+}
+
 static struct pci_fn *make(struct rig *r, char what, const char *id)
 {
     static struct virtio v;
+    struct pci_fn *card;
     struct pci_bridge_config bc = {.id = id, .log = &r->log, .type = PCI_ROOT_PORT};
     switch (what) {
     case 'u': bc.type = PCI_UPSTREAM; return pci_bridge_new(&bc);
@@ -41,7 +50,10 @@ static struct pci_fn *make(struct rig *r, char what, const char *id)
         virtio_init(&v, &nothing, id, &r->log, 0, 4);
         return virtio_pci_new(
             &(struct virtio_pci_config){.id = id, .log = &r->log, .device = &v, .transitional = true});
-    default: return card_new(id, &r->log);
+    default:
+        card = card_new(id, &r->log);
+        pci_add_ats(card);
+        return card;
     }
 }
 
@@ -115,7 +127,8 @@ static void build(struct guest *g)
                                                                           .buses = BUSES,
                                                                           .mmio_base = MMIO,
                                                                           .mmio64_base = high,
-                                                                          .dma = bus_dma(r->bus, 0)});
+                                                                          .dma = bus_dma(r->bus, 0),
+                                                                          .translate = translate});
     r->dev = &h->ecam;
     bus_map_device(r->bus, 1 << PAS_NS, ECAM, BUSES << 20, r->dev);
     bus_map_device(r->bus, 1 << PAS_NS, MMIO, WINDOW, &h->mmio.dev);
