@@ -4,63 +4,21 @@
  *
  * Interrupts come from a GICv3 with two Security states: SPI 40 is Group 0, 41 Non-secure Group 1, 42 Secure Group 1.
  * Kept out: AArch32 states, physical SErrors (the reference has no way to raise one). */
-typedef unsigned long u64;
-typedef unsigned int u32;
-typedef unsigned char u8;
-
-#define MSR(r, v) __asm__ volatile("msr " #r ", %0" ::"r"((u64)(v)) : "memory")
-#define MRS(r)                                                                                                         \
-    ({                                                                                                                 \
-        u64 v_;                                                                                                        \
-        __asm__ volatile("mrs %0, " #r : "=r"(v_));                                                                    \
-        v_;                                                                                                            \
-    })
-#define ISB() __asm__ volatile("isb" ::: "memory")
+#define BARE_MAIN
+#include "bare.h"
 
 enum { GICD = 0x08000000, SPIS = 40, SP_STEP = 21 };
 extern u8 stub[], lower_vectors[];
 void main(void);
-void *memset(void *, int, unsigned long);
 
 struct probe {
     u64 pc, spsr, x0, x1, vector3, vector;
 };
 extern void run(struct probe *);
 
-void *memset(void *p, int v, unsigned long n)
-{
-    for (unsigned long i = 0; i < n; i++)
-        ((volatile u8 *)p)[i] = (u8)v;
-    return p;
-}
-
-static u64 state, sum;
-static u64 rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545f4914f6cdd1dul;
-}
-static u64 below(u64 n) { return (rnd() >> 16) % n; }
-static int chance(unsigned percent) { return below(100) < percent; }
+static u64 sum;
 static u64 maybe(unsigned percent, unsigned bit) { return chance(percent) ? 1ul << bit : 0; }
 
-static void put(char ch) { *(volatile u32 *)0x09000000 = (u32)ch; }
-static void text(const char *s)
-{
-    while (*s)
-        put(*s++);
-}
-static void hex(u64 v)
-{
-    unsigned n = 1;
-    while (n < 16 && v >> 4 * n)
-        n++;
-    while (n--)
-        put("0123456789abcdef"[v >> 4 * n & 15]);
-    put(' ');
-}
 static void say(const char *what, u64 v)
 {
     sum = (sum ^ v) * 0x100000001b3ul + (sum >> 47);

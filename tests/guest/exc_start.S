@@ -1,25 +1,10 @@
 // Bare-metal frame of the exception test: entry at EL3 from flash, vectors of all ELs, code under test.
+#include "bare.inc"
     .section .start, "ax"
     .global _start
 _start:
-    mrs     x9, mpidr_el1
-    and     x9, x9, #0xff
-    cbnz    x9, 9f
-    adr     x0, _start
-    ldr     x1, =_start
-    ldr     x2, =image_end
-    mov     x5, x1
-1:  ldp     x3, x4, [x0], #16
-    stp     x3, x4, [x5], #16
-    cmp     x5, x2
-    b.lo    1b
-    dsb     sy
-    ic      iallu
-    dsb     sy
-    isb
-    ldr     x1, =2f
-    br      x1
-2:  ldr     x1, =stack_top
+    to_ram
+    ldr     x1, =stack_top
     mov     sp, x1
     ldr     x1, =el3_vectors
     msr     vbar_el3, x1
@@ -33,16 +18,7 @@ _start:
     .text
     .global run
 run:
-    stp     x29, x30, [sp, #-112]!
-    stp     x19, x20, [sp, #16]
-    stp     x21, x22, [sp, #32]
-    stp     x23, x24, [sp, #48]
-    stp     x25, x26, [sp, #64]
-    stp     x27, x28, [sp, #80]
-    str     x0, [sp, #96]
-    adrp    x9, saved_sp
-    mov     x10, sp
-    str     x10, [x9, :lo12:saved_sp]
+    leave_c
     ldp     x3, x5, [x0]
     ldp     x0, x1, [x0, #16]
     mov     x17, #0
@@ -55,19 +31,10 @@ run:
     isb
     eret
 came_back:
-    adrp    x9, saved_sp
-    ldr     x10, [x9, :lo12:saved_sp]
-    mov     sp, x10
-    ldr     x9, [sp, #96]
+    back_in_c
     stp     x0, x1, [x9, #16]
     stp     x16, x17, [x9, #32]
-    ldp     x19, x20, [sp, #16]
-    ldp     x21, x22, [sp, #32]
-    ldp     x23, x24, [sp, #48]
-    ldp     x25, x26, [sp, #64]
-    ldp     x27, x28, [sp, #80]
-    ldp     x29, x30, [sp], #112
-    ret
+    return_to_c
 
     .balign 2048
 el3_vectors:

@@ -1,17 +1,6 @@
 /* A random case of the translation test: its registers, tables and input address. */
 #pragma once
-typedef unsigned long u64;
-typedef unsigned int u32;
-typedef unsigned char u8;
-
-#define MSR(r, v) __asm__ volatile("msr " #r ", %0" ::"r"((u64)(v)) : "memory")
-#define MRS(r)                                                                                                         \
-    ({                                                                                                                 \
-        u64 v_;                                                                                                        \
-        __asm__ volatile("mrs %0, " #r : "=r"(v_));                                                                    \
-        v_;                                                                                                            \
-    })
-#define ISB() __asm__ volatile("isb" ::: "memory")
+#include "bare.h"
 
 /* Table memory and data, used afresh by each case. The low 30 bits of data addresses are those of a hole in the
  * board's map, so that a block of any size leads to data or to nothing. */
@@ -43,9 +32,6 @@ extern u8 stub[], fwb;
 extern u64 *touched[], before[];
 extern unsigned touched_n;
 
-u64 rnd(void);
-static inline u64 below(u64 n) { return (rnd() >> 16) % n; }
-static inline int chance(unsigned percent) { return below(100) < percent; }
 static inline u64 ones(unsigned n) { return n >= 64 ? ~0ul : (1ul << n) - 1; }
 
 void case_make(struct trial *t);
@@ -53,6 +39,5 @@ void case_make(struct trial *t);
 void case_map_ipa(struct trial *t, u64 ipa, u64 ns);
 /* Restores the data; a hash of what was changed. */
 u64 case_clean(void);
-void *memset(void *, int, unsigned long);
 void main(void);
 void report_broken(u64 esr, u64 elr, u64 far);

@@ -5,43 +5,12 @@
  *
  * Runs at EL3 with its MMU off; the tables of a case are other regimes', or EL3's own while a probe runs. What the
  * reference (QEMU 11) does otherwise is kept out or masked; docs/translation.md has the list. */
+#define BARE_MAIN
 #include "mmu_case.h"
 
 u8 fwb;
 
-/* ---- chance, output --------------------------------------------------------------------------- */
-
-static u64 state, sum;
-u64 rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545f4914f6cdd1dul;
-}
-
-static void put(char ch) { *(volatile u32 *)0x09000000 = (u32)ch; }
-static void text(const char *s)
-{
-    while (*s)
-        put(*s++);
-}
-static void hex(u64 v)
-{
-    unsigned n = 1;
-    while (n < 16 && v >> 4 * n)
-        n++;
-    while (n--)
-        put("0123456789abcdef"[v >> 4 * n & 15]);
-    put(' ');
-}
-
-void *memset(void *p, int v, unsigned long n)
-{
-    for (unsigned long i = 0; i < n; i++)
-        ((volatile u8 *)p)[i] = (u8)v;
-    return p;
-}
+static u64 sum;
 
 void report_broken(u64 esr, u64 elr, u64 far)
 {
