@@ -1,5 +1,6 @@
 /* 82574L: NVM, PHY, transmission with checksums and segments against sums computed here, reception into both kinds of
  * descriptor, interrupts by pin and by MSI-X, registers poked at random. */
+#include "bell.h"
 #include "devices/e1000e.h"
 #include "devices/le.h"
 #include "poke.h"
@@ -15,19 +16,7 @@ static struct pci_host *h;
 static struct nic *nic;
 static u8 sent[8][4096];
 static size_t sizes[8];
-static unsigned frames, rooms, messages;
-static u32 message;
-
-static enum bus_result ring(struct device *d, const struct txn *t, u64 off, unsigned size, u64 val)
-{
-    (void)d, (void)t, (void)off, (void)size;
-    messages++;
-    message = (u32)val;
-    return BUS_OK;
-}
-static void no_state(struct device *d, struct snap *s) { (void)d, (void)s; }
-static const struct device_ops bell_ops = {.name = "bell", .write = ring, .state = no_state};
-static struct device bell = {.ops = &bell_ops, .id = "bell", .log = &lg};
+static unsigned frames, rooms;
 
 static void send_frame(void *arg, const u8 *frame, size_t n)
 {
@@ -51,10 +40,10 @@ static void setup(void)
 {
     clk = (struct clock){0};
     lg = (struct log){0};
-    frames = rooms = messages = 0;
+    frames = rooms = 0;
     bus = bus_new(&lg);
     bus_map_ram(bus, 1 << PAS_NS, RAM, RAM_SIZE, "ram");
-    bus_map_device(bus, 1 << PAS_NS, BELL, 0x1000, &bell);
+    bell_setup(bus, BELL, &lg);
     bus_seal(bus);
     h = pci_host_new(&(struct pci_host_config){
         .id = "pcie", .log = &lg, .buses = 1, .mmio_base = MMIO, .mmio64_base = 0x8000000000, .dma = bus_dma(bus, 0)});
@@ -253,14 +242,14 @@ START_TEST(test_msix)
     wr(0xe4, 8 | 9 << 8 | 10 << 16); /* RX 0, TX 1, other 2 */
     wr(0xdc, 5 << 20);
     wr(0xc8, 1 << 20);
-    ck_assert_uint_eq(messages, 0); /* masked */
+    ck_assert_uint_eq(bell.count, 0); /* masked */
     wr(0xd0, 1 << 20 | 1 << 22 | 1 << 24 | 4);
-    ck_assert_uint_eq(messages, 1);
-    ck_assert_uint_eq(message, 100);
+    ck_assert_uint_eq(bell.count, 1);
+    ck_assert_uint_eq(bell.data, 100);
     wr(0xc8, 1 << 22);
-    ck_assert_uint_eq(message, 101);
+    ck_assert_uint_eq(bell.data, 101);
     wr(0xc8, 4);
-    ck_assert_uint_eq(message, 102);
+    ck_assert_uint_eq(bell.data, 102);
     ck_assert_uint_eq(rd(0xc0) & (1 << 24 | 4 | 5 << 20), 1 << 24 | 4);
     ck_assert(!line[SLOT % 4].level);
 }

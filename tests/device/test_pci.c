@@ -1,4 +1,5 @@
 /* PCI host, configuration space, BARs, INTx, MSI-X, and virtio-blk behind it by both interfaces. */
+#include "bell.h"
 #include "devices/le.h"
 #include "devices/pci.h"
 #include "devices/virtio_blk.h"
@@ -18,32 +19,13 @@ static struct blockdev *disk;
 static struct pci_host *h;
 static struct device *ecam, *mem, *mem64, *io;
 
-/* A doorbell: remembers the messages. */
-static struct {
-    struct device dev;
-    unsigned count;
-    u32 data, stream;
-} bell;
-static enum bus_result ring(struct device *d, const struct txn *t, u64 off, unsigned size, u64 val)
-{
-    (void)d, (void)off, (void)size;
-    bell.count++;
-    bell.data = (u32)val;
-    bell.stream = t->stream;
-    return BUS_OK;
-}
-static void no_state(struct device *d, struct snap *s) { (void)d, (void)s; }
-static const struct device_ops bell_ops = {.name = "bell", .write = ring, .state = no_state};
-
 static void setup(void)
 {
     clk = (struct clock){0};
     lg = (struct log){0};
-    memset(&bell, 0, sizeof bell);
-    bell.dev = (struct device){.ops = &bell_ops, .id = "bell", .log = &lg};
     bus = bus_new(&lg);
     bus_map_ram(bus, 1 << PAS_NS, RAM, RAM_SIZE, "ram");
-    bus_map_device(bus, 1 << PAS_NS, DOORBELL, 0x1000, &bell.dev);
+    bell_setup(bus, DOORBELL, &lg);
     bus_seal(bus);
     h = pci_host_new(&(struct pci_host_config){
         .id = "pcie", .log = &lg, .buses = 256, .mmio_base = MMIO, .mmio64_base = MMIO64, .dma = bus_dma(bus, 0)});

@@ -1,5 +1,6 @@
 /* The tree behind the host bridge: configuration by bus numbers, windows, pins, requests that nothing takes, resets of
  * every kind, messages, ACS, the test device. */
+#include "bell.h"
 #include "devices/pci.h"
 #include "pci_card.h"
 #include "poke.h"
@@ -16,22 +17,6 @@ static struct device *ecam, *mem, *io;
  *                                                                                         03:01.0 -> 05:00.0 card */
 static struct pci_fn *card[4], *root[2], *up, *down[2];
 
-static struct {
-    struct device dev;
-    unsigned count;
-    u32 data, stream;
-} bell;
-static enum bus_result ring(struct device *d, const struct txn *t, u64 off, unsigned size, u64 val)
-{
-    (void)d, (void)off, (void)size;
-    bell.count++;
-    bell.data = (u32)val;
-    bell.stream = t->stream;
-    return BUS_OK;
-}
-static void no_state(struct device *d, struct snap *s) { (void)d, (void)s; }
-static const struct device_ops bell_ops = {.name = "bell", .write = ring, .state = no_state};
-
 static struct pci_fn *port(const char *id, enum pci_port type)
 {
     return pci_bridge_new(&(struct pci_bridge_config){.id = id, .log = &lg, .type = type, .slot = 7});
@@ -41,11 +26,9 @@ static void setup(void)
 {
     static const char *const ids[] = {"card0", "card1", "card2", "card3"};
     lg = (struct log){0};
-    memset(&bell, 0, sizeof bell);
-    bell.dev = (struct device){.ops = &bell_ops, .id = "bell", .log = &lg};
     bus = bus_new(&lg);
     bus_map_ram(bus, 1 << PAS_NS, RAM, 0x10000, "ram");
-    bus_map_device(bus, 1 << PAS_NS, DOORBELL, 0x1000, &bell.dev);
+    bell_setup(bus, DOORBELL, &lg);
     bus_seal(bus);
     h = pci_host_new(&(struct pci_host_config){
         .id = "pcie", .log = &lg, .buses = 256, .mmio_base = MMIO, .mmio64_base = mmio64_base, .dma = bus_dma(bus, 0)});

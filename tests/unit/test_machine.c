@@ -1,14 +1,10 @@
 /* Whole machines with small programs: power off, console, determinism, reset, what stops a run,
  * and states saved half-way. */
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/snap.h"
 #include "machine/console.h"
-#include "machine/machine.h"
+#include "words_machine.h"
 
 /* Prints "Hi\n" three times with a loop in between, then SYSTEM_OFF. */
 static const u32 hello[] = {0xd2a12013, 0x52800074, 0xd2800003, 0x52800900, 0xb9000260, 0x52800d20, 0xb9000260,
@@ -26,31 +22,16 @@ static const u32 reset[] = {0x52800120, 0x72b08000, 0xd4000003, 0x14000000}; /* 
 static const u32 sleep_masked[] = {0xd503207f, 0x17ffffff};                  /* wfi; b . - 4 */
 static const u32 undefined[] = {0};
 
-static char image[] = "/tmp/elara-machine-XXXXXX";
 static struct config c;
-static struct err e;
 static int out[2];
 static struct console *console;
 
-static struct machine *make(const u32 *code, size_t n)
-{
-    FILE *f = fopen(image, "wb");
-    ck_assert(f && fwrite(code, 1, n, f) == n && fclose(f) == 0);
-    c.loads[0] = (struct config_load){.path = image, .addr = 0x40080000, .has_addr = true, .raw = true};
-    c.nloads = 1;
-    e = (struct err){0};
-    ck_assert_msg(config_finish(&c, &e), "%s", e.text);
-    struct machine *m = machine_new(&c, console, &e);
-    ck_assert_msg(m != NULL, "%s", e.text);
-    return m;
-}
+static struct machine *make(const u32 *code, size_t n) { return words_machine(&c, code, n, console); }
 #define MAKE(code) make(code, sizeof(code))
 
 static void setup(void)
 {
-    config_defaults(&c);
-    c.cpu = "cortex-a57";
-    c.mem = 256 << 20;
+    words_config(&c);
     ck_assert_int_eq(pipe(out), 0);
     console = console_new(-1, out[1], false);
 }
@@ -299,14 +280,8 @@ END_TEST
 
 int main(void)
 {
-    int fd = mkstemp(image);
-    if (fd < 0)
-        return EXIT_FAILURE;
-    close(fd);
-    Suite *s = suite_create("machine");
     TCase *t = tcase_create("machine");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, test_poweroff);
     tcase_add_test(t, test_until);
     tcase_add_test(t, test_smp);
@@ -317,11 +292,5 @@ int main(void)
     tcase_add_test(t, test_reset);
     tcase_add_test(t, test_reset_state);
     tcase_add_test(t, test_stuck);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int bad = srunner_ntests_failed(r);
-    srunner_free(r);
-    unlink(image);
-    return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+    return words_main("machine", t);
 }

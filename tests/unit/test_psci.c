@@ -1,40 +1,19 @@
 /* The firmware's calls: PSCI with its races, SMCCC discovery, TRNG; warm reset by RMR_ELx. */
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "machine/machine.h"
 #include "machine/psci.h"
+#include "words_machine.h"
 
 static const u32 spin[] = {0x14000000};
 /* Writes RMR_EL2.RR; its reset address is +0x20, where it powers off if x5 has been cleared, else spins. */
 static const u32 warm[] = {0xd28000e5, 0xd2800040, 0xd51cc040, 0x14000000, 0xd503201f, 0xd503201f, 0xd503201f,
                            0xd503201f, 0xb50000a5, 0xd5384246, 0x52800100, 0x72b08000, 0xd4000003, 0x14000000};
 
-static char image[] = "/tmp/elara-psci-XXXXXX";
 static struct config c;
 
-static struct machine *make(const u32 *code, size_t n)
-{
-    struct err e = {0};
-    FILE *f = fopen(image, "wb");
-    ck_assert(f && fwrite(code, 1, n, f) == n && fclose(f) == 0);
-    c.loads[0] = (struct config_load){.path = image, .addr = 0x40080000, .has_addr = true, .raw = true};
-    c.nloads = 1;
-    ck_assert_msg(config_finish(&c, &e), "%s", e.text);
-    struct machine *m = machine_new(&c, NULL, &e);
-    ck_assert_msg(m != NULL, "%s", e.text);
-    return m;
-}
+static struct machine *make(const u32 *code, size_t n) { return words_machine(&c, code, n, NULL); }
 
-static void setup(void)
-{
-    config_defaults(&c);
-    c.cpu = "cortex-a57";
-    c.mem = 256 << 20;
-}
+static void setup(void) { words_config(&c); }
 
 static s64 call_by(struct machine *m, unsigned cpu, u64 fn, u64 a, u64 b)
 {
@@ -216,14 +195,8 @@ END_TEST
 
 int main(void)
 {
-    int fd = mkstemp(image);
-    if (fd < 0)
-        return EXIT_FAILURE;
-    close(fd);
-    Suite *s = suite_create("psci");
     TCase *t = tcase_create("psci");
     tcase_add_checked_fixture(t, setup, NULL);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, test_psci);
     tcase_add_test(t, test_races);
     tcase_add_test(t, test_suspend);
@@ -231,11 +204,5 @@ int main(void)
     tcase_add_test(t, test_smccc);
     tcase_add_test(t, test_trng);
     tcase_add_loop_test(t, test_warm_reset, 0, 2);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int bad = srunner_ntests_failed(r);
-    srunner_free(r);
-    unlink(image);
-    return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+    return words_main("psci", t);
 }
