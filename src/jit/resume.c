@@ -14,8 +14,8 @@ static bool quiet(struct cpu *c)
     if (c->run != CPU_RUNNING || !slice_continue(&c->slice))
         return false;
     if (c->irq_check) {
-        if (c->input[CPU_IRQ] | c->input[CPU_FIQ] | c->input[CPU_VIRQ] | c->input[CPU_VFIQ] | c->input[CPU_SERROR] ||
-            (c->hcr & (HCR_VSE | HCR_VI | HCR_VF)))
+        if (cpu_get_input(c, CPU_IRQ) || cpu_get_input(c, CPU_FIQ) || cpu_get_input(c, CPU_VIRQ) ||
+            cpu_get_input(c, CPU_VFIQ) || cpu_get_input(c, CPU_SERROR) || (c->hcr & (HCR_VSE | HCR_VI | HCR_VF)))
             return false;
         c->irq_check = false;
     }
