@@ -1,4 +1,5 @@
 # Sourced by the init of tools/bench's Linux. Packaged programs: those of Debian's busybox. BEGIN and END are what is timed.
+grep -m1 Features /proc/cpuinfo
 timed() {
 	echo "BEGIN $1"
 	shift
