@@ -57,7 +57,7 @@ enum { TINY = 2, NEGATE = 4, ABSOLUTE = 8 };
 static void em_binary(struct translation *t, const struct op *o)
 {
     unsigned n = v_get_low(t, o->rn, width(t)), m = v_get_low(t, o->rm, width(t)), from = v_zero_from(t, n);
-    unsigned d = v_new(t, o->rd);
+    unsigned d = o->rd == o->rn || o->rd == o->rm ? 0 : v_new(t, o->rd);
     v_rr(t, v_fp(t->e->a, dbl(t), false), d, n, m);
     (t->e->b & TINY ? check_tiny : check_nan)(t, d);
     if (t->e->b & NEGATE)
@@ -71,7 +71,8 @@ static void em_binary(struct translation *t, const struct op *o)
 
 static void em_sqrt(struct translation *t, const struct op *o)
 {
-    unsigned n = v_get_low(t, o->rn, width(t)), from = v_zero_from(t, n), d = v_new(t, o->rd);
+    unsigned n = v_get_low(t, o->rn, width(t)), from = v_zero_from(t, n);
+    unsigned d = o->rd == o->rn ? 0 : v_new(t, o->rd);
     v_rr(t, v_fp(VSQRT, dbl(t), false), d, n, n);
     check_nan(t, d);
     result(t, o->rd, d, from);
@@ -81,13 +82,9 @@ static void em_sqrt(struct translation *t, const struct op *o)
 static void em_fma(struct translation *t, const struct op *o)
 {
     unsigned size = width(t), ra = v_get_low(t, o->ra, size), n = v_get_low(t, o->rn, size),
-             m = v_get_low(t, o->rm, size), from = v_zero_from(t, ra), d = ra;
-    if (o->rd != o->ra) {
-        d = v_new(t, o->rd);
-        if (d == n || d == m)
-            d = 0;
-        v_rr(t, VMOVAPS, d, 0, ra);
-    }
+             m = v_get_low(t, o->rm, size), from = v_zero_from(t, ra);
+    unsigned d = o->rd == o->ra || o->rd == o->rn || o->rd == o->rm ? 0 : v_new(t, o->rd);
+    v_rr(t, VMOVAPS, d, 0, ra);
     v_rr(t, dbl(t) ? VOPW(2, 1, t->e->a) : VOP(2, 1, t->e->a), d, n, m);
     check_tiny(t, d);
     result(t, o->rd, d, from);
@@ -196,10 +193,12 @@ static void em_fccmp(struct translation *t, const struct op *o)
     x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
 }
 
-/* Through a general register: the operands are in memory as well. */
+/* Through a general register. */
 static void em_fcsel(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
+    v_memory(t, o->rn); /* keeps the flags */
+    v_memory(t, o->rm);
     unsigned cc = t_cond_cc(t, o->x);
     bool d = dbl(t);
     x64_rm(a, d, X_LOAD, RDX, R_CPU, v_disp(o->rm));
@@ -227,7 +226,8 @@ bool t_fp_register(struct translation *t, const struct op *o)
         x64_ri(a, false, X_AND, RAX, (s32)cpu_fpsr_mask(t->c));
         x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(fpsr));
     } else {
-        x64_rm(a, false, X_LOAD, RAX, R_CPU, sr ? CPU(fpsr) : CPU(fpcr));
+        if (!sr)
+            x64_rm(a, false, X_LOAD, RAX, R_CPU, CPU(fpcr));
         st_x(t, o->rd, RAX);
     }
     return true;

@@ -47,7 +47,7 @@ static void em_binary(struct translation *t, const struct op *o)
         v_rc(t, packed(t, VOR_F), 1, m, VC_ONE_HIGH_S);
         m = 1;
     }
-    unsigned d = v_new(t, o->rd);
+    unsigned d = o->rd == o->rn || o->rd == o->rm ? 3 : v_new(t, o->rd);
     v_rr(t, packed(t, t->e->a), d, n, m);
     (t->e->b & TINY ? check_tiny : check_nan)(t, d);
     if (t->e->b & ABSOLUTE)
@@ -57,7 +57,7 @@ static void em_binary(struct translation *t, const struct op *o)
 
 static void em_sqrt(struct translation *t, const struct op *o)
 {
-    unsigned n = v_src(t, o->rn, quad(t, o), 0), d = v_new(t, o->rd);
+    unsigned n = v_src(t, o->rn, quad(t, o), 0), d = o->rd == o->rn ? 3 : v_new(t, o->rd);
     v_rr(t, packed(t, VSQRT), d, 0, n);
     check_nan(t, d);
     result(t, o, d);
@@ -86,6 +86,9 @@ static void broadcast(struct translation *t, const struct op *o, bool q)
 static void fused(struct translation *t, const struct op *o, unsigned n, unsigned m, bool q)
 {
     unsigned d = v_src(t, o->rd, q, 3);
+    if (d != 3)
+        v_rr(t, VMOVAPS, 3, 0, d);
+    d = 3;
     v_rr(t, dbl(t) ? VOPW(2, 1, t->e->a) : VOP(2, 1, t->e->a), d, n, m);
     check_tiny(t, d);
     result(t, o, d);
@@ -107,7 +110,7 @@ static void em_fmul_elem(struct translation *t, const struct op *o)
 {
     bool q = quad(t, o);
     broadcast(t, o, q);
-    unsigned n = v_src(t, o->rn, q, 0), d = v_new(t, o->rd);
+    unsigned n = v_src(t, o->rn, q, 0), d = o->rd == o->rn || o->rd == o->rm ? 3 : v_new(t, o->rd);
     v_rr(t, packed(t, VMUL_F), d, n, 2);
     check_tiny(t, d);
     result(t, o, d);

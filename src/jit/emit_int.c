@@ -22,6 +22,15 @@ static void copy(struct translation *t, bool w, unsigned d, unsigned s)
 
 /* ---- moves ----------------------------------------------------------------------------------- */
 
+/* d = v, by an instruction that leaves the flags alone where that matters */
+static void constant(struct translation *t, unsigned d, u64 v)
+{
+    if (v || !t->keep[t->k])
+        x64_mov_imm(&t->as, d, v);
+    else
+        x64_mov_imm_keep(&t->as, d, 0);
+}
+
 static void em_movk(struct translation *t, const struct op *o);
 
 /* Does the next instruction make another constant of this one? */
@@ -39,8 +48,7 @@ static void set_const(struct translation *t, unsigned rd, u64 v)
     t->known_val = v;
     if (rd == REG_SINK || goes_on(t, rd))
         return;
-    unsigned d = x_def(t, rd);
-    x64_mov_imm(&t->as, d, v);
+    constant(t, x_def(t, rd), v);
 }
 
 static void em_movz(struct translation *t, const struct op *o) { set_const(t, o->rd, o->imm); }
@@ -82,12 +90,10 @@ static void em_movk(struct translation *t, const struct op *o)
 
 static void em_mov(struct translation *t, const struct op *o)
 {
-    unsigned d;
     if (o->rd == REG_SINK)
         return;
     if (o->rm == REG_ZERO) {
-        d = x_def(t, o->rd);
-        x64_mov_imm(&t->as, d, 0);
+        constant(t, x_def(t, o->rd), 0);
         return;
     }
     unsigned m = x_use(t, o->rm);
@@ -154,7 +160,7 @@ static void addsub(struct translation *t, const struct op *o, unsigned n, unsign
         x64_rr(a, w, X_CMP, n, m);
     } else if (!flags && t->e->a == X_ADD) {
         unsigned d = x_def(t, o->rd);
-        if (d == n || d == m)
+        if ((d == n || d == m) && !t->keep[t->k])
             x64_rr(a, w, X_ADD, d, d == n ? m : n);
         else
             x64_rmx(a, w, X_LEA, d, n, m, 0, 0);
@@ -465,10 +471,10 @@ static void em_extr(struct translation *t, const struct op *o)
 
 /* ---- table ----------------------------------------------------------------------------------- */
 
-#define ADDSUB(sfx, fn, quiet)                                                                                         \
-    ROW(add32_##sfx, fn, quiet, X_ADD, 0), ROW(add64_##sfx, fn, quiet, X_ADD, W),                                      \
-        ROW(sub32_##sfx, fn, quiet, X_SUB, 0), ROW(sub64_##sfx, fn, quiet, X_SUB, W),                                  \
-        ROW(adds32_##sfx, fn, EMIT_SETS, X_ADD, FLAGS, EFLAGS_ADD),                                                    \
+/* add, sub: flags of those that do not set NZCV */
+#define ADDSUB(sfx, fn, add, sub)                                                                                      \
+    ROW(add32_##sfx, fn, add, X_ADD, 0), ROW(add64_##sfx, fn, add, X_ADD, W), ROW(sub32_##sfx, fn, sub, X_SUB, 0),     \
+        ROW(sub64_##sfx, fn, sub, X_SUB, W), ROW(adds32_##sfx, fn, EMIT_SETS, X_ADD, FLAGS, EFLAGS_ADD),               \
         ROW(adds64_##sfx, fn, EMIT_SETS, X_ADD, W | FLAGS, EFLAGS_ADD),                                                \
         ROW(subs32_##sfx, fn, EMIT_SETS, X_SUB, FLAGS, EFLAGS_SUB),                                                    \
         ROW(subs64_##sfx, fn, EMIT_SETS, X_SUB, W | FLAGS, EFLAGS_SUB)
@@ -481,19 +487,19 @@ static void em_extr(struct translation *t, const struct op *o)
 #define BOTH(name, fn, a) ROW(name##32, fn, 0, a, 0), ROW(name##64, fn, 0, a, W)
 
 const struct emit_row emit_int_rows[] = {
-    ROW(movz, em_movz, EMIT_CONST, 0, W),
-    ROW(movn32, em_movn, EMIT_CONST, 0, 0),
-    ROW(movn64, em_movn, EMIT_CONST, 0, W),
+    ROW(movz, em_movz, EMIT_CONST | EMIT_KEEP, 0, W),
+    ROW(movn32, em_movn, EMIT_CONST | EMIT_KEEP, 0, 0),
+    ROW(movn64, em_movn, EMIT_CONST | EMIT_KEEP, 0, W),
     ROW(movk32, em_movk, EMIT_CONST, 0, 0),
     ROW(movk64, em_movk, EMIT_CONST, 0, W),
-    ROW(mov32_reg, em_mov, EMIT_QUIET, 0, 0),
-    ROW(mov64_reg, em_mov, EMIT_QUIET, 0, W),
-    ADDSUB(imm, em_addsub_imm, EMIT_QUIET),
-    ADDSUB(reg, em_addsub_reg, 0),
-    ADDSUB(lsl, em_addsub_lsl, 0),
-    ADDSUB(lsr, em_addsub_lsr, 0),
-    ADDSUB(asr, em_addsub_asr, 0),
-    ADDSUB(ext, em_addsub_ext, 0),
+    ROW(mov32_reg, em_mov, EMIT_KEEP | EMIT_QUIET, 0, 0),
+    ROW(mov64_reg, em_mov, EMIT_KEEP | EMIT_QUIET, 0, W),
+    ADDSUB(imm, em_addsub_imm, EMIT_KEEP | EMIT_QUIET, EMIT_KEEP | EMIT_QUIET),
+    ADDSUB(reg, em_addsub_reg, EMIT_KEEP, 0),
+    ADDSUB(lsl, em_addsub_lsl, EMIT_KEEP3, 0),
+    ADDSUB(lsr, em_addsub_lsr, 0, 0),
+    ADDSUB(asr, em_addsub_asr, 0, 0),
+    ADDSUB(ext, em_addsub_ext, EMIT_KEEP3, 0),
     ROW(adc32, em_carry, EMIT_USES, X_ADC, 0),
     ROW(adc64, em_carry, EMIT_USES, X_ADC, W),
     ROW(sbc32, em_carry, EMIT_USES, X_SBB, 0),

@@ -32,10 +32,10 @@ static void em_csel(struct translation *t, const struct op *o)
             x64_mov_imm_keep(a, d, 0);
             return;
         }
-        x64_setcc(a, cc ^ 1, RAX);
+        x64_setcc(a, kind == INV ? cc : cc ^ 1, RAX);
         x64_rr8(a, false, X_MOVZX8, d, RAX);
         if (kind == INV)
-            x64_unary(a, w, 3, d);
+            x64_rm(a, w, X_LEA, d, d, -1);
         return;
     }
     unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
@@ -103,6 +103,25 @@ static void em_rev(struct translation *t, const struct op *o)
         x64_shift(&t->as, true, X_ROL, d, 32); /* REV32 of 64 bits */
 }
 
+/* RBIT and CLZ of its result count trailing zeros: both at once, where nothing else is left of RBIT. */
+static void em_rbit(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    const struct op *next = t->k + 1 < t->n ? o + 1 : NULL;
+    bool w = wide(t);
+    unsigned n = x_use(t, o->rn);
+    if (next && a64_execs[next->row] == (w ? exec_clz64 : exec_clz32) && next->rn == o->rd && next->rd == o->rd) {
+        x64_rr(a, w, X_TZCNT, x_def(t, o->rd), n);
+        t->skip = true;
+        return;
+    }
+    v_rr(t, w ? VMOVQ_X : VMOVD, 0, 0, n);
+    t_rbit(t, 0);
+    v_rr(t, w ? VMOVQ_XST : VMOVD_ST, 0, 0, RAX);
+    x64_bswap(a, w, RAX);
+    st_x(t, o->rd, RAX);
+}
+
 static void em_shiftv(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
@@ -149,20 +168,30 @@ static void em_div(struct translation *t, const struct op *o)
 
 /* ---- three sources --------------------------------------------------------------------------- */
 
+/* d = x * y; x may be d. MULX keeps the flags. */
+static void product(struct translation *t, bool w, unsigned d, unsigned x, unsigned y)
+{
+    if (t->keep[t->k]) {
+        x64_rr(&t->as, w, X_LOAD, RDX, x);
+        x64_vex_rr(&t->as, 2, 3, w, 0xf6, RDX, d, y);
+        return;
+    }
+    copy(t, w, d, x);
+    x64_rr(&t->as, w, X_IMUL, d, y);
+}
+
 /* rd = ra +- the product of x and y; rax and rcx are theirs or free. a: X_ADD or X_SUB */
 static void multiply(struct translation *t, const struct op *o, bool w, unsigned x, unsigned y)
 {
     struct x64 *a = &t->as;
     unsigned ra = o->ra == REG_ZERO ? 0 : x_use(t, o->ra), d = x_def(t, o->rd);
     if (!ra && d != y) {
-        copy(t, w, d, x);
-        x64_rr(a, w, X_IMUL, d, y);
+        product(t, w, d, x, y);
         if (t->e->a == X_SUB)
             x64_unary(a, w, 3, d);
         return;
     }
-    copy(t, w, RAX, x);
-    x64_rr(a, w, X_IMUL, RAX, y);
+    product(t, w, RAX, x, y);
     w = wide(t);
     if (!ra) {
         if (t->e->a == X_SUB)
@@ -210,7 +239,9 @@ static void em_mulh(struct translation *t, const struct op *o)
 /* ---- table ----------------------------------------------------------------------------------- */
 
 #define BOTH(name, fn, a) ROW(name##32, fn, 0, a, 0), ROW(name##64, fn, 0, a, W)
-#define CSEL(name, a)     ROW(name##32, em_csel, EMIT_COND, a, 0), ROW(name##64, em_csel, EMIT_COND, a, W)
+#define KEEP(name, fn, a) ROW(name##32, fn, EMIT_KEEP, a, 0), ROW(name##64, fn, EMIT_KEEP, a, W)
+#define CSEL(name, a)                                                                                                  \
+    ROW(name##32, em_csel, EMIT_COND | EMIT_KEEP, a, 0), ROW(name##64, em_csel, EMIT_COND | EMIT_KEEP, a, W)
 #define CCMP(name, a, kind)                                                                                            \
     ROW(name##32_reg, em_ccmp, EMIT_COND | EMIT_SETS, a, 0, kind),                                                     \
         ROW(name##64_reg, em_ccmp, EMIT_COND | EMIT_SETS, a, W, kind),                                                 \
@@ -227,20 +258,21 @@ const struct emit_row emit_int_more_rows[] = {
     BOTH(clz, em_lzcnt, 0),
     BOTH(ctz, em_lzcnt, 1),
     BOTH(rev, em_rev, 0),
+    BOTH(rbit, em_rbit, 0),
     ROW(rev32_64, em_rev, 0, 1, W),
-    BOTH(lslv, em_shiftv, 1),
-    BOTH(asrv, em_shiftv, 2),
-    BOTH(lsrv, em_shiftv, 3),
+    KEEP(lslv, em_shiftv, 1),
+    KEEP(asrv, em_shiftv, 2),
+    KEEP(lsrv, em_shiftv, 3),
     BOTH(rorv, em_shiftv, 0),
     BOTH(udiv, em_div, 0),
     BOTH(sdiv, em_div, 1),
-    BOTH(madd, em_madd, X_ADD),
+    KEEP(madd, em_madd, X_ADD),
     BOTH(msub, em_madd, X_SUB),
-    ROW(smaddl, em_maddl, 0, X_ADD, W | FLAGS),
-    ROW(umaddl, em_maddl, 0, X_ADD, W),
+    ROW(smaddl, em_maddl, EMIT_KEEP, X_ADD, W | FLAGS),
+    ROW(umaddl, em_maddl, EMIT_KEEP, X_ADD, W),
     ROW(smsubl, em_maddl, 0, X_SUB, W | FLAGS),
     ROW(umsubl, em_maddl, 0, X_SUB, W),
-    ROW(umulh, em_mulh, 0, 4),
+    ROW(umulh, em_mulh, EMIT_KEEP, 4),
     ROW(smulh, em_mulh, 0, 5),
     {0},
 };

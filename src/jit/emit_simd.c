@@ -362,6 +362,7 @@ static void em_dup_elem(struct translation *t, const struct op *o)
     unsigned size = t->e->a, h;
     struct x64 *a = &t->as;
     if (t->e->b) {
+        v_memory(t, o->rn);
         x64_rm(a, size == 3,
                size == 0   ? X_MOVZX8
                : size == 1 ? X_MOVZX16
@@ -399,6 +400,7 @@ static void em_ins(struct translation *t, const struct op *o)
             v_rri(t, VPSHUFD, 0, 0, n, o->y * 0x55u);
         v_rri(t, VPBLENDD, d, d, 0, words << at);
     } else if (t->e->b) {
+        v_memory(t, o->rn);
         x64_rm(a, false, size ? X_MOVZX16 : X_MOVZX8, RAX, R_CPU, v_disp(o->rn) + (s32)(o->y << size));
         v_rri(t, insert[size], d, d, RAX, o->x);
     } else {
@@ -421,6 +423,12 @@ static void em_umov(struct translation *t, const struct op *o)
 {
     static const unsigned load[] = {X_MOVZX8, X_MOVZX16, X_LOAD, X_LOAD}, sign[] = {X_MOVSX8, X_MOVSX16, X_MOVSXD};
     unsigned size = t->e->a & 3, lane = t->e->b == 1 ? o->x : t->e->b;
+    unsigned host = v_host(t, o->rn, size == 3 ? 8 : 4);
+    if (host && !(t->e->a & SIGNED) && lane == 0 && size >= 2) {
+        v_rr(t, size == 3 ? VMOVQ_XST : VMOVD_ST, host, 0, x_def(t, o->rd));
+        return;
+    }
+    v_memory(t, o->rn);
     x64_rm(&t->as, size == 3 || t->e->a & TO_X, t->e->a & SIGNED ? sign[size] : load[size], RAX, R_CPU,
            v_disp(o->rn) + (s32)((t->e->b == 2 ? 1 : lane) << size));
     st_x(t, o->rd, RAX);

@@ -25,7 +25,7 @@ static void store_v(struct translation *t, unsigned r, unsigned scale, s32 disp)
 {
     struct x64 *a = &t->as;
     if (scale < 2) {
-        x64_rm(a, false, X_LOAD, RCX, R_CPU, v_disp(r));
+        v_rr(t, VMOVD_ST, v_get_low(t, r, 4), 0, RCX);
         if (scale == 1)
             x64_8(a, 0x66);
         x64_rmx(a, false, scale ? X_STORE : X_STORE8, RCX, RAX, RDX, 0, disp);
@@ -258,6 +258,7 @@ static void em_st_single(struct translation *t, const struct op *o)
     t_address(t, o, MODE_BASE, 0);
     t_align(t, RAX, 1u << size);
     t_check(t, TAG_WRITE, 1u << size, false);
+    v_memory(t, o->rd);
     x64_rm(a, size == 3,
            size == 0   ? X_MOVZX8
            : size == 1 ? X_MOVZX16

@@ -196,6 +196,24 @@ static void em_clz(struct translation *t, const struct op *o)
     done(t, o);
 }
 
+void t_rbit(struct translation *t, unsigned n)
+{
+    v_shift(t, VSHIFTW, SHIFT_SRL, 1, n, 4);
+    v_rc(t, VPAND, 1, 1, VC_NIBBLE);
+    v_rc(t, VPAND, 0, n, VC_NIBBLE);
+    v_rc(t, VMOVDQA, 2, 0, VC_RBIT_LOW);
+    v_rr(t, VPSHUFB, 1, 2, 1);
+    v_rc(t, VMOVDQA, 2, 0, VC_RBIT_HIGH);
+    v_rr(t, VPSHUFB, 0, 2, 0);
+    v_rr(t, VPOR, 0, 0, 1);
+}
+
+static void em_rbit(struct translation *t, const struct op *o)
+{
+    t_rbit(t, v_get(t, o->rn));
+    done(t, o);
+}
+
 /* Sums of neighbours in twice the width: xmm r from n. */
 static void add_pairs(struct translation *t, unsigned r, unsigned n, unsigned size, bool sign)
 {
@@ -354,6 +372,7 @@ const struct emit_row emit_simd_more_rows[] = {
     ROW(neg_d, em_neg, EMIT_FP, 1),
     ROW(clz_v, em_clz, EMIT_FP),
     ROW(cnt_v, em_cnt, EMIT_FP),
+    ROW(rbit_v, em_rbit, EMIT_FP),
     ROW(saddlp_v, em_addlp, EMIT_FP, 1, 0),
     ROW(uaddlp_v, em_addlp, EMIT_FP, 0, 0),
     ROW(sadalp_v, em_addlp, EMIT_FP, 1, 1),

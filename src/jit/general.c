@@ -118,13 +118,15 @@ void x_leave(struct x64 *a, const struct vstate *s)
     struct vstate copy = *s;
     flags_settle(a, &copy);
     store_dirty(a, s);
+    v_leave(a, s);
 }
 
 void x_sync(struct translation *t)
 {
     flags_settle(&t->as, &t->vs);
     store_dirty(&t->as, &t->vs);
-    t->vs.x_dirty = 0;
+    v_leave(&t->as, &t->vs);
+    t->vs.x_dirty = t->vs.dirty = 0;
 }
 
 void x_forget(struct translation *t)
@@ -148,6 +150,8 @@ unsigned x_distance(const struct vstate *from, const struct vstate *to)
         n += is_dirty(from, h) && !(kept(from, to, h) && is_dirty(to, h));
         n += to->x[h] && !kept(from, to, h);
     }
+    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
+        n += v_unkept(from, to, h);
     return n;
 }
 
@@ -167,6 +171,9 @@ void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *
         if (to->x[h] && !kept(from, to, h))
             load(a, h, to->x[h] - 1u);
     }
+    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
+        if (v_unkept(from, to, h))
+            v_store(a, from, h);
 }
 
 bool x_any(const struct vstate *s)

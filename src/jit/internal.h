@@ -70,6 +70,7 @@ struct jit_shared {
     u32 stop;         /* translations were dropped, or shall be: leave after the instruction */
     struct code_page *stale; /* the page whose translations shall be dropped */
     u32 mxcsr;        /* on its way to a general register */
+    u32 mxcsr_mask;   /* IE, ZE, OE, UE and PE: in FPSR's order */
     u32 monitor_mask; /* valid and size, as they are read together */
     u8 *ram_base;
     a64_exec *const *execs;
@@ -138,6 +139,8 @@ enum emit_flags {
     EMIT_CONST = 128, /* leaves a known value in t->known */
     EMIT_REGS = 256,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
                          and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
+    EMIT_KEEP = 1024,  /* cannot go out of line, and leaves EFLAGS alone where t->keep says so */
+    EMIT_KEEP3 = 2048, /* the same for o->imm up to 3 */
 };
 enum { EMIT_QUIET = 512 }; /* of enum emit_flags: leaves alone rax, rcx, rdx, NZCV and t->known, and cannot fail */
 struct emitter {
@@ -202,6 +205,7 @@ struct translation {
     u8 *start;
     enum eflags eflags;
     bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
+    bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
     u64 uses[BLOCK_MAX];  /* general registers, a bit each */
     const struct emitter *e;
@@ -362,6 +366,7 @@ void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3]);
 
 /* emit_simd.c: for its neighbours. */
 void t_by_element(struct translation *t, const struct op *o);  /* xmm3 = the element of Vm everywhere */
+void t_rbit(struct translation *t, unsigned n);                /* xmm0 = n, each byte's bits reversed; xmm1, xmm2 */
 void t_set_qc(struct translation *t, bool q);                  /* FPSR.QC, unless xmm1 is zero */
 void t_narrow_done(struct translation *t, const struct op *o); /* xmm0, the lower half, becomes rd or its upper half */
 

@@ -210,7 +210,7 @@ static void emit_jump(struct jit *j, unsigned flavour)
 }
 
 /* Folds the exceptions that MXCSR collected into FPSR (DE is nothing to Arm); they stay in MXCSR as well, which does
- * no harm, unless FPSR is going to be written. Clobbers eax and ecx. */
+ * no harm, unless FPSR is going to be written. eax: FPSR. Clobbers ecx. */
 static void emit_fp_fold(struct jit *j, bool clear)
 {
     struct x64 *a = &j->as;
@@ -224,12 +224,9 @@ static void emit_fp_fold(struct jit *j, bool clear)
         x64_rm(a, false, X_STORE, RCX, R_CONST, scratch);
         x64_vex_rm(a, 1, 0, false, 0xae, 2, 0, R_CONST, scratch); /* vldmxcsr */
     }
-    x64_rr(a, false, X_LOAD, RCX, RAX);
-    x64_shift(a, false, X_SHR, RAX, 1);
-    x64_ri(a, false, X_AND, RCX, 1);
-    x64_ri(a, false, X_AND, RAX, 0x1e);
-    x64_rr(a, false, X_OR, RAX, RCX);
-    x64_rm(a, false, 0x09, RAX, R_CPU, CPU(fpsr)); /* or [fpsr], eax */
+    x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, mxcsr_mask));
+    x64_rm(a, false, X_OR, RAX, R_CPU, CPU(fpsr));
+    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(fpsr));
     x64_ret(a);
 }
 
@@ -384,6 +381,7 @@ static struct jit *jit_new(const struct cpu *c)
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
     j->shared.flag_mask_fp = 0x4500;
+    j->shared.mxcsr_mask = 0x3d;
     vector_consts(j->shared.vector);
     host_features(j);
     j->shared.ram_base = bus_ram_base(code->bus);

@@ -41,20 +41,42 @@ static bool fuses(const struct emitter *setter, const struct op *user)
     return setter->kind != EFLAGS_NONE && (cond != 8 || setter->kind == EFLAGS_SUB);
 }
 
-/* Does k find what it needs of the flags in EFLAGS, where the instruction before it left them? */
-static bool fused(const struct translation *t, unsigned k, const struct op *o, const struct emitter *e)
+static bool keeps(const struct emitter *e, const struct op *o)
 {
-    const struct emitter *b = k ? emitter_of(t, o - 1) : NULL;
-    if (!b || !(b->flags & EMIT_SETS))
-        return false;
+    return e->flags & EMIT_KEEP || (e->flags & EMIT_KEEP3 && o->imm <= 3);
+}
+
+static bool finds(const struct emitter *setter, const struct op *o, const struct emitter *e)
+{
     if (e->flags & EMIT_USES)
-        return b->kind != EFLAGS_NONE && b->kind < EFLAGS_FP;
-    return fuses(b, o);
+        return setter->kind != EFLAGS_NONE && setter->kind < EFLAGS_FP;
+    return fuses(setter, o);
+}
+
+/* Does k find what it needs of the flags in EFLAGS, where the last setter left them? Instructions between have to keep
+ * them; those of a floating-point comparison are for one look. */
+static bool fused(struct translation *t, unsigned k, const struct op *o, const struct emitter *e)
+{
+    unsigned d = 1;
+    while (d < k && keeps(emitter_of(t, o - d), o - d))
+        d++;
+    const struct emitter *b = d <= k ? emitter_of(t, o - d) : NULL;
+    if (!b || !(b->flags & EMIT_SETS) || !finds(b, o, e))
+        return false;
+    for (unsigned i = 1; i < d; i++) {
+        const struct emitter *u = emitter_of(t, o - i);
+        if (b->kind >= EFLAGS_FP || (u->flags & EMIT_COND && ((o - i)->x >> 1 == 7 || !finds(b, o - i, u))))
+            return false;
+    }
+    for (unsigned i = 1; i < d; i++)
+        t->keep[k - i] = true;
+    return true;
 }
 
 static void liveness(struct translation *t)
 {
     bool live = true;
+    memset(t->keep, 0, sizeof t->keep);
     for (unsigned k = t->n; k-- > 0;) {
         const struct op *o = &t->page->op[t->first + k];
         const struct emitter *e = emitter_of(t, o);
@@ -281,7 +303,7 @@ static void emit_stubs(struct translation *t)
 static void emit_op(struct translation *t, const struct op *o)
 {
     t->e = emitter_of(t, o);
-    if (!(t->e->flags & (EMIT_COND | EMIT_USES)))
+    if (!(t->e->flags & (EMIT_COND | EMIT_USES)) && !t->keep[t->k])
         t->eflags = EFLAGS_NONE;
     unsigned stubs = t->nstubs;
     t->called = false;
@@ -304,7 +326,7 @@ static void emit_op(struct translation *t, const struct op *o)
         t_call(t);
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
-    if ((t->e->flags & (EMIT_COND | EMIT_USES)) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)))
+    if ((t->e->flags & (EMIT_COND | EMIT_USES)) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)) && !t->keep[t->k])
         t->eflags = EFLAGS_NONE;
     for (; stubs < t->nstubs; stubs++)
         if (!t->stubs[stubs].edge) {

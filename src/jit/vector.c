@@ -49,6 +49,38 @@ static unsigned host_of(const struct translation *t, unsigned r)
     return 0;
 }
 
+unsigned v_host(const struct translation *t, unsigned r, unsigned bytes)
+{
+    unsigned h = host_of(t, r);
+    return h && t->vs.valid[h] >= bytes ? h : 0;
+}
+
+void v_store(struct x64 *a, const struct vstate *s, unsigned host)
+{
+    x64_vex_rm(a, 1, 1, false, VMOVDQA_ST & 0xff, host, 0, R_CPU, v_disp(s->guest[host] - 1u));
+}
+
+void v_leave(struct x64 *a, const struct vstate *s)
+{
+    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
+        if (s->dirty >> h & 1)
+            v_store(a, s, h);
+}
+
+bool v_unkept(const struct vstate *from, const struct vstate *to, unsigned host)
+{
+    return from->dirty >> host & 1 && !(to->guest[host] == from->guest[host] && to->dirty >> host & 1);
+}
+
+void v_memory(struct translation *t, unsigned r)
+{
+    unsigned h = host_of(t, r);
+    if (h && t->vs.dirty >> h & 1) {
+        v_store(&t->as, &t->vs, h);
+        t->vs.dirty &= (u16) ~(1u << h);
+    }
+}
+
 /* Makes host the youngest; ages stay a permutation. */
 static void touch(struct translation *t, unsigned host)
 {
@@ -71,6 +103,9 @@ static unsigned allocate(struct translation *t, unsigned r)
         if (s->age[h] > s->age[best])
             best = h;
     }
+    if (s->dirty >> best & 1)
+        v_store(&t->as, s, best);
+    s->dirty &= (u16) ~(1u << best);
     s->guest[best] = (u8)(r + 1);
     s->valid[best] = 0;
     touch(t, best);
@@ -127,7 +162,7 @@ void v_done(struct translation *t, unsigned r, unsigned zero)
     CHECK(h);
     t->vs.valid[h] = 16;
     t->vs.zero[h] = (u8)zero;
-    v_rm(t, VMOVDQA_ST, h, 0, R_CPU, v_disp(r));
+    t->vs.dirty |= (u16)(1u << h);
 }
 
 void v_put_zero(struct translation *t, unsigned r, unsigned host, unsigned zero)
@@ -153,6 +188,7 @@ void v_forget(struct translation *t)
     memset(t->vs.guest, 0, sizeof t->vs.guest);
     memset(t->vs.valid, 0, sizeof t->vs.valid);
     memset(t->vs.zero, 0, sizeof t->vs.zero);
+    t->vs.dirty = 0;
     for (unsigned h = 0; h < V_HOSTS; h++)
         t->vs.age[h] = (u8)h;
 }
@@ -160,8 +196,10 @@ void v_forget(struct translation *t)
 void v_drop(struct translation *t, unsigned r)
 {
     unsigned h = host_of(t, r);
-    if (h)
-        t->vs.guest[h] = 0;
+    if (!h)
+        return;
+    t->vs.guest[h] = 0;
+    t->vs.dirty &= (u16) ~(1u << h);
 }
 
 void v_reload(struct translation *t, const struct vstate *vs)
@@ -270,6 +308,10 @@ void vector_consts(u8 (*c)[16])
         unsigned zeros = i ? (unsigned)__builtin_clz(i) - 28 : 4;
         c[VC_CLZ_HIGH][i] = (u8)(i ? zeros : 8);
         c[VC_CLZ_LOW][i] = (u8)(4 + zeros);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        c[VC_RBIT_LOW][i] = (u8)(i >> 3 | (i >> 1 & 2) | (i << 1 & 4) | (i << 3 & 8));
+        c[VC_RBIT_HIGH][i] = (u8)(c[VC_RBIT_LOW][i] << 4);
     }
     memcpy(c[VC_COUNTS], counts, 16);
     fill(c[VC_TBL], 1, 0x70);

@@ -1,12 +1,13 @@
 /* Guest vector registers in host vector registers, and the VEX instructions of the vector emitters.
  *
- * Within a block, values that were loaded or made stay in xmm4 to xmm15; xmm0 to xmm3 are scratch. Every result is
- * also stored to the state at once, so that leaving a block costs nothing and a slow path only has to load again what
- * the code behind it expects (the stub does). */
+ * Within a block, values that were loaded or made stay in xmm4 to xmm15; xmm0 to xmm3 are scratch. As with general
+ * registers, results are stored when somebody could look at them (dirty, see general.c). An instruction that may go out
+ * of line behind its operation makes the result elsewhere while rd is one of its operands: the call reads them. */
 #pragma once
 #include "core/types.h"
 
 struct translation;
+struct x64;
 
 enum { V_FIRST = 4, V_HOSTS = 16 };
 
@@ -24,6 +25,7 @@ struct vstate {
     u8 valid[V_HOSTS]; /* low bytes that are the guest's: 4, 8, 16 */
     u8 zero[V_HOSTS];  /* bytes from which the host register is zero: 4, 8, 16 */
     u8 age[V_HOSTS];
+    u16 dirty;   /* the state does not have the value of guest[] yet; valid is 16 */
     u8 x[16];    /* by host general register: guest register + 1, 0: free or not for guests' */
     u16 x_dirty; /* the state does not have its value yet */
     struct pending flags;
@@ -62,6 +64,8 @@ enum {
     VC_COUNTS,   /* bits set in 0 to 15 */
     VC_CLZ_HIGH, /* leading zeros of a byte by its upper nibble, 8 for 0; by its lower */
     VC_CLZ_LOW,
+    VC_RBIT_HIGH, /* a nibble's bits reversed, in the upper half of the byte; in the lower */
+    VC_RBIT_LOW,
     VC_TBL, /* 0x70 */
     VC_REV16,
     VC_REV32_B,
@@ -235,6 +239,12 @@ unsigned v_fp(unsigned op, bool dbl, bool packed);
 
 /* Guest registers. */
 s32 v_disp(unsigned r);
+void v_memory(struct translation *t, unsigned r);                      /* the state has its value */
+/* The host register that has at least so many of its bytes, 0: none. */
+unsigned v_host(const struct translation *t, unsigned r, unsigned bytes);
+void v_leave(struct x64 *a, const struct vstate *s); /* stores what is dirty */
+bool v_unkept(const struct vstate *from, const struct vstate *to, unsigned host); /* dirty, and not so in to */
+void v_store(struct x64 *a, const struct vstate *s, unsigned host);
 unsigned v_get(struct translation *t, unsigned r);                     /* all 128 bits */
 unsigned v_get_low(struct translation *t, unsigned r, unsigned bytes); /* at least the low 4 or 8 */
 /* The low 64 bits with zeros above; tmp is used when the register holds more. */

@@ -55,11 +55,15 @@ void version_link_generic(struct jit *j, u32 link, u32 patch) { state_of(j, link
 static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, unsigned slot, struct vstate *vs)
 {
     u64 used = 0, written = 0;
+    u32 made = 0; /* vector registers, and perhaps others */
     bool vectors = false;
     for (unsigned k = 0; k < BLOCK_MAX && slot + k < CODE_SLOTS; k++) {
         const struct op *o = code_decode(j->code, c->decoder, p, slot + k);
         const struct emitter *e = &j->emitters[o->row];
-        vectors |= (a64_rows[o->row].flags & A64_V) != 0;
+        if (a64_rows[o->row].flags & A64_V) {
+            vectors = true;
+            made |= 1u << (o->rd & 31);
+        }
         used |= x_registers(e, o);
         written |= x_written(e, o);
         if (!e->emit || e->flags & EMIT_END)
@@ -69,7 +73,11 @@ static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, un
         memset(vs->guest, 0, sizeof vs->guest);
         memset(vs->valid, 0, sizeof vs->valid);
         memset(vs->zero, 0, sizeof vs->zero);
+        vs->dirty = 0;
     }
+    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
+        if (vs->guest[h] && made >> (vs->guest[h] - 1) & 1 && vs->valid[h] == 16)
+            vs->dirty |= (u16)(1u << h);
     unsigned n = x_restrict(vs, used, written);
     return vectors || n > 0;
 }

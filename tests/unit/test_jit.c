@@ -158,12 +158,14 @@ static void random_round(unsigned round, bool integer)
 /* Loops of few instructions on few registers: what is kept in host registers and in EFLAGS over instructions, branches
  * and loops, with loads and stores that fail in between. */
 static const char *const dense[] = {
-    "ADDS_64_imm", "SUBS_64_imm", "SUBS_32_imm", "ADDS_64_reg", "SUBS_64_reg", "SUBS_32_reg",
-    "ADDS_32_reg", "ANDS_64_reg", "ANDS_32_imm", "BICS_64_reg", "ADC_64",      "ADCS_64",
-    "SBC_64",      "SBCS_64",     "ADCS_32",     "SBCS_32",     "CCMP_64_imm", "CCMP_32_reg",
-    "CCMN_64_reg", "CSEL_64",     "CSINC_64",    "CSNEG_32",    "MADD_64",     "UMULH",
-    "ADD_64_reg",  "SUB_64_imm",  "LDR_64_post", "LDP_64",      "STR_64_pre",  "LDR_64",
-    "STP_64_pre",  "UBFM_64",     "BFM_32",      "EXTR_64",     "SDIV_64",     "LDRB"};
+    "ADDS_64_imm", "SUBS_64_imm", "SUBS_32_imm", "ADDS_64_reg", "SUBS_64_reg", "SUBS_32_reg", "ADDS_32_reg",
+    "ANDS_64_reg", "ANDS_32_imm", "BICS_64_reg", "ADC_64",      "ADCS_64",     "SBC_64",      "SBCS_64",
+    "ADCS_32",     "SBCS_32",     "CCMP_64_imm", "CCMP_32_reg", "CCMN_64_reg", "CSEL_64",     "CSINC_64",
+    "CSNEG_32",    "MADD_64",     "UMULH",       "ADD_64_reg",  "SUB_64_imm",  "LDR_64_post", "LDP_64",
+    "STR_64_pre",  "LDR_64",      "STP_64_pre",  "UBFM_64",     "BFM_32",      "EXTR_64",     "SDIV_64",
+    "LDRB",        "CSINV_64",    "MADD_32",     "SMADDL",      "UMADDL",      "MOV_64_reg",  "MOVZ_64",
+    "MOVN_32",     "ADD_64_lsl",  "ADDS_64_lsl", "LSLV_32",     "RBIT_64",     "RBIT_32",     "MADD_64",
+    "UMULH"};
 
 static unsigned row_named(const char *name)
 {
@@ -213,7 +215,11 @@ static void dense_round(unsigned round)
                 words[i] = 0x54000000 | on << 5 | (k >> 12 & 15);
             else if (k % 16 == 1)
                 words[i] = 0xb4000000 | on << 5 | (k >> 12 & 7);
-            else
+            else if (k % 64 == 2 && i + 1 < N) { /* rbit, clz */
+                words[i] = 0x5ac00000 | (k >> 12 & 7) << 5 | (k >> 15 & 7) | k << 11 >> 30 << 31;
+                words[i + 1] = (words[i] & ~0x3e0u) | (k >> 15 & 7) << 5 | 0x1000;
+                i++;
+            } else
                 words[i] = dense_word(row_named(dense[(k >> 4) % ARRAY_LEN(dense)]));
         }
         words[N] = 0xf100079c;                                       /* subs x28, x28, #1 */
