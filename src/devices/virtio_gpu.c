@@ -463,7 +463,8 @@ void virtio_gpu_row(const struct virtio *v, u32 y, u8 *rgb)
 static void drop(struct gpu *g)
 {
     for (unsigned i = 0; i < MAX_RESOURCES; i++)
-        drop_resource(g, &g->res[i]);
+        if (g->res[i].id)
+            drop_resource(g, &g->res[i]);
     clock_cancel(g->clock, &g->work);
 }
 

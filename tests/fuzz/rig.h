@@ -3,7 +3,8 @@
  *   operation 0 write a register   1 read one    2 write memory   3 let time pass   4 save and load the state
  *             5 reset              others: the target's own
  *
- * Registers are named by a range of a device and an offset in it, so that few bytes reach what matters. */
+ * Registers are named by a range of a device and an offset in it, so that few bytes reach what matters.  In a target
+ * with records (records.h) every operation has the same number of bytes. */
 #pragma once
 #include "core/bus.h"
 #include "core/check.h"
@@ -12,7 +13,7 @@
 #include "core/snap.h"
 #include "fuzz.h"
 
-enum { RIG_RAM = 0x40000000, RIG_RAM_SIZE = 0x20000, RIG_RANGES = 12, RIG_STEPS = 400, RIG_SAVES = 3 };
+enum { RIG_RAM = 0x40000000, RIG_RAM_SIZE = 0x20000, RIG_RANGES = 12, RIG_STEPS = 400, RIG_SAVES = 1 };
 
 struct rig_range {
     struct device *dev;
@@ -28,6 +29,8 @@ struct rig {
     struct device *dev; /* resets and saves everything */
     bool (*op)(struct rig *, unsigned op, struct input *in);
     void *arg;
+    unsigned record; /* bytes of an operation; 0: as many as it reads */
+    u32 own;         /* mask of operations below 6 that are the target's, too */
 };
 
 static const struct txn rig_txn = {.privileged = true};
@@ -39,7 +42,7 @@ static inline void rig_begin(struct rig *r)
 {
     *r = (struct rig){.log = {.sink = rig_drop}};
     r->bus = bus_new(&r->log);
-    bus_map_ram(r->bus, 1 << PAS_NS, RIG_RAM, RIG_RAM_SIZE, "ram");
+    bus_map_ram(r->bus, 1 << PAS_NS | 1 << PAS_S, RIG_RAM, RIG_RAM_SIZE, "ram");
 }
 
 static inline void rig_end(struct rig *r)
@@ -114,34 +117,42 @@ static inline void rig_access(struct rig *r, struct input *in, bool write)
         (void)rig_read(g->dev, g->from + off, size);
 }
 
+/* False: the program ends. */
+static inline bool rig_step(struct rig *r, struct input *in, unsigned *saves)
+{
+    u8 op = in8(in) & 15;
+    const u8 *p;
+    size_t n;
+    u64 at;
+    switch (r->own >> op & 1 ? 15 : op) {
+    case 0:
+    case 1: rig_access(r, in, op == 0); return true;
+    case 2:
+        at = (u64)in16(in) * 2;
+        n = in_bytes(in, in8(in), &p);
+        rig_store(r, at, p, n);
+        return true;
+    case 3: rig_pass(r, (u64)in8(in) * 4000); return true;
+    case 4:
+        if ((*saves)++ < RIG_SAVES) /* they cost as much as all the rest */
+            rig_save_load(r);
+        return true;
+    case 5:
+        if (r->dev->ops->reset)
+            r->dev->ops->reset(r->dev);
+        return true;
+    default: return !r->op || r->op(r, op, in);
+    }
+}
+
 static inline void rig_run(struct rig *r, struct input *in)
 {
-    unsigned saves = 0; /* they cost as much as all the rest */
+    unsigned saves = 0;
     for (unsigned i = 0; in->n && i < RIG_STEPS; i++) {
-        u8 op = in8(in) & 15;
-        const u8 *p;
-        size_t n;
-        u64 at;
-        switch (op) {
-        case 0:
-        case 1: rig_access(r, in, op == 0); break;
-        case 2:
-            at = (u64)in16(in) * 2;
-            n = in_bytes(in, in8(in), &p);
-            rig_store(r, at, p, n);
-            break;
-        case 3: rig_pass(r, (u64)in8(in) * 4000); break;
-        case 4:
-            if (saves++ < RIG_SAVES)
-                rig_save_load(r);
-            break;
-        case 5:
-            if (r->dev->ops->reset)
-                r->dev->ops->reset(r->dev);
-            break;
-        default:
-            if (!r->op || !r->op(r, op, in))
-                return;
-        }
+        struct input one = {in->p, in->n < r->record ? in->n : r->record};
+        if (!rig_step(r, r->record ? &one : in, &saves))
+            return;
+        if (r->record)
+            (void)in_bytes(in, r->record, &one.p);
     }
 }
