@@ -219,6 +219,7 @@ struct translation {
     unsigned skip; /* so many next instructions were emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
+    u8 *edge, *edge_at; /* the conditional branch whose way is emitted at edge_at; NULL: none */
     unsigned nstubs;
     struct stub {
         u8 *from[3]; /* displacements of jumps to it */

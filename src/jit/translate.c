@@ -164,6 +164,10 @@ static void step_outside(struct translation *t)
     t->outside = !t->outside;
 }
 
+/* The displacement of a jump: a new one's, or that of the conditional branch that leads here, when nothing was emitted
+ * in between. */
+static u8 *jump(struct translation *t) { return t->edge && t->as.p == t->edge_at ? t->edge : x64_jmp(&t->as); }
+
 /* Where the state is not worth keeping in registers over a jump: to the generic translation. */
 static void jump_generic(struct translation *t, s64 off, u32 link)
 {
@@ -171,7 +175,7 @@ static void jump_generic(struct translation *t, s64 off, u32 link)
     const u32 *entries = t->jp->entry[t->flavour];
     u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour];
     x_sync(t);
-    u8 *d = x64_jmp(a);
+    u8 *d = jump(t);
     if (!link && !entry_cold(t->j, entry)) {
         x64_link(d, t->j->rw + entry);
         return;
@@ -200,7 +204,7 @@ void t_jump_direct(struct translation *t, s64 off)
     if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in) &&
         x_distance(&t->vs, &t->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &t->in);
-        x64_link(x64_jmp(a), t->start);
+        x64_link(jump(t), t->start);
         return;
     }
     bool back = off <= 4 * (s64)(t->first + t->k);
@@ -211,10 +215,10 @@ void t_jump_direct(struct translation *t, s64 off)
     const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
     if (v && x_distance(&t->vs, &v->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &v->in);
-        x64_link(x64_jmp(a), t->j->rw + v->entry);
+        x64_link(jump(t), t->j->rw + v->entry);
         return;
     }
-    u8 *d = x64_jmp(a); /* most of these get their version */
+    u8 *d = jump(t); /* most of these get their version */
     bool inside = !t->outside;
     if (inside)
         step_outside(t);
@@ -272,6 +276,8 @@ static void emit_edges(struct translation *t)
             continue;
         x64_here(a, s->from[0]);
         t->vs = s->at;
+        t->edge = s->from[0];
+        t->edge_at = a->p;
         unsigned rest = (s->packed & 0xff) - 1;
         if (rest)
             x64_ri(a, true, X_ADD, R_LEFT, (s32)rest);
@@ -391,6 +397,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_ok = false;
     t->sp_check = t->align_check = NULL;
     t->skip = 0;
+    t->edge = NULL;
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;
