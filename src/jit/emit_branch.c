@@ -24,9 +24,17 @@ static s64 target(const struct translation *t, const struct op *o) { return (s64
 
 static void em_b(struct translation *t, const struct op *o) { t_jump_direct(t, target(t, o)); }
 
+/* rcx = X30 = address of the next instruction */
+static void link(struct translation *t)
+{
+    x64_rm(&t->as, true, X_LEA, RCX, R_PAGE, (s32)(t_off(t) + 4));
+    st_x(t, 30, RCX);
+}
+
 static void em_bl(struct translation *t, const struct op *o)
 {
-    pc_relative(t, t_off(t) + 4, 30);
+    link(t);
+    t_push_return(t);
     t_jump_direct(t, target(t, o));
 }
 
@@ -58,17 +66,17 @@ static void em_tbz(struct translation *t, const struct op *o)
 static void em_ret(struct translation *t, const struct op *o)
 {
     op_x(t, true, X_LOAD, RAX, o->rn);
-    t_jump_reg(t);
+    t_return(t);
 }
 
 /* BTypeNext is 1 from an unguarded page or through X16 and X17, else 3. */
 static void em_br(struct translation *t, const struct op *o)
 {
+    op_x(t, true, X_LOAD, RAX, o->rn);
     if (!cpu_has(t->c, FEAT_BTI)) {
-        em_ret(t, o);
+        t_jump_reg(t);
         return;
     }
-    op_x(t, true, X_LOAD, RAX, o->rn);
     if (o->rn != 16 && o->rn != 17) {
         x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
         u8 *unguarded = x64_jcc(&t->as, CC_E);
@@ -80,9 +88,9 @@ static void em_br(struct translation *t, const struct op *o)
 
 static void em_blr(struct translation *t, const struct op *o)
 {
-    op_x(t, true, X_LOAD, RCX, o->rn);
-    pc_relative(t, t_off(t) + 4, 30);
-    x64_rr(&t->as, true, X_LOAD, RAX, RCX);
+    op_x(t, true, X_LOAD, RAX, o->rn);
+    link(t);
+    t_push_return(t);
     if (cpu_has(t->c, FEAT_BTI))
         t_jump_btype(t, 2);
     else

@@ -162,11 +162,15 @@ static void em_branch(struct translation *t, const struct op *o)
     x64_link(x64_call(a), t->j->pauth[t->e->a]);
     v_forget(t);
     if (link) {
-        x64_rm(a, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + 4));
-        st_x(t, 30, RAX);
+        x64_rm(a, true, X_LEA, RCX, R_PAGE, (s32)(t_off(t) + 4));
+        st_x(t, 30, RCX);
     }
     x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(REG_SINK));
-    if (link && cpu_has(t->c, FEAT_BTI))
+    if (link)
+        t_push_return(t);
+    if (ret)
+        t_return(t);
+    else if (cpu_has(t->c, FEAT_BTI))
         t_jump_btype(t, 2);
     else
         t_jump_reg(t);

@@ -61,6 +61,7 @@ enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 /* What generated code reads through R_CONST. */
 struct jit_shared {
     const u8 *nzcv[2];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; 16 bytes */
+    u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
@@ -166,7 +167,7 @@ struct jit {
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
-    u8 *jump[FLAVOURS], *far_jump[FLAVOURS];
+    u8 *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -276,10 +277,17 @@ void far_emit(struct translation *t, s32 off);
 /* The jump goes to target, the translation of pc, which is in p. */
 void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, const u8 *target,
               unsigned flavour);
+/* returns.c */
+void returns_emit_shared(struct jit *j);
+void returns_emit_enter(struct x64 *a);
+void returns_emit_exit(struct x64 *a);
+void t_push_return(struct translation *t);
+void t_return(struct translation *t);
 void t_call(struct translation *t);                   /* the exec function of the current instruction */
 struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
 struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
+void t_sync_keep(struct translation *t);                       /* everything into the state; keeps rax, clobbers rdx */
 void t_jump_reg(struct translation *t);                        /* to the VA in rax */
 void t_jump_btype(struct translation *t, unsigned btype);      /* the same, having set PSTATE.BTYPE */
 u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement returned) when cond holds */

@@ -49,9 +49,11 @@ static u8 *emit_enter(struct jit *j)
     x64_rr(a, true, X_LOAD, R_PAGE, R8);
     x64_rr(a, true, X_LOAD, R_CONST, R9);
     x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
+    returns_emit_enter(a);
     x64_jmp_reg(a, RSI);
     j->exit = a->p;
     x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
+    returns_emit_exit(a);
     x64_ri(a, true, X_ADD, RSP, 8);
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         x64_pop(a, saved[i]);
@@ -96,7 +98,7 @@ static void emit_call(struct jit *j)
     x64_ri(a, true, X_SUB, RCX, 1);
     x64_rr(a, true, X_ADD, R_LEFT, RCX);
     x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
-    x64_ri(a, true, X_ADD, RSP, 8);
+    x64_ri(a, true, X_SUB, RSP, 8); /* aligned */
     x64_rr(a, false, X_LOAD, RDX, RAX);
     x64_rr(a, true, X_LOAD, RDI, R_CONST);
     x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
@@ -108,7 +110,9 @@ static void emit_call(struct jit *j)
     x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
     x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
     x64_rm(a, true, X_LOAD, R_PAGE, R_CPU, CPU(fetch_page));
-    x64_jmp_reg(a, RAX);
+    x64_ri(a, true, X_ADD, RSP, 8);
+    x64_rm(a, true, X_STORE, RAX, RSP, 0);
+    x64_ret(a); /* not a jump: the host shall predict the returns behind it */
     x64_here8(a, out);
     x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
     x64_link(x64_jmp(a), j->exit);
@@ -433,6 +437,7 @@ static struct jit *jit_new(const struct cpu *c)
         emit_jump(j, f);
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
         far_emit_shared(j, f);
+    returns_emit_shared(j);
     j->first = j->as.p;
     take_part(j, 0);
     j->watch = code->jit_watch;

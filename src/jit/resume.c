@@ -55,10 +55,9 @@ const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
     } else {
         return NULL;
     }
-    if ((!straight && (!quiet(c) || !latch(c))) || c->fpcr != shared->fpcr)
+    if ((!straight && (!quiet(c) || !latch(c))) || c->fpcr != shared->fpcr || shared->stop)
         return NULL;
     unsigned flavour = jit_flavour(c) | c->ps.btype * FLAVOUR_BTYPE;
-    shared->stop = 0;
     shared->index = jit_index(c);
     if (m)
         jit_transition(shared, c, m, j->rx + (j->jump[flavour] - j->rw));

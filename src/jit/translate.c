@@ -129,8 +129,7 @@ struct stub *t_edge(struct translation *t, u8 *from, s64 off)
     return s;
 }
 
-/* x_sync() with rax kept. */
-static void sync_keep(struct translation *t)
+void t_sync_keep(struct translation *t)
 {
     bool flags = t->vs.flags.op;
     if (flags)
@@ -142,7 +141,7 @@ static void sync_keep(struct translation *t)
 
 void t_jump_btype(struct translation *t, unsigned btype)
 {
-    sync_keep(t);
+    t_sync_keep(t);
     x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [btype], btype */
     x64_modrm(&t->as, 0, R_CPU, CPU(ps.btype));
     x64_8(&t->as, btype);
@@ -151,7 +150,7 @@ void t_jump_btype(struct translation *t, unsigned btype)
 
 void t_jump_reg(struct translation *t)
 {
-    sync_keep(t);
+    t_sync_keep(t);
     x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]);
 }
 

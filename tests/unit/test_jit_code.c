@@ -168,6 +168,84 @@ CASE(ring)
     }
 }
 
+/* Deeper than there is room for frames: mov x5, #3000; bl f; add x0, x0, #1; b; f: subs x5, x5, #1; b.eq to the ret;
+ * str x30, [sp, #-16]!; bl f; ldr x30, [sp], #16; ret */
+CASE(recursion)
+{
+    CODE_AT(CODE, 0xd2817705, 0x94000003, 0x91000400, 0x17fffffd, 0xf10004a5, 0x54000080, 0xf81f0ffe, 0x97fffffd,
+            0xf84107fe, 0xd65f03c0);
+    c->x[REG_SP] = RAM + 0x180000;
+    for (unsigned i = 0; i < 20; i++)
+        run(4000 + i);
+    ck_assert_uint_eq(c->x[0], 4);
+}
+
+/* Calls from which nobody returns: bl .+4; add x0, x0, #1; b */
+CASE(no_return)
+{
+    CODE_AT(CODE, 0x94000001, 0x91000400, 0x17fffffe);
+    run(30000);
+    ck_assert_uint_eq(c->x[0], 10000);
+}
+
+/* Returns behind the next instruction every second time: bl g; add x0, x0, #2; add x0, x0, #1; b; g: eor x4, x4, #4;
+ * add x30, x30, x4; ret */
+CASE(other_return)
+{
+    CODE_AT(CODE, 0x94000004, 0x91000800, 0x91000400, 0x17fffffd, 0xd27e0084, 0x8b0403de, 0xd65f03c0);
+    run(6 + 7);
+    run(1300 - 13);
+    ck_assert_uint_eq(c->x[0], 400);
+}
+
+/* A function, in another page, writes what it returns to: blr x5; add x0, x0, #1 or #2; b; the function: str w6, [x30];
+ * eor w6, w6, w8; ret */
+CASE(rewritten_return)
+{
+    u64 f = CODE + 0x1000;
+    CODE_AT(CODE, 0xd63f00a0, 0x91000400, 0x17fffffe);
+    CODE_AT(f, 0xb90003c6, 0x4a0800c6, 0xd65f03c0);
+    c->x[5] = f;
+    c->x[6] = 0x91000800;
+    c->x[8] = 0x91000400 ^ 0x91000800;
+    run(600);
+    ck_assert_uint_eq(c->x[0], 150);
+}
+
+/* A function exchanges the page that it returns to: blr x5; add x0, x0, #1 or #2; b; the function: str x6, [x7];
+ * dsb ishst; tlbi vaae1, x9; dsb ish; isb; eor x6, x6, x8; ret */
+CASE(remapped_return)
+{
+    enum { GLOBAL = 1 << 10 | 3 << 8 | 3 };
+    u64 va = RAM + 0x100000, a = RAM + 0x101000, b = RAM + 0x102000;
+    CODE_AT(a, 0xd63f00a0, 0x91000400, 0x17fffffe);
+    CODE_AT(b, 0xd63f00a0, 0x91000800, 0x17fffffe);
+    CODE_AT(CODE, 0xf90000e6, 0xd5033a9f, 0xd5088769, 0xd5033b9f, 0xd5033fdf, 0xca0800c6, 0xd65f03c0);
+    c->x[5] = CODE;
+    c->x[6] = b | GLOBAL;
+    c->x[7] = TABLES + 0x2000 + (va - RAM) / 0x1000 * 8;
+    c->x[8] = a ^ b;
+    c->x[9] = va >> 12;
+    put64(c->x[7], a | GLOBAL);
+    c->pc = va;
+    run(1000);
+    run(1000);
+    ck_assert_uint_eq(c->x[0], 300);
+}
+
+/* A sum of subnormals behind a call that turns FPCR.FZ on and off: bl h; fadd d0, d1, d2; add x0, x0, #1; b;
+ * h: eor x4, x4, #1 << 24; msr fpcr, x4; ret */
+CASE(flavour_of_return)
+{
+    static const u64 subnormal = 3;
+    CODE_AT(CODE, 0x94000004, 0x1e622820, 0x91000400, 0x17fffffd, 0xd2680084, 0xd51b4404, 0xd65f03c0);
+    memcpy(&c->v[1], &subnormal, 8);
+    memcpy(&c->v[2], &subnormal, 8);
+    for (unsigned i = 0; i < 10; i++)
+        run(70 + i);
+    ck_assert_uint_gt(c->x[0], 100);
+}
+
 int main(void)
 {
     Suite *s = suite_create("jit code");
@@ -178,6 +256,12 @@ int main(void)
     tcase_add_test(t, test_dma);
     tcase_add_test(t, test_breakpoint);
     tcase_add_test(t, test_ring);
+    tcase_add_test(t, test_recursion);
+    tcase_add_test(t, test_no_return);
+    tcase_add_test(t, test_other_return);
+    tcase_add_test(t, test_rewritten_return);
+    tcase_add_test(t, test_remapped_return);
+    tcase_add_test(t, test_flavour_of_return);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     if (!jit_missing())

@@ -1,0 +1,118 @@
+/* Returns: calls leave behind where they return to, and returns go there when it is where they want to go.
+ *
+ * A call (BL, BLR and their kind) pushes the guest's return address, the decoded page that it is in and the flavour,
+ * and calls, by the host's own instruction, what jumps to the callee. Behind it is the call's landing. A return (RET)
+ * compares its target with what was pushed last, asks what the shared jump would have asked (the fast table's
+ * executable tag, or the latch when it stays in the page), and returns by the host's instruction, so that the host
+ * predicts it. A return that meets something else empties the stack and takes the shared jump.
+ *
+ * Invariant: the frames are the host stack's top while generated code runs; the one at the bottom is nobody's. They are
+ * gone when generated code is left. Translations are dropped and space of the arena is given to other code only then: a
+ * landing that can be reached is part of a translation. */
+#include "jit/internal.h"
+
+/* Bytes of frames on the host's stack before it is emptied. */
+enum { RETURNS_BYTES = 32 << 10 };
+
+/* A frame: the landing, the guest's address, the decoded page, the flavour. */
+enum { FRAME_VA = 8, FRAME_CODE = 16, FRAME_FLAVOUR = 24, FRAME_BYTES = 32 };
+
+#define SHARED(field) ((s32)offsetof(struct jit_shared, field))
+
+/* A return to rax: to the landing of the last call if it is the one, and the page there what it was. */
+static void emit_return(struct jit *j, unsigned flavour)
+{
+    struct x64 *a = &j->as;
+    u8 *away[5];
+    j->ret[flavour] = a->p;
+    x64_rm(a, true, X_CMP, RAX, RSP, FRAME_VA);
+    away[0] = x64_jcc8(a, CC_NE);
+    x64_cmp8_mi(a, RSP, FRAME_FLAVOUR, flavour);
+    away[1] = x64_jcc8(a, CC_NE);
+    x64_rr(a, true, X_LOAD, RDI, RAX);
+    x64_ri(a, true, X_AND, RDI, -0x1000);
+    x64_rr(a, true, X_CMP, RDI, R_PAGE);
+    u8 *other = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
+    x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
+    away[2] = x64_jcc8(a, CC_NE);
+    x64_ret(a);
+    x64_here8(a, other);
+    x64_shift(a, false, X_SHR, RAX, 12);
+    x64_ri(a, false, X_AND, RAX, FAST_FETCH - 1);
+    x64_rmx(a, true, X_CMP, RDI, R_FT, RAX, 3, (s32)offsetof(struct fast, xtag));
+    away[3] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, true, X_LOAD, RSI, R_FT, RAX, 3, (s32)offsetof(struct fast, code));
+    x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
+    away[4] = x64_jcc8(a, CC_NE);
+    x64_rmx(a, false, X_MOVZX8, RAX, R_FT, RAX, 0, (s32)offsetof(struct fast, xguard));
+    x64_rm(a, true, X_STORE, RDI, R_CPU, CPU(fetch_page));
+    x64_rr(a, true, X_LOAD, R_PAGE, RDI);
+    x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
+    x64_rm(a, false, X_STORE8, RAX, R_CPU, CPU(fetch_guarded));
+    x64_ret(a);
+    x64_here8(a, away[3]);
+    x64_here8(a, away[4]);
+    x64_rm(a, true, X_LOAD, RAX, RSP, FRAME_VA);
+    for (unsigned i = 0; i < 3; i++)
+        x64_here8(a, away[i]);
+    x64_rm(a, true, X_LOAD, RSP, R_CONST, SHARED(frames));
+    x64_link(x64_jmp(a), j->jump[flavour]);
+}
+
+void returns_emit_shared(struct jit *j)
+{
+    for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
+        emit_return(j, f);
+}
+
+/* Part of the way in: the frame at the bottom, whose address is no instruction's. Clobbers rax. */
+void returns_emit_enter(struct x64 *a)
+{
+    x64_ri(a, true, X_SUB, RSP, FRAME_BYTES);
+    x64_store_imm(a, true, RSP, FRAME_VA, 1);
+    x64_store_imm(a, true, RSP, FRAME_CODE, 0);
+    x64_rm(a, true, X_STORE, RSP, R_CONST, SHARED(frames));
+    x64_rm(a, true, X_LEA, RAX, RSP, -RETURNS_BYTES);
+    x64_rm(a, true, X_STORE, RAX, R_CONST, SHARED(frames_end));
+}
+
+void returns_emit_exit(struct x64 *a)
+{
+    x64_rm(a, true, X_LOAD, RSP, R_CONST, SHARED(frames));
+    x64_ri(a, true, X_ADD, RSP, FRAME_BYTES);
+}
+
+/* From here on everything is in the state. rcx: the return address, behind the current instruction. What follows jumps
+ * to the callee and keeps rax. */
+void t_push_return(struct translation *t)
+{
+    struct x64 *a = &t->as, *s = &t->slow;
+    unsigned off = t_off(t) + 4;
+    if (off == PAGE_SIZE)
+        return;
+    x64_rm(a, true, X_CMP, RSP, R_CONST, SHARED(frames_end));
+    u8 *full = x64_jcc(a, CC_B), *back = a->p;
+    x64_push_imm8(a, t->flavour);
+    x64_push_m(a, R_CPU, CPU(fetch_code));
+    x64_push(a, RCX);
+    u8 *call = x64_call(a);
+    struct vstate at = t->vs;
+    v_forget(t);
+    x_forget(t);
+    t->vs.flags.op = PENDING_NONE;
+    x64_ri(a, true, X_ADD, RSP, FRAME_BYTES - 8);
+    t_jump_direct(t, off);
+    t->vs = at;
+    x64_here(a, call);
+    x64_here(s, full);
+    x64_rm(s, true, X_LOAD, RSP, R_CONST, SHARED(frames));
+    x64_link(x64_jmp(s), back);
+}
+
+/* To the VA in rax, as a return. */
+void t_return(struct translation *t)
+{
+    t_sync_keep(t);
+    x64_link(x64_jmp(&t->as), t->j->ret[t->flavour]);
+}
