@@ -57,8 +57,8 @@ static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, un
     u64 used = 0, written = 0;
     u32 made = 0; /* vector registers, and perhaps others */
     bool vectors = false;
-    for (unsigned k = 0; k < BLOCK_MAX && slot + k < CODE_SLOTS; k++) {
-        const struct op *o = code_decode(j->code, c->decoder, p, slot + k);
+    for (unsigned k = 0, next = slot; k < BLOCK_MAX && next < CODE_SLOTS; k++, next++) {
+        const struct op *o = code_decode(j->code, c->decoder, p, next);
         const struct emitter *e = &j->emitters[o->row];
         if (a64_rows[o->row].flags & A64_V) {
             vectors = true;
@@ -66,6 +66,13 @@ static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, un
         }
         used |= x_registers(e, o);
         written |= x_written(e, o);
+        if (a64_execs[o->row] == exec_b) { /* it goes on there */
+            s64 to = (s64)next + (s64)o->imm / 4;
+            if (to < 0 || to >= CODE_SLOTS)
+                break;
+            next = (unsigned)to - 1;
+            continue;
+        }
         if (!e->emit || e->flags & EMIT_END)
             break;
     }
