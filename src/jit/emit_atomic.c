@@ -160,6 +160,7 @@ static void em_stxp(struct translation *t, const struct op *o)
     bool w = scale == 4;
     ld_x(t, w, R8, o->rd);
     ld_x(t, w, R9, o->rm);
+    x64_mov_imm(a, RDI, 1);
     t_monitor_check(t, scale, fail);
     x64_rmx(a, w, X_STORE, R8, RAX, RDX, 0, 0);
     x64_rmx(a, w, X_STORE, R9, RAX, RDX, 0, 1 << (scale - 1));

@@ -207,7 +207,7 @@ static void page_of_access(struct translation *t)
 }
 
 /* Marks the granule of the access that was just checked; valid and size of the monitor are read and written together.
- * rsi and rdi stay. */
+ * rdx stays, rax and rcx do not. */
 void t_monitor_mark(struct translation *t, unsigned scale)
 {
     struct x64 *a = &t->as;
@@ -220,17 +220,16 @@ void t_monitor_mark(struct translation *t, unsigned scale)
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.valid));
 }
 
-/* edi = 1, and jumps when the store may not pass. rax and rdx stay, rcx and rsi do not. */
+/* Jumps, with the flags of "not equal", when the store may not pass. All but rcx stays. */
 void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3])
 {
     struct x64 *a = &t->as;
-    x64_mov_imm(a, RDI, 1);
-    x64_rm(a, false, X_MOVZX16, RSI, R_CPU, CPU(monitor.valid));
-    x64_rm(a, false, X_AND, RSI, R_CONST, (s32)offsetof(struct jit_shared, monitor_mask));
+    x64_rm(a, false, X_MOVZX16, RCX, R_CPU, CPU(monitor.valid));
+    x64_rm(a, false, X_AND, RCX, R_CONST, (s32)offsetof(struct jit_shared, monitor_mask));
     x64_op(a, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [valid], 0 */
     x64_modrm(a, 0, R_CPU, CPU(monitor.valid));
     x64_8(a, 0);
-    x64_ri(a, false, X_CMP, RSI, (s32)(1 | 256u << scale));
+    x64_ri(a, false, X_CMP, RCX, (s32)(1 | 256u << scale));
     fail[0] = x64_jcc(a, CC_NE);
     page_of_access(t);
     x64_rm(a, false, X_CMP, RCX, R_CPU, CPU(monitor.page));
@@ -246,27 +245,29 @@ static void em_ldxr(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     t_address(t, o, MODE_BASE, scale);
     t_check(t, TAG_READ, 1u << scale, true);
-    load(t, LD, scale, RSI, RAX, 0);
+    load(t, LD, scale, x_def(t, o->rd), RAX, 0);
     t_monitor_mark(t, scale);
-    st_x(t, o->rd, RSI);
 }
 
+/* The status is what the last comparison said. */
 static void em_stxr(struct translation *t, const struct op *o)
 {
-    unsigned scale = t->e->b;
+    unsigned scale = t->e->b, value = RCX;
     struct x64 *a = &t->as;
     u8 *fail[3];
     t_address(t, o, MODE_BASE, scale);
     t_check(t, TAG_WRITE, 1u << scale, true);
+    if (o->rd != REG_ZERO)
+        value = x_use(t, o->rd);
+    unsigned status = x_def(t, o->ra);
     t_monitor_check(t, scale, fail);
-    ld_x(t, scale == 3, RSI, o->rd);
-    if (scale == 1)
-        x64_8(a, 0x66);
-    x64_rmx(a, scale == 3, scale ? X_STORE : X_STORE8, RSI, RAX, RDX, 0, 0);
-    x64_rr(a, false, X_XOR, RDI, RDI);
+    if (value == RCX)
+        x64_mov_imm_keep(a, RCX, 0);
+    store(t, scale, value, RAX, 0);
     for (unsigned i = 0; i < ARRAY_LEN(fail); i++)
         x64_here(a, fail[i]);
-    st_x(t, o->ra, RDI);
+    x64_setcc(a, CC_NE, RCX);
+    x64_rr8(a, false, X_MOVZX8, status, RCX);
 }
 
 /* ---- pairs ----------------------------------------------------------------------------------- */
@@ -469,14 +470,14 @@ const struct emit_row emit_mem_rows[] = {
     ROW(stlrh, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 1),
     ROW(stlr32, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 2),
     ROW(stlr64, em_store, MEM, A(MODE_BASE, ST) | ORDERED, 3),
-    ROW(ldxrb, em_ldxr, EMIT_EXIT, 0, 0),
-    ROW(ldxrh, em_ldxr, EMIT_EXIT, 0, 1),
-    ROW(ldxr32, em_ldxr, EMIT_EXIT, 0, 2),
-    ROW(ldxr64, em_ldxr, EMIT_EXIT, 0, 3),
-    ROW(stxrb, em_stxr, EMIT_EXIT, 0, 0),
-    ROW(stxrh, em_stxr, EMIT_EXIT, 0, 1),
-    ROW(stxr32, em_stxr, EMIT_EXIT, 0, 2),
-    ROW(stxr64, em_stxr, EMIT_EXIT, 0, 3),
+    ROW(ldxrb, em_ldxr, MEM, 0, 0),
+    ROW(ldxrh, em_ldxr, MEM, 0, 1),
+    ROW(ldxr32, em_ldxr, MEM, 0, 2),
+    ROW(ldxr64, em_ldxr, MEM, 0, 3),
+    ROW(stxrb, em_stxr, MEM, 0, 0),
+    ROW(stxrh, em_stxr, MEM, 0, 1),
+    ROW(stxr32, em_stxr, MEM, 0, 2),
+    ROW(stxr64, em_stxr, MEM, 0, 3),
     ROW(ldtrb, em_load, MEM, A(MODE_UNPRIV, LD), 0),
     ROW(ldtrh, em_load, MEM, A(MODE_UNPRIV, LD), 1),
     ROW(ldtr32, em_load, MEM, A(MODE_UNPRIV, LD), 2),

@@ -312,6 +312,7 @@ static void em_stxr(struct translation *t, const struct op *o)
     if (by_call(t))
         return;
     begin(t, o, TAG_WRITE, scale);
+    x64_mov_imm(&t->as, RDI, 1);
     t_monitor_check(t, scale, fail);
     host_address(t, RDX);
     ld_x(t, scale == 3, RSI, o->rd);
@@ -328,6 +329,7 @@ static void em_stxp(struct translation *t, const struct op *o)
     if (by_call(t))
         return;
     begin(t, o, TAG_WRITE, scale);
+    x64_mov_imm(&t->as, RDI, 1);
     t_monitor_check(t, scale, fail);
     host_address(t, R8);
     if (scale == 3) {
