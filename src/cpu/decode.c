@@ -143,7 +143,6 @@ static void parse(struct pattern *p, unsigned row, const struct features *f)
 /* ---- look-up -------------------------------------------------------------------------------- */
 
 static unsigned bucket_of(u32 word) { return (word >> 21 & 0xff) << 4 | (word >> 12 & 15); }
-static u32 bucket_word(unsigned bucket) { return bucket >> 4 << 21 | (bucket & 15) << 12; }
 static const u32 bucket_mask = 0xffu << 21 | 15u << 12;
 
 static bool matches(const struct pattern *p, u32 word)
@@ -162,6 +161,23 @@ static int by_fixed_bits(const void *a, const void *b)
     return p->fixed != q->fixed ? q->fixed - p->fixed : p->row - q->row;
 }
 
+static void count_one(struct decoder *d, unsigned bucket, unsigned k)
+{
+    (void)k;
+    d->first[bucket + 1]++;
+}
+static void list_one(struct decoder *d, unsigned bucket, unsigned k) { d->list[d->first[bucket + 1]++] = (u16)k; }
+
+/* Each bucket that words of pattern k are in. */
+static void for_buckets(struct decoder *d, unsigned k, void (*visit)(struct decoder *, unsigned bucket, unsigned k))
+{
+    u32 value = d->pattern[k].value & bucket_mask, open = ~d->pattern[k].mask & bucket_mask, some = 0;
+    do {
+        visit(d, bucket_of(value | some), k);
+        some = (some - open) & open; /* the next subset of the open bits */
+    } while (some);
+}
+
 struct decoder *decoder_new(const struct features *f)
 {
     struct decoder *d = calloc(1, sizeof *d);
@@ -170,22 +186,17 @@ struct decoder *decoder_new(const struct features *f)
         parse(&d->pattern[d->count++], row, f);
     qsort(d->pattern, d->count, sizeof d->pattern[0], by_fixed_bits);
 
-    size_t cap = 0, n = 0;
-    for (unsigned b = 0; b < BUCKETS; b++) {
-        d->first[b] = (u32)n;
-        for (unsigned k = 0; k < d->count; k++) {
-            const struct pattern *p = &d->pattern[k];
-            if ((bucket_word(b) ^ p->value) & p->mask & bucket_mask)
-                continue;
-            if (n == cap) {
-                cap = cap ? 2 * cap : 16384;
-                d->list = realloc(d->list, cap * sizeof *d->list);
-                CHECK(d->list);
-            }
-            d->list[n++] = (u16)k;
-        }
-    }
-    d->first[BUCKETS] = (u32)n;
+    /* d->first[b + 1] counts bucket b's patterns, then is where it is filled next, then where it ends. */
+    for (unsigned k = 0; k < d->count; k++)
+        for_buckets(d, k, count_one);
+    for (unsigned b = 0; b < BUCKETS; b++)
+        d->first[b + 1] += d->first[b];
+    d->list = malloc(d->first[BUCKETS] * sizeof *d->list);
+    CHECK(d->list);
+    for (unsigned b = BUCKETS; b > 0; b--)
+        d->first[b] = d->first[b - 1];
+    for (unsigned k = 0; k < d->count; k++)
+        for_buckets(d, k, list_one);
     return d;
 }
 
