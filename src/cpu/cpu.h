@@ -171,7 +171,7 @@ struct cpu {
     u8 fp_trap;          /* nonzero: FP/SIMD instructions trap (kept by context.c), exec calls
                             exc_fp_access() to find out how */
 
-    u64 pauth_mask[2];   /* where pointers to instructions have their codes, by bit 55; valid with pauth_tag */
+    u64 pauth_mask[2];   /* where pointers to instructions have their codes, bit 55 set and clear; valid with pauth_tag */
     struct monitor monitor;
     bool event_register; /* SEV/WFE; atomic in parallel mode */
     u8 run;              /* enum cpu_run */

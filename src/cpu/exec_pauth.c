@@ -119,7 +119,7 @@ static unsigned trap_el(const struct cpu *c)
 }
 
 /* All that add() and auth() depend on but their operands and the keys, as a number with bit 31 set and bits 1:0 clear;
- * bits 6:3 are the enables. 0: they may trap. mask: of codes of instructions' pointers, by bit 55. */
+ * bits 6:3 are the enables. 0: they may trap. mask: of codes of instructions' pointers, bit 55 set and clear. */
 static u32 config_tag(const struct cpu *c, u64 mask[2])
 {
     u64 tcr, sctlr = exec_sctlr(c);
@@ -132,20 +132,34 @@ static u32 config_tag(const struct cpu *c, u64 mask[2])
         tag |= (u32)((sctlr & keys[k].enable) != 0) << (3 + k);
     for (unsigned i = 0; i < 2; i++) {
         struct half h = half_of(tcr, two, i);
-        mask[i] = pauth_mask(layout_of(c, &h, tcr, two, false));
+        mask[!i] = pauth_mask(layout_of(c, &h, tcr, two, false));
         tag |= ((u32)layout_of(c, &h, tcr, two, true).bottom | (u32)h.tbi << 7 | (u32)h.tbid << 8) << (7 + 9 * i);
     }
     return tag;
 }
 
-/* The memo of an operation; it holds the result when *hit. The tag is 0 while nothing may be kept. */
-static struct pauth_memo *memo(struct cpu *c, bool authenticate, u64 ptr, u64 modifier, enum key k, bool *hit, u32 *tag)
+static void note_config(struct cpu *c)
 {
     if (!c->pauth_tag) {
         u64 mask[2];
         u32 config = config_tag(c, mask);
         context_note_pauth(c, config, mask);
     }
+}
+
+/* The key is disabled: generated code shall know that. */
+static bool disabled(struct cpu *c, enum key k)
+{
+    if (exec_sctlr(c) & keys[k].enable)
+        return false;
+    note_config(c);
+    return true;
+}
+
+/* The memo of an operation; it holds the result when *hit. The tag is 0 while nothing may be kept. */
+static struct pauth_memo *memo(struct cpu *c, bool authenticate, u64 ptr, u64 modifier, enum key k, bool *hit, u32 *tag)
+{
+    note_config(c);
     *tag = c->pauth_tag && !impdef(c) ? c->pauth_tag | k : 0; /* impdef: it is as fast without */
     struct pauth_memo *m = &c->pauth_memo[authenticate][pauth_memo_index(ptr, modifier)];
     *hit = *tag && m->tag == *tag && m->ptr == ptr && m->modifier == modifier && m->key.lo == c->sys[keys[k].lo] &&
@@ -173,7 +187,7 @@ static bool trapped(struct cpu *c)
 /* Adds a code to *ptr. False: exception taken. */
 static bool add(struct cpu *c, u64 *ptr, u64 modifier, enum key k)
 {
-    if (!(exec_sctlr(c) & keys[k].enable))
+    if (disabled(c, k))
         return true;
     bool hit;
     u32 tag;
@@ -199,7 +213,7 @@ static bool add(struct cpu *c, u64 *ptr, u64 modifier, enum key k)
 /* Authenticates *ptr. False: exception taken. */
 static bool auth(struct cpu *c, u64 *ptr, u64 modifier, enum key k, bool combined)
 {
-    if (!(exec_sctlr(c) & keys[k].enable))
+    if (disabled(c, k))
         return true;
     bool hit, ok;
     u32 tag;

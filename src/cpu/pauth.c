@@ -1,6 +1,6 @@
 /* Pointer authentication codes: QARMA-64 with 5 and 3 rounds, and the insertion into pointers
  * (DDI0487 D8.9 and the shared pseudocode AddPAC, Auth, ComputePAC).  QARMA works on sixteen 4-bit
- * cells; cell 0 is bits 3:0.  The IMPLEMENTATION DEFINED algorithm is a multiplicative mixer. */
+ * cells; cell 0 is bits 3:0.  The IMPLEMENTATION DEFINED algorithm is one multiplication, folded. */
 #include "cpu/pauth.h"
 
 #include "core/bits.h"
@@ -107,16 +107,11 @@ static u64 qarma(u64 data, u64 modifier, struct pauth_key key, int iterations, c
     return v ^ modk0;
 }
 
-static u64 fold(u64 a, u64 b)
-{
-    unsigned __int128 p = (unsigned __int128)a * b;
-    return (u64)p ^ (u64)(p >> 64);
-}
-
 /* The implementation defined one: generated code computes it in place (jit/emit_pauth.c). */
 static u64 mix(u64 data, u64 modifier, struct pauth_key key)
 {
-    return fold(fold(data ^ key.lo, PAUTH_MIX_1) ^ modifier ^ key.hi, PAUTH_MIX_2);
+    unsigned __int128 p = (unsigned __int128)(data ^ key.lo) * (modifier ^ key.hi ^ PAUTH_MIX);
+    return (u64)p ^ (u64)(p >> 64);
 }
 
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key)

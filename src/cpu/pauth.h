@@ -22,8 +22,7 @@ static inline unsigned pauth_memo_index(u64 ptr, u64 modifier)
     return (unsigned)(ptr >> PAUTH_PTR_SHIFT ^ modifier >> PAUTH_MODIFIER_SHIFT) & (PAUTH_MEMOS - 1);
 }
 
-#define PAUTH_MIX_1 0x9fb21c651e98df25ull
-#define PAUTH_MIX_2 0xd6e8feb86659fd93ull
+#define PAUTH_MIX 0x9fb21c651e98df25ull
 
 /* ComputePAC(): 64 bits of which the pointer's layout selects some. */
 u64 pauth_compute(enum pauth_algorithm alg, u64 data, u64 modifier, struct pauth_key key);

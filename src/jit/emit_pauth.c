@@ -49,73 +49,77 @@ static void probe(struct jit *j, bool authenticate, unsigned key)
     x64_link(x64_jmp(a), j->call);
 }
 
-/* r10 = pauth_compute() of r10, modifier rdx. Clobbers rdx, r9, r11. */
-static void mix(struct x64 *a, unsigned key)
+static bool in_place(const struct cpu *c, unsigned key)
 {
-    x64_rr(a, true, X_LOAD, R9, RDX);
-    x64_rm(a, true, X_XOR, R9, R_CPU, cell(key_hi[key]));
-    x64_rm(a, true, X_XOR, R10, R_CPU, cell(key_lo[key]));
-    x64_mov_imm(a, RDX, PAUTH_MIX_1);
-    x64_vex_rr(a, 2, 3, true, 0xf6, R11, R10, R10); /* mulx r11, r10, r10 */
-    x64_rr(a, true, X_XOR, R10, R11);
-    x64_rr(a, true, X_XOR, R10, R9);
-    x64_mov_imm(a, RDX, PAUTH_MIX_2);
-    x64_vex_rr(a, 2, 3, true, 0xf6, R11, R10, R10);
-    x64_rr(a, true, X_XOR, R10, R11);
+    return key < 2 && cpu_has(c, FEAT_PACIMP) && cpu_has(c, FEAT_PAuth2);
 }
 
-/* As probe(), of FEAT_PAuth2 with the implementation defined algorithm and a key for instructions. */
+/* rcx = pauth_compute() of rcx, modifier rdx. Clobbers rdx. */
+static void mix(struct x64 *a, unsigned key)
+{
+    x64_rm(a, true, X_XOR, RDX, R_CPU, cell(key_hi[key]));
+    x64_rm(a, true, X_XOR, RCX, R_CPU, cell(key_lo[key]));
+    x64_rm(a, true, X_XOR, RDX, R_CONST, (s32)offsetof(struct jit_shared, pauth_mix));
+    x64_vex_rr(a, 2, 3, true, 0xf6, RCX, RDX, RCX); /* mulx rcx, rdx, rcx */
+    x64_rr(a, true, X_XOR, RCX, RDX);
+}
+
+/* FEAT_PAuth2 with the implementation defined algorithm and a key for instructions. rax: pointer, rdx: modifier. ZF:
+ * rax, or rcx where authenticate is false, is what the pointer's bits change by; otherwise it is the call's. Nothing
+ * depends on the code before it is compared: the authenticated pointer is known early. */
 static void computed(struct jit *j, bool authenticate, unsigned key)
 {
     struct x64 *a = &j->as;
-    u8 *slow[3], *off;
-    unsigned n = 0;
-    x64_rm(a, true, X_LOAD, RSI, RDI, 0);
+    s32 mask = CPU(pauth_mask) + 8; /* of bit 55 clear; set: the one before */
     x64_test8_mi(a, R_CPU, CPU(pauth_tag), 8u << key);
-    off = x64_jcc8(a, CC_E);
-    x64_rr(a, true, X_LOAD, RCX, RSI);
-    if (authenticate)
+    u8 *off = x64_jcc8(a, CC_E);
+    if (authenticate) {
+        x64_vex_rr(a, 1, 1, true, 0x6e, 0, 0, RAX); /* vmovq xmm0, rax */
+        x64_rr(a, true, X_LOAD, RCX, RAX);
         x64_shift(a, true, X_SHL, RCX, 8); /* bit 55 selects the range */
-    x64_rr(a, true, X_LOAD, R8, RCX);
-    x64_shift(a, true, X_SAR, RCX, 63);
-    x64_shift(a, true, X_SHR, R8, 63);
-    x64_rmx(a, true, X_LOAD, R8, R_CPU, R8, 3, CPU(pauth_mask));
-    x64_rr(a, true, X_XOR, RCX, RSI);
-    if (authenticate) {
-        x64_rr(a, true, X_AND, RCX, R8);
-        x64_rr(a, true, X_XOR, RCX, RSI); /* the pointer without its code */
-        x64_rr(a, true, X_LOAD, R10, RCX);
-    } else { /* an address, which is what the code is of */
-        x64_rr(a, true, X_TEST, RCX, R8);
-        slow[n++] = x64_jcc8(a, CC_NE);
-        x64_shift(a, true, X_SHR, RCX, 55);
-        slow[n++] = x64_jcc8(a, CC_NE);
-        x64_rr(a, true, X_LOAD, R10, RSI);
+        x64_shift(a, true, X_SAR, RCX, 63);
+        x64_rr(a, true, X_XOR, RAX, RCX);
+        x64_rmx(a, true, X_AND, RAX, R_CPU, RCX, 3, mask);
+        x64_vex_rr(a, 1, 1, true, 0x7e, 0, 0, RCX); /* vmovq rcx, xmm0 */
+        x64_rr(a, true, X_XOR, RCX, RAX);
+        mix(a, key);
+        x64_vex_rr(a, 1, 1, true, 0x7e, 0, 0, RDX);
+        x64_rr(a, true, X_XOR, RCX, RAX);
+        x64_shift(a, true, X_SHL, RDX, 8);
+        x64_shift(a, true, X_SAR, RDX, 63);
+        x64_rmx(a, true, X_TEST, RCX, R_CPU, RDX, 3, mask);
+        x64_ret(a);
+    } else {
+        x64_rr(a, true, X_LOAD, RCX, RAX);
+        mix(a, key);
+        x64_rr(a, true, X_LOAD, RDX, RAX);
+        x64_shift(a, true, X_SAR, RDX, 63);
+        x64_rmx(a, true, X_AND, RCX, R_CPU, RDX, 3, mask);
+        x64_rr(a, true, X_XOR, RAX, RDX);
+        x64_rmx(a, true, X_TEST, RAX, R_CPU, RDX, 3, mask);
+        u8 *other = x64_jcc8(a, CC_NE);
+        x64_shift(a, true, X_SHR, RAX, 55); /* an address, which is what the code is of */
+        x64_here8(a, other);
+        x64_ret(a);
     }
-    mix(a, key);
-    x64_rr(a, true, X_AND, R10, R8);
-    x64_rr(a, true, X_XOR, RSI, R10);
-    if (authenticate) {
-        x64_rr(a, true, X_CMP, RSI, RCX);
-        slow[n++] = x64_jcc8(a, CC_NE);
-    }
-    x64_rm(a, true, X_STORE, RSI, RDI, 0);
-    u8 *done = a->p;
-    x64_ret(a);
     x64_here8(a, off);
+    x64_rr(a, false, X_XOR, authenticate ? RAX : RCX, authenticate ? RAX : RCX);
     x64_mi(a, false, X_CMP, R_CPU, CPU(pauth_tag), 0);
-    x64_link(x64_jcc(a, CC_NE), done); /* the key is disabled */
-    for (unsigned i = 0; i < n; i++)
-        x64_here8(a, slow[i]);
-    x64_link(x64_jmp(a), j->call);
+    u8 *unknown = x64_jcc8(a, CC_E);
+    x64_rr(a, false, X_CMP, RAX, RAX); /* the key is disabled */
+    x64_ret(a);
+    x64_here8(a, unknown);
+    x64_rr(a, true, X_TEST, RSP, RSP);
+    x64_ret(a);
 }
 
 void jit_emit_pauth(struct jit *j, const struct cpu *c)
 {
     CHECK(sizeof(struct pauth_memo) == 1 << 6);
+    j->shared.pauth_mix = PAUTH_MIX;
     for (unsigned i = 0; i < ARRAY_LEN(j->pauth); i++) {
         j->pauth[i] = j->as.p;
-        if (i % 4 < 2 && cpu_has(c, FEAT_PACIMP) && cpu_has(c, FEAT_PAuth2))
+        if (in_place(c, i % 4))
             computed(j, i / 4, i % 4);
         else
             probe(j, i / 4, i % 4);
@@ -125,47 +129,86 @@ void jit_emit_pauth(struct jit *j, const struct cpu *c)
 /* a: key, bit 2: authenticate; b: register in 5:0, bits 7:6: where the modifier is */
 enum { IN_RN, IN_X16, IN_SP, IN_ZERO };
 #define B(reg, modifier) ((reg) | (modifier) << 6)
+static void load_modifier(struct translation *t, unsigned from)
+{
+    if (from == REG_SINK)
+        x64_rr(&t->as, false, X_XOR, RDX, RDX);
+    else
+        ld_x(t, true, RDX, from);
+}
+
+/* Where the code is computed: the host register that has what r's bits change by. */
+static unsigned in_registers(struct translation *t, unsigned r, unsigned from)
+{
+    struct x64 *a = &t->as;
+    load_modifier(t, from);
+    ld_x(t, true, RAX, r);
+    x64_link(x64_call(a), t->j->pauth[t->e->a]);
+    t_slow(t, x64_jcc(a, CC_NE));
+    return t->e->a & 4 ? RAX : RCX;
+}
+
+/* The register in the state at disp becomes the result, or the call does all. */
+static void by_memo(struct translation *t, s32 disp, unsigned from)
+{
+    struct x64 *a = &t->as;
+    load_modifier(t, from);
+    x64_rm(a, true, X_LEA, RDI, R_CPU, disp);
+    x64_mov_imm_keep(a, RAX, t_packed(t));
+    x64_link(x64_call(a), t->j->pauth[t->e->a]);
+    v_forget(t);
+}
+
+/* Where the modifier is; REG_SINK: it is zero. */
+static unsigned modifier_of(const struct translation *t, unsigned xn)
+{
+    static const u8 where[4] = {[IN_X16] = 16, [IN_SP] = REG_SP, [IN_ZERO] = REG_SINK};
+    unsigned m = t->e->b >> 6;
+    return m == IN_RN ? xn : where[m];
+}
+
 static void em_pauth(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    unsigned rd = t->e->b & 63, modifier = t->e->b >> 6;
+    unsigned rd = t->e->b & 63, from = modifier_of(t, o->rn);
     if (!rd)
         rd = o->rd;
     if (rd == REG_SINK) {
         t_call(t);
         return;
     }
-    if (modifier == IN_ZERO)
-        x64_rr(a, false, X_XOR, RDX, RDX);
-    else
-        ld_x(t, true, RDX, modifier == IN_RN ? o->rn : modifier == IN_X16 ? 16 : REG_SP);
-    x64_rm(a, true, X_LEA, RDI, R_CPU, x_disp(rd));
-    x64_mov_imm_keep(a, RAX, t_packed(t));
-    x64_link(x64_call(a), t->j->pauth[t->e->a]);
-    v_forget(t);
+    if (in_place(t->c, t->e->a & 3)) {
+        flags_settle(a, &t->vs); /* operands of what is pending may be overwritten */
+        unsigned delta = in_registers(t, rd, from);
+        x_use(t, rd);
+        x64_rr(a, true, X_XOR, x_def(t, rd), delta);
+        return;
+    }
+    x_sync(t);
+    x_forget(t);
+    t->regs = false;
+    by_memo(t, x_disp(rd), from);
 }
 
 /* a: as above; b: register, where the modifier is. The call, if it comes to that, does the whole branch. */
 static void em_branch(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    unsigned modifier = t->e->b >> 6;
-    bool ret = modifier == IN_SP, link = !ret;
-    x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(ret ? 30 : o->rn));
-    x64_rm(a, true, X_STORE, RAX, R_CPU, x_disp(REG_SINK));
-    if (modifier == IN_ZERO)
-        x64_rr(a, false, X_XOR, RDX, RDX);
-    else
-        ld_x(t, true, RDX, ret ? REG_SP : o->rd);
-    x64_rm(a, true, X_LEA, RDI, R_CPU, x_disp(REG_SINK));
-    x64_mov_imm_keep(a, RAX, t_packed(t));
-    x64_link(x64_call(a), t->j->pauth[t->e->a]);
-    v_forget(t);
+    bool ret = t->e->b >> 6 == IN_SP, link = !ret;
+    unsigned r = ret ? 30 : o->rn, from = modifier_of(t, o->rd);
+    if (in_place(t->c, t->e->a & 3)) {
+        in_registers(t, r, from);
+        x64_rm(a, true, X_XOR, RAX, R_CPU, x_disp(r));
+    } else {
+        x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(r));
+        x64_rm(a, true, X_STORE, RAX, R_CPU, x_disp(REG_SINK));
+        by_memo(t, x_disp(REG_SINK), from);
+        x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(REG_SINK));
+    }
     if (link) {
         x64_rm(a, true, X_LEA, RCX, R_PAGE, (s32)(t_off(t) + 4));
         st_x(t, 30, RCX);
     }
-    x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(REG_SINK));
     if (link)
         t_push_return(t);
     if (ret)
@@ -177,8 +220,8 @@ static void em_branch(struct translation *t, const struct op *o)
 }
 
 #define KEYED(name, k, reg, modifier)                                                                                  \
-    ROW(pac##name, em_pauth, EMIT_EXIT, k, B(reg, modifier)),                                                          \
-        ROW(aut##name, em_pauth, EMIT_EXIT, 4 | k, B(reg, modifier))
+    ROW(pac##name, em_pauth, EMIT_EXIT | EMIT_REGS, k, B(reg, modifier)),                                              \
+        ROW(aut##name, em_pauth, EMIT_EXIT | EMIT_REGS, 4 | k, B(reg, modifier))
 #define BOTH(name, reg, modifier) KEYED(ia##name, 0, reg, modifier), KEYED(ib##name, 1, reg, modifier)
 const struct emit_row emit_pauth_rows[] = {
     BOTH(, 0, IN_RN),

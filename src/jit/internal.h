@@ -84,6 +84,7 @@ struct jit_shared {
     u64 exit;  /* what to return when it gives up */
     u64 index; /* R_INDEX */
     u32 fpcr;  /* as MXCSR is now */
+    u64 pauth_mix;
 };
 
 /* A translation that expects vector registers in host registers: another block jumps to it with them. */
