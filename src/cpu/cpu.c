@@ -14,6 +14,13 @@
 #include "cpu/pmu.h"
 #include "cpu/ras.h"
 
+static void wake(struct cpu *c)
+{
+    c->run = CPU_RUNNING;
+    if (c->env->woken)
+        c->env->woken(c->env->hook_arg);
+}
+
 static void wake_fire(void *arg)
 {
     struct cpu *c = arg;
@@ -24,7 +31,7 @@ static void wake_fire(void *arg)
         return;
     }
     if (c->run == CPU_WFI || c->run == CPU_WFE)
-        c->run = CPU_RUNNING;
+        wake(c);
 }
 
 /* The error record is the CPU's own: its thread deals with it. */
@@ -199,7 +206,7 @@ void cpu_set_input(struct cpu *c, unsigned input, bool level)
     }
     cpu_attend(c);
     if ((c->run == CPU_WFI || c->run == CPU_WFE) && cpu_wakeup_pending(c))
-        c->run = CPU_RUNNING;
+        wake(c);
 }
 
 void cpu_send_event(struct cpu *c)
@@ -208,7 +215,7 @@ void cpu_send_event(struct cpu *c)
     if (c->par)
         par_wake(c);
     else if (c->run == CPU_WFE)
-        c->run = CPU_RUNNING;
+        wake(c);
 }
 
 bool cpu_wakeup_pending(struct cpu *c)

@@ -105,6 +105,8 @@ struct cpu_env {
     /* SMC or HVC that would be UNDEFINED without firmware: PSCI/SMCCC by the board. True: handled
      * (x0.. hold the results). NULL: no conduit. */
     bool (*firmware_call)(void *arg, struct cpu *, bool hvc);
+    /* A PE that slept goes on, while another may be executing. NULL: nobody listens. */
+    void (*woken)(void *arg);
     /* A TLBI that reaches every PE, for those who listen beside them (SMMU). NULL: nobody. */
     void (*broadcast)(void *arg, const struct tlb_inv *);
     /* RMR_ELx.RR: reset this PE and start it at its reset address. NULL: it cannot be done. */

@@ -19,6 +19,7 @@
 #include "machine/console.h"
 #include "machine/diagnose.h"
 #include "machine/psci.h"
+#include "machine/sched.h"
 #include "machine/semihost.h"
 #include "machine/traplog.h"
 #include "smmu/smmu.h"
@@ -170,6 +171,7 @@ static void make_cpus(struct machine *m, struct cpu_config *cc)
                               .jit_eager = c->jit_eager,
                               .hook_arg = m,
                               .broadcast = m->smmu ? broadcast : NULL,
+                              .woken = sched_woken,
                               .warm_reset = warm_reset,
                               .firmware_call = m->psci ? psci_call : NULL,
                               .semihosting = c->semihosting ? semihost_call : NULL,
@@ -339,6 +341,7 @@ struct machine *machine_new(const struct config *c, struct console *console, str
     m->console = console;
     *(config_hvc_main(c) ? &m->hvc_end : &m->uart_end) = console;
     m->quantum = QUANTUM;
+    sched_init(m);
     machine_init_button(m);
     m->log = (struct log){.sink = log_line, .arg = m, .limit = GUEST_ERRORS_SHOWN};
     if (!build(m, e)) {
@@ -403,6 +406,7 @@ void machine_reset(struct machine *m)
         machine_start_cpu(m, m->cpus[i], m->boot.entry, 0);
     m->last = m->ncpus - 1; /* CPU 0 comes next */
     m->left = 0;
+    clock_cancel(&m->clock, &m->turn);
 }
 
 void machine_state(struct machine *m, struct snap *s)
@@ -414,6 +418,7 @@ void machine_state(struct machine *m, struct snap *s)
     clock_state(&m->clock, s);
     counter_state(&m->counter, s);
     clock_event_state(&m->clock, &m->button, s);
+    clock_event_state(&m->clock, &m->turn, s);
     for (unsigned i = 0; i < m->ncpus; i++) {
         cpu_state(m->cpus[i], s);
         timer_state(m->timers[i], s);

@@ -97,8 +97,9 @@ struct machine {
 
     /* scheduler */
     u32 last;    /* the CPU that ran last */
-    u64 left;    /* instructions left of its slice, when the run was cut short */
-    u64 quantum; /* instructions */
+    u64 left;    /* instructions left of its turn */
+    u64 quantum; /* of a turn while several CPUs run, in instructions; one that is alone has ALONE times as many */
+    struct event turn; /* the end of a long turn, because another CPU woke up */
     u8 stop;     /* enum stop */
     int signal_number;
     u64 resets;

@@ -1,8 +1,9 @@
 /* The deterministic scheduler: one host thread, CPUs in round robin, virtual time = instructions of
  * all CPUs together + skipped idle.
  *
- * A slice is min(quantum, next event); a CPU that sleeps ends its slice. Idle is skipped only when
- * every CPU sleeps. The host (console, signals, pacing) is looked at between slices only. The clock,
+ * A slice is min(turn, next event); a CPU that sleeps ends its slice. A turn is a quantum, many when
+ * no other CPU runs; one that wakes up waits for a quantum at most. Idle is skipped only when every
+ * CPU sleeps. The host (console, signals, pacing) is looked at between slices only. The clock,
  * the events and this loop are all that decide what executes when: host time enters by the arrival of
  * console input alone. */
 #include "machine/sched.h"
@@ -74,7 +75,31 @@ void sched_look_at_host(struct machine *m, int signals)
     }
 }
 
-/* The CPU whose slice was cut short, or the next one in round robin that runs; NULL: all sleep. */
+/* What a CPU that nobody waits for has is enough to make the way through the scheduler nothing, and little to the
+ * host, which is looked at between turns. */
+enum { ALONE = 50 };
+
+static void turn_over(void *arg) { (void)arg; }
+
+void sched_init(struct machine *m) { m->turn = (struct event){.fire = turn_over, .name = "turn"}; }
+
+void sched_woken(void *arg)
+{
+    struct machine *m = arg;
+    if (m->clock.run && m->left > m->quantum && !clock_pending(&m->turn))
+        clock_schedule(&m->clock, &m->turn, clock_now(&m->clock) + m->quantum);
+}
+
+static u64 turn(struct machine *m, const struct cpu *c)
+{
+    clock_cancel(&m->clock, &m->turn);
+    for (unsigned i = 0; i < m->ncpus; i++)
+        if (m->cpus[i] != c && m->cpus[i]->run == CPU_RUNNING)
+            return m->quantum;
+    return m->quantum * ALONE;
+}
+
+/* The CPU whose turn was cut short, or the next one in round robin that runs; NULL: all sleep. */
 static struct cpu *next_cpu(struct machine *m)
 {
     if (m->left)
@@ -87,7 +112,7 @@ static struct cpu *next_cpu(struct machine *m)
             m->cpus[m->last]->monitor.valid = false;
             m->last = c->index;
         }
-        m->left = m->quantum;
+        m->left = turn(m, c);
         return c;
     }
     return NULL;
@@ -101,6 +126,8 @@ static void run_slice(struct machine *m, struct cpu *c, u64 budget)
     u64 before = clock_now(&m->clock), overflow = pmu_limit(c);
     if (n > overflow) /* the slice ends where a performance counter overflows */
         n = overflow;
+    if (m->config->limit && n > m->config->limit - before)
+        n = m->config->limit - before;
     c->slice_start = before;
     if (!clock_begin(&m->clock, &c->slice, (s64)n))
         return;

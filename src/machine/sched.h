@@ -12,6 +12,9 @@ bool sched_networks_wait(struct machine *m);
 /* Would the guest notice input? */
 bool sched_input_may_come(const struct machine *m);
 /* Input that waits for the guest to make room: that is not seen by waiting for the host. */
+void sched_init(struct machine *m);
+/* cpu_env.woken: a CPU that is alone shares from now on. */
+void sched_woken(void *arg);
 bool sched_input_pending(const struct machine *m);
 
 /* Runs until something stops the machine; all threads but this one are gone afterwards. */
