@@ -69,7 +69,7 @@ struct code_cache *code_cache_new_parallel(struct bus *bus)
     struct code_cache *cc = calloc(1, sizeof *cc);
     CHECK(cc);
     cc->bus = bus;
-    cc->limit = bus_page_count(bus) / 100;
+    cc->limit = bus_page_count(bus) / 112;
     cc->limit = cc->limit < 1024 ? 1024 : cc->limit > 4096 ? 4096 : cc->limit;
     cc->by_page = calloc(bus_page_count(bus) + 1, sizeof *cc->by_page);
     CHECK(cc->by_page);
