@@ -4,8 +4,8 @@
  * was filled is journalled, so that emptying a context costs what was used of it.
  *
  * Invariants: a tag is there only while the TLB holds the entry it was copied from; a write tag only
- * while the RAM page's enum page_why byte is 0; place[page] names the only write tag of a RAM page,
- * or says that there may be several. */
+ * while the RAM page's enum page_why byte is 0; place[page] names the write tags of a RAM page, up to three (Linux has
+ * its own with and without PAN, and the program's), or says that there may be more. */
 #include "mmu/fast.h"
 
 #include <stdlib.h>
@@ -16,8 +16,10 @@
 #include "core/bus.h"
 #include "core/check.h"
 
-#define PLACE_NONE 0u
-#define PLACE_MANY 0xffffffffu
+/* Three numbers of write tags, context * FAST_MAX + index. None is the same as the first, which is looked at then. */
+#define PLACE_MANY (1ull << 63)
+enum { PLACES = 3, PLACE_BITS = 21 };
+_Static_assert(FAST_CONTEXTS *FAST_MAX <= 1 << PLACE_BITS, "numbers of write tags");
 
 struct fast_pool {
     struct fast_ctx *ctx; /* [FAST_CONTEXTS] */
@@ -28,7 +30,7 @@ struct fast_pool {
     u32 pages;
     u32 epoch;
     bool off;
-    u32 *place; /* [pages] 1 + context * FAST_MAX + index, see above */
+    u64 *place; /* [pages] see above */
 };
 
 /* Of a key: the contexts themselves are far from each other, and from the caches. */
@@ -179,20 +181,32 @@ static void grow(struct fast_pool *p, struct fast_ctx *f)
     clear_data(f);
 }
 
-/* Remembers where page may be written through. */
+static u32 place_at(u64 place, unsigned k) { return (u32)(place >> k * PLACE_BITS) & ((1u << PLACE_BITS) - 1); }
+
+/* Does a write tag lead to host? */
+static bool leads(const struct fast_pool *p, u32 place, u64 host)
+{
+    const struct fast *f = &p->ctx[place / FAST_MAX].t;
+    u64 i = place % FAST_MAX;
+    return f->wtag[i] != fast_invalid(i) && f->wtag[i] + f->delta[i] == host;
+}
+
+/* Remembers where page may be written through: instead of what does not lead there any more. */
 static void note_place(struct fast_pool *p, const struct fast_ctx *f, u64 i, u32 page)
 {
-    u32 here = 1 + (u32)(f - p->ctx) * FAST_MAX + (u32)i, old = p->place[page];
-    if (old != PLACE_NONE && old != here) {
-        if (old == PLACE_MANY)
+    u32 here = (u32)(f - p->ctx) * FAST_MAX + (u32)i;
+    u64 *place = &p->place[page], host = (u64)(uintptr_t)p->ram_base + ((u64)page << 12);
+    if (*place == PLACE_MANY)
+        return;
+    for (unsigned k = 0; k < PLACES; k++)
+        if (place_at(*place, k) == here)
             return;
-        const struct fast *o = &p->ctx[(old - 1) / FAST_MAX].t;
-        u64 oi = (old - 1) % FAST_MAX;
-        if (o->wtag[oi] != fast_invalid(oi) &&
-            o->wtag[oi] + o->delta[oi] == (u64)(uintptr_t)p->ram_base + ((u64)page << 12))
-            here = PLACE_MANY;
-    }
-    p->place[page] = here;
+    for (unsigned k = PLACES; k-- > 0;)
+        if (!leads(p, place_at(*place, k), host)) {
+            *place ^= (u64)(place_at(*place, k) ^ here) << k * PLACE_BITS;
+            return;
+        }
+    *place = PLACE_MANY;
 }
 
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global)
@@ -293,28 +307,26 @@ void fast_drop_all(struct fast_pool *p)
     *p->latch = ~0ull;
 }
 
-/* Drops the write tag of entry i when it leads to host. */
-static void withdraw(struct fast_ctx *f, u64 i, u64 host)
+/* Drops a write tag when it leads to host. */
+static void withdraw(struct fast_pool *p, u32 place, u64 host)
 {
-    if (f->t.wtag[i] != fast_invalid(i) && f->t.wtag[i] + f->t.delta[i] == host)
-        f->t.wtag[i] = fast_invalid(i);
+    if (leads(p, place, host))
+        p->ctx[place / FAST_MAX].t.wtag[place % FAST_MAX] = fast_invalid(place % FAST_MAX);
 }
 
 void fast_withdraw_write(struct fast_pool *p, u32 page)
 {
-    u32 place = p->place[page];
-    u64 host = (u64)(uintptr_t)p->ram_base + ((u64)page << 12);
-    p->place[page] = PLACE_NONE;
-    if (place == PLACE_NONE)
-        return;
+    u64 place = p->place[page], host = (u64)(uintptr_t)p->ram_base + ((u64)page << 12);
+    p->place[page] = 0;
     if (place != PLACE_MANY) {
-        withdraw(&p->ctx[(place - 1) / FAST_MAX], (place - 1) % FAST_MAX, host);
+        for (unsigned k = 0; k < PLACES; k++)
+            withdraw(p, place_at(place, k), host);
         return;
     }
-    for (unsigned c = 0; c < FAST_CONTEXTS; c++)
+    for (u32 c = 0; c < FAST_CONTEXTS; c++)
         if (p->key[c])
-            for (u64 i = 0; i <= p->ctx[c].t.mask; i++)
-                withdraw(&p->ctx[c], i, host);
+            for (u32 i = 0; i <= p->ctx[c].t.mask; i++)
+                withdraw(p, c * FAST_MAX + i, host);
 }
 
 void fast_drop_code(struct fast_pool *p)

@@ -349,6 +349,40 @@ START_TEST(test_fast_withdraw)
 }
 END_TEST
 
+/* Write tags of all tables that lead to a page. */
+static unsigned leading_to(struct fast_ctx *const *f, unsigned n, u32 page)
+{
+    unsigned count = 0;
+    for (unsigned k = 0; k < n; k++)
+        for (u64 i = 0; i <= f[k]->t.mask; i++)
+            count += f[k]->t.wtag[i] != fast_invalid(i) && ft_host(&f[k]->t, i, f[k]->t.wtag[i]) == ram + (page << 12);
+    return count;
+}
+
+/* Pages under many addresses that come and go: a withdrawn one has no write tag left, another keeps its own. */
+START_TEST(test_fast_aliases)
+{
+    unsigned a = space(1, true);
+    struct fast_ctx *const f[] = {ctx(a, true, 5), ctx(a, true, 6), ctx(a, false, 5), ctx(space(2, true), true, 5)};
+    u32 seed = 1;
+    for (unsigned round = 0; round < 3000; round++) {
+        for (unsigned n = round % 7; n-- > 0;) {
+            seed = seed * 1664525 + 1013904223;
+            u64 va = (seed >> 8 & 7) << 12;
+            if (seed >> 28 == 0)
+                fast_drop_va(pool, a, va);
+            else
+                enter(f[seed >> 16 & 3], va, seed >> 20 & 3, true);
+        }
+        u32 page = seed >> 24 & 3, other = (page + 1) & 3;
+        unsigned before = leading_to(f, ARRAY_LEN(f), other);
+        fast_withdraw_write(pool, page);
+        ck_assert_uint_eq(leading_to(f, ARRAY_LEN(f), page), 0);
+        ck_assert_uint_eq(leading_to(f, ARRAY_LEN(f), other), before);
+    }
+}
+END_TEST
+
 START_TEST(test_fast_pool)
 {
     unsigned a = space(1, true);
@@ -384,6 +418,7 @@ int main(void)
     tcase_add_test(c, test_fast_overflow);
     tcase_add_test(c, test_fast_grow);
     tcase_add_test(c, test_fast_withdraw);
+    tcase_add_test(c, test_fast_aliases);
     tcase_add_test(c, test_fast_pool);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
