@@ -328,6 +328,12 @@ static unsigned access_of(const struct translation *t, const struct emitter *e)
     return mode == MODE_IMM || writes_back(mode) ? access : 0;
 }
 
+/* Is the base what is loaded or stored? */
+static bool based(unsigned access, const struct op *o)
+{
+    return !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
+}
+
 static struct group group_of(const struct translation *t, const struct op *first)
 {
     struct group g = {.low = INT64_MAX, .high = INT64_MIN};
@@ -341,8 +347,7 @@ static struct group group_of(const struct translation *t, const struct op *first
         unsigned access = access_of(t, e), mode = e->a & 7;
         if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
             break;
-        bool based = !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
-        if (writes_back(mode) && based)
+        if (writes_back(mode) && based(access, o))
             break;
         s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm,
             end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
@@ -353,7 +358,7 @@ static struct group group_of(const struct translation *t, const struct op *first
         g.at[i] = at;
         g.n = i + 1;
         g.accesses++;
-        if (based && !stores)
+        if (based(access, o) && !stores)
             break;
         if (writes_back(mode)) {
             moved += imm;
@@ -363,8 +368,8 @@ static struct group group_of(const struct translation *t, const struct op *first
     return g;
 }
 
-/* One of the accesses, inline; t->k and t->e are its. */
-static void group_member(struct translation *t, const struct op *o, unsigned access, s32 disp)
+/* One of the accesses, inline, at va + rdx + disp; t->k and t->e are its. */
+static void group_member(struct translation *t, const struct op *o, unsigned access, unsigned va, s32 disp)
 {
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     if (access & ACCESS_VECTOR)
@@ -372,14 +377,106 @@ static void group_member(struct translation *t, const struct op *o, unsigned acc
     for (unsigned i = 0; !(access & ACCESS_VECTOR) && i < (access & ACCESS_PAIR ? 2u : 1u); i++) {
         unsigned r = i ? o->ra : o->rd;
         if (access & ACCESS_STORE)
-            store(t, scale, source(t, r), RAX, disp + ((s32)i << scale));
+            store(t, scale, source(t, r), va, disp + ((s32)i << scale));
         else
-            load(t, what, scale, x_def(t, r), RAX, disp + ((s32)i << scale));
+            load(t, what, scale, x_def(t, r), va, disp + ((s32)i << scale));
     }
     if (writes_back(t->e->a & 7) && o->imm) {
         x_use(t, o->rn);
         x64_ri(&t->as, true, X_ADD, x_def(t, o->rn), (s32)o->imm);
     }
+}
+
+/* ---- checks that hold ------------------------------------------------------------------------ */
+
+/* Later accesses of the block off the same base, with whatever in between that is no call, are checked with the first
+ * one, and find host - VA in memory. A slow path in between may change the fast tables: behind it the block is left for
+ * the next instruction's own, as it is where the check of all of them fails. A load is checked for the stores behind it
+ * that are executed whenever it is. */
+
+bool t_held(const struct translation *t)
+{
+    for (unsigned i = 0; i < HELD; i++)
+        if (t->held[i].live && t->held[i].last > t->k + t->skip)
+            return true;
+    return false;
+}
+
+void t_held_behind(struct translation *t, const struct op *o)
+{
+    const struct emitter *e = &t->j->emitters[o->row];
+    u64 written = x_written(e, o);
+    for (unsigned i = 0; i < HELD; i++) {
+        struct held *h = &t->held[i];
+        if (!h->live || !(written >> h->base & 1))
+            continue;
+        unsigned access = access_of(t, e);
+        h->live = access && writes_back(e->a & 7) && o->rn == h->base && !based(access, o);
+        h->low -= (s64)o->imm;
+        h->high -= (s64)o->imm;
+    }
+}
+
+/* What g, the instructions from o on, need not check; NULL: they have to. */
+static struct held *held_for(struct translation *t, const struct op *o, const struct group *g, bool stores)
+{
+    for (unsigned i = 0; i < HELD; i++) {
+        struct held *h = &t->held[i];
+        if (h->live && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
+            h->last >= t->k + g->n - 1 && (o->rn != REG_SP || t->sp_ok))
+            return h;
+    }
+    return NULL;
+}
+
+/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
+static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
+{
+    struct held *h = NULL, made = {.base = o->rn, .write = stores};
+    for (unsigned i = 0; i < HELD; i++)
+        if (!t->held[i].live || t->held[i].last < t->k + g->n)
+            h = &t->held[i];
+    s64 moved = 0;
+    bool branch = false;
+    for (unsigned i = 0; h && t->k + i < t->n; i++) {
+        const struct op *p = o + i;
+        const struct emitter *e = &t->j->emitters[p->row];
+        if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
+            break;
+        unsigned access = access_of(t, e), mode = e->a & 7;
+        bool store = access & ACCESS_STORE;
+        if (!access || p->rn != o->rn) {
+            if (x_written(e, p) >> o->rn & 1)
+                break;
+            branch |= (e->flags & EMIT_BRANCH) != 0;
+            continue;
+        }
+        if (based(access, p) && writes_back(mode))
+            break;
+        s64 at = mode == MODE_POST ? moved : moved + (s64)p->imm, end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
+        s64 low = at < g->low ? at : g->low, high = end > g->high ? end : g->high;
+        if (access && i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || !branch)) {
+            g->low = low, g->high = high;
+            made.write |= store;
+            made.last = (u8)(t->k + i);
+            made.live = true;
+        }
+        if (x_written(e, p) >> o->rn & 1) {
+            if (based(access, p) || !writes_back(mode))
+                break;
+            moved += (s64)p->imm;
+        }
+    }
+    if (!made.live)
+        return NULL;
+    made.low = g->low, made.high = g->high;
+    *h = made;
+    return h;
+}
+
+static s32 held_disp(const struct translation *t, const struct held *h)
+{
+    return (s32)offsetof(struct jit_shared, held) + 8 * (s32)(h - t->held);
 }
 
 bool t_group(struct translation *t, const struct op *o)
@@ -389,8 +486,12 @@ bool t_group(struct translation *t, const struct op *o)
     unsigned k = t->k, access = access_of(t, e);
     if (!access || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
         return false;
-    const struct group g = group_of(t, o);
-    if (g.accesses < 2)
+    struct group g = group_of(t, o);
+    if (!g.accesses)
+        return false;
+    bool stores = access & ACCESS_STORE;
+    struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores);
+    if (g.accesses < 2 && !held && !made)
         return false;
     for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
@@ -406,19 +507,29 @@ bool t_group(struct translation *t, const struct op *o)
         t->sp_check = x64_jcc(a, CC_NE);
         t->sp_ok = true;
     }
-    if (g.low)
-        x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
-    else
-        x64_rr(a, true, X_LOAD, RAX, base);
-    unsigned stub = t->nstubs;
-    check(t, RAX, access & ACCESS_STORE ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
-    t->stubs[stub].count = g.n;
+    bool direct = held && g.accesses == 1 && !(access & ACCESS_VECTOR) && !based(access, o);
+    if (held) {
+        x64_rm(a, true, X_LOAD, RDX, R_CONST, held_disp(t, held));
+        if (!direct)
+            x64_rr(a, true, X_LOAD, RAX, base);
+        g.low = 0;
+    } else {
+        if (g.low)
+            x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
+        else
+            x64_rr(a, true, X_LOAD, RAX, base);
+        unsigned stub = t->nstubs;
+        check(t, RAX, stores || (made && made->write) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
+        t->stubs[stub].count = g.n;
+        if (made)
+            x64_rm(a, true, X_STORE, RDX, R_CONST, held_disp(t, made));
+    }
     for (unsigned i = 0; i < g.n; i++) {
         t->k = k + i;
         t->e = &t->j->emitters[o[i].row];
         unsigned member = access_of(t, t->e);
         if (member)
-            group_member(t, o + i, member, (s32)(g.at[i] - g.low));
+            group_member(t, o + i, member, direct ? base : (unsigned)RAX, (s32)(g.at[i] - g.low));
         else
             t->e->emit(t, o + i);
         if (i)

@@ -88,6 +88,16 @@ unsigned x_use(struct translation *t, unsigned r)
     return h;
 }
 
+unsigned x_src(struct translation *t, unsigned r)
+{
+    if (host_of(&t->vs, r))
+        return x_use(t, r);
+    for (unsigned k = t->k + 1; k < t->n; k++)
+        if (t->uses[k] >> r & 1)
+            return x_use(t, r);
+    return X_STATE | r;
+}
+
 unsigned x_def(struct translation *t, unsigned r)
 {
     if (r == REG_SINK)

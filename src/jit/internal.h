@@ -59,10 +59,13 @@ enum { STALE = 256, STALE_DROPS = 4 };
 
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
+enum { HELD = 4 };
+
 /* What generated code reads through R_CONST. */
 struct jit_shared {
     const u8 *nzcv[2];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; 16 bytes */
     u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
+    u64 held[HELD];               /* host - VA of checks that hold for later accesses (emit_mem.c) */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
@@ -219,6 +222,11 @@ struct translation {
     bool regs;    /* the current emitter has EMIT_REGS */
     bool sp_ok;   /* SP is known to be aligned, or not checked */
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */
+    struct held {
+        u8 base, last; /* last: instruction of the block for which it was made */
+        bool write, live;
+        s64 low, high; /* first and last + 1 byte, from the base as it is */
+    } held[HELD];
     unsigned skip; /* so many next instructions were emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
@@ -231,6 +239,7 @@ struct translation {
         unsigned count; /* calls, of instructions in a row */
         u64 target;  /* side exit: offset from the page's start */
         bool edge, guard;
+        bool again; /* what was checked before does not hold behind the call: on at the next instruction's own block */
         struct vstate at; /* what is in host registers at the jump; at back */
         struct vstate vs;
     } stubs[2 * BLOCK_MAX];
@@ -320,6 +329,9 @@ extern const struct emit_row emit_int_rows[], emit_int_more_rows[], emit_mem_row
 unsigned x_host_in(const struct vstate *s, unsigned r);    /* which one has r; 0: none */
 unsigned x_host(const struct translation *t, unsigned r);
 unsigned x_use(struct translation *t, unsigned r);        /* the one that has r's value */
+/* The same, or X_STATE | r: in the state is as good, as the block does not need r again. For x64_ro() alone. */
+unsigned x_src(struct translation *t, unsigned r);
+enum { X_STATE = 256 };
 /* The one that is going to hold r: what it held is lost at once. Behind the instruction's last t_slow(). rcx for REG_SINK. */
 unsigned x_def(struct translation *t, unsigned r);
 void x_sync(struct translation *t);                     /* the same of the current state */
@@ -368,6 +380,8 @@ void t_write_back(struct translation *t, const struct op *o, unsigned mode);
 void t_align(struct translation *t, unsigned va, unsigned align); /* before the check: FLAVOUR_ALIGN's part of it */
 /* Loads and stores in a row: emits o and its neighbours, if it has any. */
 bool t_group(struct translation *t, const struct op *o);
+bool t_held(const struct translation *t);                    /* something is held for what follows */
+void t_held_behind(struct translation *t, const struct op *o); /* forgets what o overwrote */
 enum { ACCESS = 1, ACCESS_STORE = 2, ACCESS_PAIR = 4, ACCESS_VECTOR = 8 };
 /* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at rax + rdx + disp. */
 unsigned t_vector_access(const struct emitter *e);
@@ -398,6 +412,16 @@ void jit_emit_pauth(struct jit *j, const struct cpu *c);
 
 /* Shorthand of emitters. */
 
+/* op r, m of x_src() */
+static inline void x64_ro(struct x64 *a, bool w, unsigned op, unsigned r, unsigned m)
+{
+    if (m & X_STATE)
+        x64_rm(a, w, op, r, R_CPU, x_disp(m - X_STATE));
+    else if (op == X_MOVZX8 || op == X_MOVSX8)
+        x64_rr8(a, w, op, r, m);
+    else
+        x64_rr(a, w, op, r, m);
+}
 /* op host, guest register r */
 static inline void op_x(struct translation *t, bool w, unsigned op, unsigned host, unsigned r)
 {

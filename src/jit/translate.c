@@ -105,6 +105,7 @@ void t_call(struct translation *t)
     x64_link(x64_call(&t->as), t->j->call);
     v_forget(t);
     t->sp_ok = false;
+    memset(t->held, 0, sizeof t->held);
 }
 
 static struct stub *new_stub(struct translation *t, u8 *from)
@@ -299,6 +300,14 @@ static void emit_stubs(struct translation *t)
             x64_mov_imm_keep(a, RAX, s->packed + k * (4u << 8) - k); /* t_packed() of the next one */
             x64_link(x64_call(a), s->guard ? t->j->guard : t->j->call);
         }
+        if (s->again) {
+            t->vs.flags.op = PENDING_NONE;
+            x_forget(t);
+            v_forget(t);
+            x64_ri(a, true, X_ADD, R_LEFT, (s32)((s->packed & 0xff) - s->count));
+            jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count), 0);
+            continue;
+        }
         v_reload(t, &s->vs);
         x_load(a, &s->vs);
         x64_link(x64_jmp(a), s->back);
@@ -314,6 +323,7 @@ static void emit_op(struct translation *t, const struct op *o)
     t->called = false;
     if (t->skip) {
         t->skip--;
+        t_held_behind(t, o);
         return;
     }
     t->regs = t->e->flags & EMIT_REGS;
@@ -337,7 +347,9 @@ static void emit_op(struct translation *t, const struct op *o)
         if (!t->stubs[stubs].edge) {
             t->stubs[stubs].back = t->as.p;
             t->stubs[stubs].vs = t->vs;
+            t->stubs[stubs].again = t->e->flags & EMIT_EXIT && t_held(t);
         }
+    t_held_behind(t, o);
     flags_behind(t, o);
     if (!t->regs || (x_written(t->e, o) >> REG_SP & 1 && !t->sp_keep))
         t->sp_ok = false;
@@ -397,6 +409,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_check = t->align_check = NULL;
     t->skip = 0;
     t->edge = NULL;
+    memset(t->held, 0, sizeof t->held);
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;

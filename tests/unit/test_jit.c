@@ -249,8 +249,9 @@ static void dense_round(unsigned round)
 
 /* ---- loads and stores in a row --------------------------------------------------------------- */
 
-/* Loads or stores off one base share a check: at the ends of pages, of which the next one may be absent, read-only or
- * Device; registers that are the base, a base that moves, an SP that is not aligned, flags that nobody computed yet. */
+/* Loads or stores off one base share a check, in a row or with others between: at the ends of pages, of which the next
+ * one may be absent, read-only or Device; registers that are the base, a base that moves, an SP that is not aligned,
+ * flags that nobody computed yet. */
 static const char *const in_a_row[2][18] = {
     {"LDR_64", "LDR_64_post", "LDR_64_pre", "LDP_64", "LDP_64_post", "LDP_64_pre", "LDR_32", "LDP_32", "LDPSW", "LDRSW",
      "LDRB", "LDRSH_32_pre", "LDRH", "LDUR_64", "LDR_vq_imm", "LDP_vq_imm", "LDR_vd_post", "LDP_vs_pre"},
@@ -285,6 +286,8 @@ static void row_round(unsigned round)
                 words[i] = dense_word(row_named(between[(k >> 4) % ARRAY_LEN(between)]));
             if (k % 16 == 5)
                 words[i] = (words[i] & ~31u) | 21; /* the base itself */
+            if (k % 16 == 6)
+                words[i] = (words[i] & ~0x3e0u) | 24 << 5; /* another base between */
         }
         words[N] = 0xf100079c;                                       /* subs x28, x28, #1 */
         words[N + 1] = 0x54000001 | (0x7ffffu & -(u32)(N + 1)) << 5; /* b.ne */
@@ -297,6 +300,7 @@ static void row_round(unsigned round)
             c->x[i] = rnd() >> (rnd() & 63);
         c->x[22] = ends[rnd() % ARRAY_LEN(ends)] - (rnd() & 127);
         c->x[23] = DATA + 0x1000 - (rnd() & 7 ? rnd() & 0x70 : rnd() & 0x7f);
+        c->x[24] = ends[rnd() % ARRAY_LEN(ends)] - (rnd() & 63);
         c->x[28] = 6;
         c->nzcv = (u32)(rnd() & 0xf0000000);
         c->pc = CODE;
