@@ -46,15 +46,20 @@ static void em_b_cond(struct translation *t, const struct op *o)
 /* a: 64 bits, b: host condition */
 static void em_cbz(struct translation *t, const struct op *o)
 {
-    unsigned r = x_use(t, o->rd);
-    x64_rr(&t->as, t->e->a, X_TEST, r, r);
+    unsigned r = x_src(t, o->rd);
+    if (r & X_STATE)
+        x64_mi(&t->as, t->e->a, X_CMP, R_CPU, x_disp(o->rd), 0);
+    else
+        x64_rr(&t->as, t->e->a, X_TEST, r, r);
     t_edge(t, x64_jcc(&t->as, t->e->b), target(t, o));
 }
 
 static void em_tbz(struct translation *t, const struct op *o)
 {
-    unsigned r = x_use(t, o->rd), cc = t->e->b;
-    if (o->x < 32) {
+    unsigned r = x_src(t, o->rd), cc = t->e->b;
+    if (r & X_STATE) {
+        x64_test8_mi(&t->as, R_CPU, x_disp(o->rd) + o->x / 8, 1u << o->x % 8);
+    } else if (o->x < 32) {
         x64_test_ri(&t->as, false, r, (s32)(1u << o->x));
     } else {
         x64_bt_i(&t->as, true, r, o->x);

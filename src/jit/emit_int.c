@@ -11,13 +11,13 @@ static bool wide(const struct translation *t) { return t->e->b & W; }
 static void move(struct translation *t, bool w, unsigned d, unsigned s)
 {
     if (d != s || !w)
-        x64_rr(&t->as, w, X_LOAD, d, s);
+        x64_ro(&t->as, w, X_LOAD, d, s);
 }
 /* The same where a 32-bit operation follows that clears the upper half. */
 static void copy(struct translation *t, bool w, unsigned d, unsigned s)
 {
     if (d != s)
-        x64_rr(&t->as, w, X_LOAD, d, s);
+        x64_ro(&t->as, w, X_LOAD, d, s);
 }
 
 /* ---- moves ----------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ static void em_mov(struct translation *t, const struct op *o)
         constant(t, x_def(t, o->rd), 0);
         return;
     }
-    unsigned m = x_use(t, o->rm);
+    unsigned m = x_src(t, o->rm);
     move(t, wide(t), x_def(t, o->rd), m);
 }
 
@@ -131,25 +131,38 @@ static void flags_done(struct translation *t)
         flags_set(t, (enum eflags)t->e->kind, (struct pending){0});
 }
 
-/* rd = n op m */
+/* rd = n op m; both may be in the state */
 static void binary(struct translation *t, unsigned op, unsigned rd, unsigned n, unsigned m)
 {
     struct x64 *a = &t->as;
     bool w = wide(t);
     unsigned d = x_def(t, rd);
     if (d == n) {
-        x64_rr(a, w, op, d, m);
+        x64_ro(a, w, op, d, m);
     } else if (d == m && (op == X_SUB || op == X_SBB)) {
-        x64_rr(a, w, X_LOAD, RAX, n);
+        x64_ro(a, w, X_LOAD, RAX, n);
         x64_rr(a, w, op, RAX, m);
         x64_rr(a, true, X_LOAD, d, RAX);
     } else if (d == m) {
-        x64_rr(a, w, op, d, n);
+        x64_ro(a, w, op, d, n);
     } else {
-        x64_rr(a, w, X_LOAD, d, n);
-        x64_rr(a, w, op, d, m);
+        x64_ro(a, w, X_LOAD, d, n);
+        x64_ro(a, w, op, d, m);
     }
 }
+
+/* CMP or TEST of n and m, which may be in the state */
+static void compare(struct translation *t, unsigned op, unsigned n, unsigned m)
+{
+    if (n & X_STATE) {
+        x64_ro(&t->as, wide(t), X_LOAD, RAX, n);
+        n = RAX;
+    }
+    x64_ro(&t->as, wide(t), op, n, m);
+}
+
+/* A source; in a register where the flags are to stay, as then LEA adds. */
+static unsigned summand(struct translation *t, unsigned r) { return t->keep[t->k] ? x_use(t, r) : x_src(t, r); }
 
 /* rd = n +- m by the row's operation */
 static void addsub(struct translation *t, const struct op *o, unsigned n, unsigned m, bool plain)
@@ -157,8 +170,8 @@ static void addsub(struct translation *t, const struct op *o, unsigned n, unsign
     struct x64 *a = &t->as;
     bool w = wide(t), flags = t->e->b & FLAGS;
     if (flags && o->rd == REG_SINK && t->e->a == X_SUB) {
-        x64_rr(a, w, X_CMP, n, m);
-    } else if (!flags && t->e->a == X_ADD) {
+        compare(t, X_CMP, n, m);
+    } else if (!flags && t->e->a == X_ADD && !((n | m) & X_STATE)) {
         unsigned d = x_def(t, o->rd);
         if ((d == n || d == m) && !t->keep[t->k])
             x64_rr(a, w, X_ADD, d, d == n ? m : n);
@@ -177,11 +190,13 @@ static void em_addsub_imm(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
     bool w = wide(t);
-    unsigned n = x_use(t, o->rn), op = t->e->a;
+    unsigned n = x_src(t, o->rn), op = t->e->a;
     s32 imm = (s32)o->imm;
     if (t->e->b & FLAGS) {
         if (o->rd == REG_SINK && op == X_SUB) {
-            if (imm)
+            if (n & X_STATE)
+                x64_mi(a, w, X_CMP, R_CPU, x_disp(o->rn), imm);
+            else if (imm)
                 x64_ri(a, w, X_CMP, n, imm);
             else
                 x64_rr(a, w, X_TEST, n, n); /* C clear, V clear: as a subtraction of 0 */
@@ -195,6 +210,10 @@ static void em_addsub_imm(struct translation *t, const struct op *o)
     }
     t->sp_keep = o->rn == REG_SP && !(imm & 15);
     unsigned d = x_def(t, o->rd);
+    if (imm && n & X_STATE) {
+        x64_ro(a, w, X_LOAD, d, n);
+        n = d;
+    }
     if (imm)
         x64_rm(a, w, X_LEA, d, n, op == X_ADD ? imm : -imm);
     else
@@ -204,14 +223,14 @@ static void em_addsub_imm(struct translation *t, const struct op *o)
 static void em_addsub_reg(struct translation *t, const struct op *o)
 {
     if (t->e->a == X_SUB && o->rn == REG_ZERO && o->rd != REG_SINK) { /* NEG */
-        unsigned m = x_use(t, o->rm), d = x_def(t, o->rd);
+        unsigned m = x_src(t, o->rm), d = x_def(t, o->rd);
         copy(t, wide(t), d, m);
         x64_unary(&t->as, wide(t), 3, d);
         addsub_flags(t, o, false);
         return;
     }
-    unsigned n = x_use(t, o->rn);
-    addsub(t, o, n, x_use(t, o->rm), true);
+    unsigned n = summand(t, o->rn);
+    addsub(t, o, n, summand(t, o->rm), true);
 }
 
 /* rd = n + (m << s): one instruction for small shifts */
@@ -225,10 +244,14 @@ static bool scaled(struct translation *t, const struct op *o, unsigned n, unsign
 
 static void em_addsub_shift(struct translation *t, const struct op *o, unsigned kind)
 {
-    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    unsigned n = x_use(t, o->rn), m = x_src(t, o->rm);
+    if (m & X_STATE) {
+        x64_ro(&t->as, wide(t), X_LOAD, RCX, m);
+        m = RCX;
+    }
     if (kind == X_SHL && scaled(t, o, n, m, (unsigned)o->imm))
         return;
-    x64_rr(&t->as, wide(t), X_LOAD, RCX, m);
+    copy(t, wide(t), RCX, m);
     if (o->imm)
         x64_shift(&t->as, wide(t), kind, RCX, (unsigned)o->imm);
     addsub(t, o, n, RCX, false);
@@ -240,15 +263,15 @@ static void em_addsub_asr(struct translation *t, const struct op *o) { em_addsub
 static void em_addsub_ext(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
-    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    unsigned n = x_use(t, o->rn), m = x_src(t, o->rm);
     switch (o->x) {
-    case 0: x64_rr8(a, false, X_MOVZX8, RCX, m); break;
-    case 1: x64_rr(a, false, X_MOVZX16, RCX, m); break;
-    case 2: x64_rr(a, false, X_LOAD, RCX, m); break;
-    case 4: x64_rr8(a, true, X_MOVSX8, RCX, m); break;
-    case 5: x64_rr(a, true, X_MOVSX16, RCX, m); break;
-    case 6: x64_rr(a, true, X_MOVSXD, RCX, m); break;
-    default: x64_rr(a, true, X_LOAD, RCX, m); break;
+    case 0: x64_ro(a, false, X_MOVZX8, RCX, m); break;
+    case 1: x64_ro(a, false, X_MOVZX16, RCX, m); break;
+    case 2: x64_ro(a, false, X_LOAD, RCX, m); break;
+    case 4: x64_ro(a, true, X_MOVSX8, RCX, m); break;
+    case 5: x64_ro(a, true, X_MOVSX16, RCX, m); break;
+    case 6: x64_ro(a, true, X_MOVSXD, RCX, m); break;
+    default: x64_ro(a, true, X_LOAD, RCX, m); break;
     }
     if (scaled(t, o, n, RCX, (unsigned)o->imm))
         return;
@@ -276,7 +299,7 @@ static void carry_in(struct translation *t, bool sub)
 
 static void em_carry(struct translation *t, const struct op *o)
 {
-    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    unsigned n = x_src(t, o->rn), m = x_src(t, o->rm);
     carry_in(t, t->e->a == X_SBB);
     binary(t, t->e->a, o->rd, n, m);
     flags_done(t);
@@ -295,7 +318,7 @@ static void logic(struct translation *t, const struct op *o, unsigned n, unsigne
     if (t->e->a == OP_BIC) {
         x64_andn(a, w, x_def(t, o->rd), m, n);
     } else if (t->e->a == OP_AND && o->rd == REG_SINK) {
-        x64_rr(a, w, X_TEST, n, m);
+        compare(t, X_TEST, n, m);
     } else {
         if (t->e->a > OP_BIC) {
             copy(t, w, RCX, m);
@@ -317,25 +340,30 @@ static void logic(struct translation *t, const struct op *o, unsigned n, unsigne
 static void em_logic_reg(struct translation *t, const struct op *o)
 {
     if (t->e->a == OP_ORN && o->rn == REG_ZERO && o->rd != REG_SINK) { /* MVN */
-        unsigned m = x_use(t, o->rm), d = x_def(t, o->rd);
+        unsigned m = x_src(t, o->rm), d = x_def(t, o->rd);
         copy(t, wide(t), d, m);
         x64_unary(&t->as, wide(t), 2, d);
         return;
     }
-    unsigned n = x_use(t, o->rn);
-    logic(t, o, n, x_use(t, o->rm));
+    if (t->e->a == OP_BIC) {
+        unsigned n = x_use(t, o->rn);
+        logic(t, o, n, x_use(t, o->rm));
+        return;
+    }
+    unsigned n = x_src(t, o->rn);
+    logic(t, o, n, x_src(t, o->rm));
 }
 
 static void em_logic_shift(struct translation *t, const struct op *o)
 {
     static const u8 kind[] = {X_SHL, X_SHR, X_SAR, X_ROR};
-    unsigned m = x_use(t, o->rm);
+    unsigned m = x_src(t, o->rm);
     bool zero = o->rn == REG_ZERO && t->e->a == OP_OR && o->rd != REG_SINK; /* a shift alone */
     unsigned n = zero ? 0 : x_use(t, o->rn), d = zero ? x_def(t, o->rd) : (unsigned)RCX;
-    if ((o->x & 3) == 3) {
+    if ((o->x & 3) == 3 && !(m & X_STATE)) {
         x64_rorx(&t->as, wide(t), d, m, (unsigned)o->imm);
     } else {
-        x64_rr(&t->as, wide(t), X_LOAD, d, m);
+        x64_ro(&t->as, wide(t), X_LOAD, d, m);
         if (o->imm)
             x64_shift(&t->as, wide(t), kind[o->x & 3], d, (unsigned)o->imm);
     }
@@ -353,18 +381,19 @@ static void em_logic_imm(struct translation *t, const struct op *o)
             x64_mov_imm(a, x_def(t, o->rd), w ? o->imm : (u32)o->imm);
         return;
     }
-    unsigned n = x_use(t, o->rn);
+    bool test = t->e->a == OP_AND && o->rd == REG_SINK;
+    unsigned n = test ? x_use(t, o->rn) : x_src(t, o->rn);
     if (t->e->a == OP_AND && !flags && (o->imm == 0xff || o->imm == 0xffff || o->imm == 0xffffffff)) {
         unsigned d = x_def(t, o->rd);
         if (o->imm == 0xff)
-            x64_rr8(a, false, X_MOVZX8, d, n);
+            x64_ro(a, false, X_MOVZX8, d, n);
         else
-            x64_rr(a, false, o->imm == 0xffff ? X_MOVZX16 : X_LOAD, d, n);
+            x64_ro(a, false, o->imm == 0xffff ? X_MOVZX16 : X_LOAD, d, n);
         return;
     }
     if (!w || o->imm == (u64)(s64)(s32)o->imm) {
         s32 imm = (s32)(u32)o->imm;
-        if (t->e->a == OP_AND && o->rd == REG_SINK) {
+        if (test) {
             x64_test_ri(a, w, n, imm);
         } else {
             unsigned d = x_def(t, o->rd);
@@ -398,11 +427,11 @@ static void em_ubfm(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     if (o->rd == REG_SINK)
         return;
-    unsigned n = x_use(t, o->rn), d = x_def(t, o->rd);
+    unsigned n = x_src(t, o->rn), d = x_def(t, o->rd);
     if (o->x == o->y && (o->x == 32 || o->x == 48)) {
-        x64_rr(a, false, o->x == 32 ? X_LOAD : X_MOVZX16, d, n);
+        x64_ro(a, false, o->x == 32 ? X_LOAD : X_MOVZX16, d, n);
     } else if (o->x == o->y && o->x == 56) {
-        x64_rr8(a, false, X_MOVZX8, d, n);
+        x64_ro(a, false, X_MOVZX8, d, n);
     } else if (o->x == o->y && o->x > 33) {
         copy(t, false, d, n);
         x64_ri(a, false, X_AND, d, (1 << (64 - o->x)) - 1);
@@ -424,11 +453,11 @@ static void em_sbfm(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     if (o->rd == REG_SINK)
         return;
-    unsigned n = x_use(t, o->rn), d = x_def(t, o->rd);
+    unsigned n = x_src(t, o->rn), d = x_def(t, o->rd);
     if (o->x == o->y && (o->x == 32 || o->x == 48))
-        x64_rr(a, true, o->x == 32 ? X_MOVSXD : X_MOVSX16, d, n);
+        x64_ro(a, true, o->x == 32 ? X_MOVSXD : X_MOVSX16, d, n);
     else if (o->x == o->y && o->x == 56)
-        x64_rr8(a, true, X_MOVSX8, d, n);
+        x64_ro(a, true, X_MOVSX8, d, n);
     else
         field(t, o, d, n, X_SAR);
     if (!wide(t))
@@ -440,7 +469,7 @@ static void em_bfm(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     if (o->rd == REG_SINK)
         return;
-    unsigned n = x_use(t, o->rn);
+    unsigned n = x_src(t, o->rn);
     field(t, o, RAX, n, X_SHR);
     x_use(t, o->rd);
     unsigned d = x_def(t, o->rd);

@@ -11,7 +11,7 @@ static bool wide(const struct translation *t) { return t->e->b & W; }
 static void copy(struct translation *t, bool w, unsigned d, unsigned s)
 {
     if (d != s)
-        x64_rr(&t->as, w, X_LOAD, d, s);
+        x64_ro(&t->as, w, X_LOAD, d, s);
 }
 
 /* ---- conditional ----------------------------------------------------------------------------- */
@@ -38,26 +38,29 @@ static void em_csel(struct translation *t, const struct op *o)
             x64_rm(a, w, X_LEA, d, d, -1);
         return;
     }
-    unsigned n = x_use(t, o->rn), m = x_use(t, o->rm);
+    unsigned n = x_src(t, o->rn), m = x_src(t, o->rm);
     if (kind == SEL) {
         unsigned d = x_def(t, o->rd);
         if (d == n) {
-            x64_cmov(a, w, cc ^ 1, d, m);
+            x64_ro(a, w, 0x0f40 + (cc ^ 1), d, m);
         } else {
             copy(t, w, d, m);
-            x64_cmov(a, w, cc, d, n);
+            x64_ro(a, w, 0x0f40 + cc, d, n);
         }
         return;
     }
-    if (kind == INC) {
+    if (kind == INC && !(m & X_STATE)) {
         x64_rm(a, w, X_LEA, RAX, m, 1);
+    } else if (kind == INC) {
+        x64_ro(a, w, X_LOAD, RAX, m);
+        x64_rm(a, w, X_LEA, RAX, RAX, 1);
     } else {
-        x64_rr(a, w, X_LOAD, RAX, m);
+        x64_ro(a, w, X_LOAD, RAX, m);
         x64_unary(a, w, 2, RAX); /* not: keeps the flags */
         if (kind == NEG)
             x64_rm(a, w, X_LEA, RAX, RAX, 1);
     }
-    x64_cmov(a, w, cc, RAX, n);
+    x64_ro(a, w, 0x0f40 + cc, RAX, n);
     st_x(t, o->rd, RAX);
 }
 
@@ -66,12 +69,12 @@ static void em_ccmp(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
     bool w = wide(t), add = t->e->a == X_ADD, imm = t->e->b & FLAGS;
-    unsigned cc = t_cond_cc(t, o->x), n = x_use(t, o->rn), m = imm ? 0 : x_use(t, o->rm);
+    unsigned cc = t_cond_cc(t, o->x), n = x_use(t, o->rn), m = imm ? 0 : x_src(t, o->rm);
     u8 *no = x64_jcc8(a, cc ^ 1);
     if (add)
         x64_rr(a, w, X_LOAD, RAX, n);
     if (!imm)
-        x64_rr(a, w, add ? X_ADD : X_CMP, add ? (unsigned)RAX : n, m);
+        x64_ro(a, w, add ? X_ADD : X_CMP, add ? (unsigned)RAX : n, m);
     else
         x64_ri(a, w, add ? X_ADD : X_CMP, add ? (unsigned)RAX : n, (s32)o->imm);
     u8 *done = x64_jmp8(a);
@@ -90,13 +93,13 @@ static void em_ccmp(struct translation *t, const struct op *o)
 /* a: the operation by opcode; unary forms "op rax, [rn]" */
 static void em_lzcnt(struct translation *t, const struct op *o)
 {
-    unsigned n = x_use(t, o->rn);
-    x64_rr(&t->as, wide(t), t->e->a ? X_TZCNT : X_LZCNT, x_def(t, o->rd), n);
+    unsigned n = x_src(t, o->rn);
+    x64_ro(&t->as, wide(t), t->e->a ? X_TZCNT : X_LZCNT, x_def(t, o->rd), n);
 }
 
 static void em_rev(struct translation *t, const struct op *o)
 {
-    unsigned n = x_use(t, o->rn), d = x_def(t, o->rd);
+    unsigned n = x_src(t, o->rn), d = x_def(t, o->rd);
     copy(t, wide(t), d, n);
     x64_bswap(&t->as, wide(t), d);
     if (t->e->a)
@@ -172,12 +175,12 @@ static void em_div(struct translation *t, const struct op *o)
 static void product(struct translation *t, bool w, unsigned d, unsigned x, unsigned y)
 {
     if (t->keep[t->k]) {
-        x64_rr(&t->as, w, X_LOAD, RDX, x);
+        x64_ro(&t->as, w, X_LOAD, RDX, x);
         x64_vex_rr(&t->as, 2, 3, w, 0xf6, RDX, d, y);
         return;
     }
     copy(t, w, d, x);
-    x64_rr(&t->as, w, X_IMUL, d, y);
+    x64_ro(&t->as, w, X_IMUL, d, y);
 }
 
 /* rd = ra +- the product of x and y; rax and rcx are theirs or free. a: X_ADD or X_SUB */
@@ -207,17 +210,17 @@ static void multiply(struct translation *t, const struct op *o, bool w, unsigned
 
 static void em_madd(struct translation *t, const struct op *o)
 {
-    unsigned n = x_use(t, o->rn);
-    multiply(t, o, wide(t), n, x_use(t, o->rm));
+    unsigned n = x_src(t, o->rn);
+    multiply(t, o, wide(t), n, t->keep[t->k] ? x_use(t, o->rm) : x_src(t, o->rm));
 }
 
 /* b: W and FLAGS for the signed forms */
 static void em_maddl(struct translation *t, const struct op *o)
 {
-    unsigned load = t->e->b & FLAGS ? X_MOVSXD : X_LOAD, n = x_use(t, o->rn), m = x_use(t, o->rm);
+    unsigned load = t->e->b & FLAGS ? X_MOVSXD : X_LOAD, n = x_src(t, o->rn), m = x_src(t, o->rm);
     bool w = t->e->b & FLAGS;
-    x64_rr(&t->as, w, load, RAX, n);
-    x64_rr(&t->as, w, load, RCX, m);
+    x64_ro(&t->as, w, load, RAX, n);
+    x64_ro(&t->as, w, load, RCX, m);
     multiply(t, o, true, RAX, RCX);
 }
 

@@ -63,13 +63,13 @@ static void check_unpriv(struct translation *t, unsigned va, s32 tags, unsigned 
     x64_rm(a, true, X_LOAD, RDX, RCX, (s32)offsetof(struct fast, delta));
 }
 
-/* The register with guest register r, or host when guest registers are in the state. */
-static unsigned use(struct translation *t, unsigned host, unsigned r)
+/* The register with guest register r, or host when it is in the state. */
+static unsigned use(struct translation *t, unsigned host, unsigned r, bool again)
 {
-    if (t->regs)
-        return x_use(t, r);
-    op_x(t, true, X_LOAD, host, r);
-    return host;
+    unsigned h = !t->regs ? X_STATE | r : again ? x_use(t, r) : x_src(t, r);
+    if (h & X_STATE)
+        x64_ro(&t->as, true, X_LOAD, host, h);
+    return h & X_STATE ? host : h;
 }
 
 static bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MODE_PRE; }
@@ -79,8 +79,8 @@ static bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MOD
 static unsigned address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     struct x64 *a = &t->as;
-    unsigned index = mode == MODE_REG || mode == MODE_EXT ? use(t, RCX, o->rm) : 0;
-    unsigned base = use(t, RAX, o->rn);
+    unsigned index = mode == MODE_REG || mode == MODE_EXT ? use(t, RCX, o->rm, false) : 0;
+    unsigned base = use(t, RAX, o->rn, writes_back(mode));
     t->sp_check = NULL;
     if (o->rn == REG_SP && !t->sp_ok) {
         x64_test_ri(a, false, base, 15);
@@ -157,7 +157,7 @@ static void store(struct translation *t, unsigned scale, unsigned host, unsigned
 static unsigned source(struct translation *t, unsigned r)
 {
     if (r != REG_ZERO)
-        return x_use(t, r);
+        return use(t, RCX, r, false);
     x64_rr(&t->as, false, X_XOR, RCX, RCX);
     return RCX;
 }

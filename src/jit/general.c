@@ -90,7 +90,7 @@ unsigned x_use(struct translation *t, unsigned r)
 
 unsigned x_src(struct translation *t, unsigned r)
 {
-    if (host_of(&t->vs, r))
+    if (host_of(&t->vs, r) || (t->loop && host_of(&t->vs, 0u - 1)))
         return x_use(t, r);
     for (unsigned k = t->k + 1; k < t->n; k++)
         if (t->uses[k] >> r & 1)

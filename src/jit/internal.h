@@ -207,6 +207,7 @@ struct translation {
     unsigned reach; /* how many jumps on may lead to versions */
     unsigned first; /* slot of the block's first instruction */
     unsigned n;     /* instructions */
+    bool loop;      /* it jumps back, or is a version */
     unsigned k;     /* the current one */
     u8 *start;
     enum eflags eflags;
@@ -329,7 +330,8 @@ extern const struct emit_row emit_int_rows[], emit_int_more_rows[], emit_mem_row
 unsigned x_host_in(const struct vstate *s, unsigned r);    /* which one has r; 0: none */
 unsigned x_host(const struct translation *t, unsigned r);
 unsigned x_use(struct translation *t, unsigned r);        /* the one that has r's value */
-/* The same, or X_STATE | r: in the state is as good, as the block does not need r again. For x64_ro() alone. */
+/* The same, or X_STATE | r: in the state is as good, as the block does not need r again (a loop keeps it, where there is
+ * room). For x64_ro() alone. */
 unsigned x_src(struct translation *t, unsigned r);
 enum { X_STATE = 256 };
 /* The one that is going to hold r: what it held is lost at once. Behind the instruction's last t_slow(). rcx for REG_SINK. */

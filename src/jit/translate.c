@@ -418,6 +418,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->in = t->vs;
     t->reach = reach;
     scan(t);
+    const struct op *last = &p->op[slot + t->n - 1];
+    t->loop = in || (is_branch(last) && (s64)last->imm < 0);
     liveness(t);
     if (in) /* loops */
         t->as.p += -(uintptr_t)t->as.p & 15;
