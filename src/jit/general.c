@@ -165,6 +165,15 @@ unsigned x_distance(const struct vstate *from, const struct vstate *to)
     return n;
 }
 
+/* The same but for loads of what from does not have at all: whoever needs it has to load it anyway. */
+unsigned x_detour(const struct vstate *from, const struct vstate *to)
+{
+    unsigned n = x_distance(from, to);
+    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
+        n -= to->x[pool[i]] && !host_of(from, to->x[pool[i]] - 1u);
+    return n;
+}
+
 void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *to)
 {
     if (from->flags.op && !flags_same(&from->flags, &to->flags)) {
@@ -214,4 +223,14 @@ unsigned x_restrict(struct vstate *s, u64 used, u64 written)
         n++;
     }
     return n;
+}
+
+void x_extend(struct vstate *s, unsigned r, bool written)
+{
+    unsigned h = host_of(s, r) ? 0 : host_of(s, 0u - 1);
+    if (!h)
+        return;
+    s->x[h] = (u8)(r + 1);
+    if (written)
+        s->x_dirty |= (u16)(1u << h);
 }

@@ -343,6 +343,8 @@ void x_load(struct x64 *a, const struct vstate *s);     /* all of s */
 bool x_any(const struct vstate *s);                     /* is something there? */
 unsigned x_distance(const struct vstate *from, const struct vstate *to); /* instructions of x_reconcile() */
 void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *to);
+unsigned x_detour(const struct vstate *from, const struct vstate *to);
+void x_extend(struct vstate *s, unsigned r, bool written); /* s has r as well, if there is room */
 unsigned x_restrict(struct vstate *s, u64 used, u64 written);
 u64 x_registers(const struct emitter *e, const struct op *o); /* that o has as operands */
 u64 x_written(const struct emitter *e, const struct op *o);

@@ -202,7 +202,7 @@ void t_jump_direct(struct translation *t, s64 off)
     }
     bool values = version_wanted(&t->vs), self = off == 4 * (s64)t->first && !t->btype;
     if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in) &&
-        x_distance(&t->vs, &t->in) <= VERSION_NEAR) {
+        x_detour(&t->vs, &t->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &t->in);
         x64_link(jump(t), t->start);
         return;
@@ -213,7 +213,7 @@ void t_jump_direct(struct translation *t, s64 off)
         return;
     }
     const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
-    if (v && x_distance(&t->vs, &v->in) <= VERSION_NEAR) {
+    if (v && x_detour(&t->vs, &v->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &v->in);
         x64_link(jump(t), t->j->rw + v->entry);
         return;

@@ -24,7 +24,7 @@ const struct version *version_find(const struct jit_page *jp, unsigned flavour, 
     unsigned least = ~0u;
     for (const struct version *v = jp->versions[slot % VERSION_LISTS]; v; v = v->next)
         if (v->slot == slot && v->flavour == flavour && v_implies(vs, &v->in)) {
-            unsigned n = x_distance(vs, &v->in);
+            unsigned n = x_detour(vs, &v->in);
             if (n < least)
                 least = n, best = v;
         }
@@ -89,6 +89,26 @@ static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, un
     return vectors || n > 0;
 }
 
+/* A loop's first block: what it uses should be in registers from the start, or a version that was made for a jump from
+ * where little was (behind an interrupt, say) would store and load it in each round. */
+static void extend_state(struct jit *j, struct code_page *p, unsigned slot, struct vstate *vs)
+{
+    for (unsigned k = 0; k < BLOCK_MAX && slot + k < CODE_SLOTS; k++) {
+        const struct op *o = &p->op[slot + k];
+        const struct emitter *e = &j->emitters[o->row];
+        if (!e->emit || !(e->flags & EMIT_REGS))
+            return;
+        u64 all = x_registers(e, o), written = x_written(e, o);
+        for (; all; all &= all - 1) {
+            unsigned r = (unsigned)__builtin_ctzll(all);
+            if (r != REG_SINK && r != REG_ZERO)
+                x_extend(vs, r, written >> r & 1);
+        }
+        if (e->flags & EMIT_END || (e->flags & EMIT_BRANCH && (s64)o->imm <= 0))
+            return;
+    }
+}
+
 /* The way from a jump to a version: where the jump shall go. */
 static u32 piece_to(struct jit *j, struct jit_page *jp, const struct vstate *from, const struct version *v)
 {
@@ -116,12 +136,14 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
     for (const struct version *v = *list; v; v = v->next)
         count += v->slot == slot && v->flavour == flavour;
     struct vstate in = from.vs;
-    if (found && (x_distance(&from.vs, &found->in) <= VERSION_NEAR || count >= VERSIONS_MAX)) {
+    if (found && (x_detour(&from.vs, &found->in) <= VERSION_NEAR || count >= VERSIONS_MAX)) {
         *entry = piece_to(j, p->jit, &from.vs, found);
         return from.patch;
     }
     if (count >= VERSIONS_MAX || !restrict_state(j, c, p, slot, &in))
         return from.generic;
+    if (from.reach == VERSION_REACH)
+        extend_state(j, p, slot, &in);
     struct version *v = malloc(sizeof *v);
     CHECK(v);
     *v = (struct version){*list, (u16)slot, (u8)flavour, from.reach, 0, in};
