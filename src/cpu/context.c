@@ -248,12 +248,30 @@ u64 context_untag(const struct cpu *c, u64 target)
 /* Spaces or tables serve others now: nothing that was resolved holds. */
 static void next_generation(struct cpu *c) { c->ctx_generation++; }
 
+/* Another process: the space is the same, and all but EL0's tables. */
+static void take_ttbr(const struct cpu *c, unsigned kind, struct slot *s, const u64 in[SLOT_INPUTS])
+{
+    u16 asid = kind == REGIME_EL10 || kind == REGIME_EL20 ? asid_of(c, in[1], in[2], in[3]) : 0;
+    s->in[2] = in[2];
+    s->in[3] = in[3];
+    if (s->asid == asid)
+        return;
+    s->asid = asid;
+    for (unsigned i = 1; i < ARRAY_LEN(s->ft); i += 2)
+        s->ft[i] = NULL;
+}
+
 static struct slot *slot_get(struct cpu *c, unsigned kind)
 {
     struct slot *s = &c->context->slot[kind];
     u64 in[SLOT_INPUTS];
     slot_inputs(c, kind, in);
-    if (LIKELY(s->valid && !memcmp(s->in, in, sizeof in) && s->tlb_epoch == tlb_space_epoch(c->tlb))) {
+    u64 ttbr = (s->in[2] ^ in[2]) | (s->in[3] ^ in[3]);
+    u64 other = (s->in[0] ^ in[0]) | (s->in[1] ^ in[1]) | (s->in[4] ^ in[4]) | (s->in[5] ^ in[5]) | (s->in[6] ^ in[6]) |
+                (s->in[7] ^ in[7]);
+    if (LIKELY(s->valid && !other && !(ttbr && in[7]) && s->tlb_epoch == tlb_space_epoch(c->tlb))) {
+        if (ttbr)
+            take_ttbr(c, kind, s, in);
         if (UNLIKELY(s->fast_epoch != fast_epoch(c->fast_pool))) {
             memset(s->ft, 0, sizeof s->ft);
             s->fast_epoch = fast_epoch(c->fast_pool);

@@ -310,6 +310,30 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
     return true;
 }
 
+/* The page of an aligned access has an entry in the TLB: copies that to the fast table, if it may be there. All that
+ * happens to most misses. NULL: what else happens has to be found out. */
+static u8 *refill(struct cpu *c, u64 va, unsigned kind, bool write)
+{
+    if (UNLIKELY(kind & MEM_EL2))
+        return NULL;
+    if (c->ctx_dirty)
+        context_update(c);
+    struct fast_ctx *f = mem_ctx(c, kind);
+    const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, mem_normalise(f, va, false));
+    if (!e)
+        return NULL;
+    mem_fill_fast(c, f, va, e);
+    u64 i = fast_index(&f->t, va);
+    return (write ? f->t.wtag : f->t.rtag)[i] == (va & ~0xfffull) ? ft_host(&f->t, i, va) : NULL;
+}
+
+/* The same of 16 bytes that the fast path would serve. */
+static u8 *refill16(struct cpu *c, u64 va, unsigned kind, bool write)
+{
+    bool whole = (kind & (MEM_EXCL | MEM_ATOMIC | MEM_ORDERED)) || (va & 15 && c->exact_align);
+    return !(va & 7) && (va & 0xfff) <= 0xff0 && !whole && !c->par ? refill(c, va, kind, write) : NULL;
+}
+
 /* ---- the entry points ----------------------------------------------------------------------- */
 
 /* Byte order of the elements: between host order and memory order. EL2's own accesses follow SCTLR_EL2.EE. */
@@ -365,6 +389,11 @@ bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val
         memcpy((u8 *)val + n, part[1], size - n);
         return true;
     }
+    const u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, false);
+    if (LIKELY(host != NULL)) {
+        *val = mem_host_load(host, size);
+        return true;
+    }
     const struct access a = make_access(c, va, size, kind, false);
     u64 v = 0;
     if (!access_read(c, &a, (u8 *)&v))
@@ -382,6 +411,11 @@ bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val
         memcpy(part[1], (u8 *)&val + n, size - n);
         return true;
     }
+    u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, true);
+    if (LIKELY(host != NULL)) {
+        copy_once(host, (const u8 *)&val, size, false);
+        return true;
+    }
     const struct access a = make_access(c, va, size, kind, true);
     u64 v = mem_swap8(c, val & ones(8 * size), size, kind);
     return access_write(c, &a, (const u8 *)&v);
@@ -389,6 +423,11 @@ bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val
 
 bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
 {
+    const u8 *host = refill16(c, va, kind, false);
+    if (LIKELY(host != NULL)) {
+        memcpy(val, host, 16);
+        return true;
+    }
     const struct access a = make_access(c, va, 16, kind, false);
     u64 v[2];
     if (!access_read(c, &a, (u8 *)v))
@@ -401,6 +440,11 @@ bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
 
 bool mem_write16_slow(struct cpu *c, u64 va, unsigned kind, const u64 val[2])
 {
+    u8 *host = refill16(c, va, kind, true);
+    if (LIKELY(host != NULL)) {
+        memcpy(host, val, 16);
+        return true;
+    }
     const struct access a = make_access(c, va, 16, kind, true);
     u64 v[2] = {val[0], val[1]};
     mem_swap16(c, kind, v);

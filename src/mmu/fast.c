@@ -24,6 +24,7 @@ _Static_assert(FAST_CONTEXTS *FAST_MAX <= 1 << PLACE_BITS, "numbers of write tag
 struct fast_pool {
     struct fast_ctx *ctx; /* [FAST_CONTEXTS] */
     u64 key[FAST_CONTEXTS];
+    u64 used[FAST_CONTEXTS]; /* last use, for replacement */
     u64 tick;
     u64 *latch;
     const u8 *ram_base;
@@ -129,15 +130,15 @@ static void drop_ng(struct fast_pool *p, struct fast_ctx *f)
 struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
 {
     u64 key = pack(k);
-    unsigned oldest = 0;
-    for (unsigned i = 0; i < FAST_CONTEXTS; i++) {
+    for (unsigned i = 0; i < FAST_CONTEXTS; i++)
         if (p->key[i] == key) {
-            p->ctx[i].tick = ++p->tick;
+            p->used[i] = ++p->tick;
             return &p->ctx[i];
         }
-        if (!p->key[i] ? p->key[oldest] != 0 : p->key[oldest] && p->ctx[i].tick < p->ctx[oldest].tick)
+    unsigned oldest = 0; /* unused ones first */
+    for (unsigned i = 1; i < FAST_CONTEXTS; i++)
+        if (p->used[i] < p->used[oldest])
             oldest = i;
-    }
     struct fast_ctx *f = &p->ctx[oldest];
     if (!p->key[oldest] && !f->t.mask) { /* never used */
         f->t.mask = FAST_START - 1;
@@ -151,8 +152,7 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     p->key[oldest] = key;
     f->key = *k;
     f->asid = k->asid;
-    f->tick = ++p->tick;
-    f->in_use = true;
+    p->used[oldest] = ++p->tick;
     return f;
 }
 
@@ -276,12 +276,31 @@ void fast_drop_va_all(struct fast_pool *p, u64 va)
     *p->latch = ~0ull;
 }
 
+/* The same of the 2 MiB from va on: by page, or by what was filled if that is less. */
+static void drop_2m(struct fast_ctx *f, u64 va)
+{
+    if (f->filled > 512 || f->filled_code > FAST_JOURNAL_CODE) {
+        for (u64 k = 0; k < 512; k++)
+            drop_page(f, va + (k << 12));
+        return;
+    }
+    for (u32 k = 0; k < f->filled; k++) {
+        u64 i = f->journal[k];
+        if (!((f->t.rtag[i] ^ va) << 8 >> 29) || !((f->t.wtag[i] ^ va) << 8 >> 29))
+            drop_data(f, i);
+    }
+    for (u32 k = 0; k < f->filled_code; k++) {
+        u64 i = f->journal_code[k];
+        if (!((f->t.xtag[i] ^ va) << 8 >> 29))
+            f->t.xtag[i] = fast_invalid(i);
+    }
+}
+
 void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
         if (p->key[c] && space_of(p->key[c]) == space)
-            for (u64 k = 0; k < 512; k++)
-                drop_page(&p->ctx[c], va + (k << 12));
+            drop_2m(&p->ctx[c], va);
     *p->latch = ~0ull;
 }
 

@@ -53,8 +53,6 @@ struct fast_ctx {
     bool tbi_fetch[2];
     bool two_ranges;
     bool device; /* holds Device memory (stage 1 off): what looks here has to be aligned */
-    bool in_use;
-    u64 tick;      /* last use, for replacement */
     u32 filled;    /* data entries noted in journal; > FAST_JOURNAL: clear everything */
     u32 nonglobal; /* entries of journal_ng */
     u32 filled_code; /* the same of code, by journal_code */
