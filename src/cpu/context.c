@@ -23,7 +23,10 @@
 #include "mmu/fast.h"
 #include "mmu/tlb.h"
 
-enum { SLOT_INPUTS = 8 };
+/* A kernel whose own pages are not global (KPTI) changes the ASID at each way in and out. When that took LOST_ENTRIES
+ * and more from a table LOST_TIMES more often than it did not, the privileged tables of the space are each ASID's own.
+ */
+enum { SLOT_INPUTS = 8, LOST_ENTRIES = 4, LOST_TIMES = 16 };
 
 struct slot {
     bool valid;
@@ -40,6 +43,7 @@ enum { RESOLVED = 32 }; /* el | pan << 2 | uao << 3 | tco << 4 */
 struct context {
     struct slot slot[REGIME_STAGE2];
     struct resolved resolved[RESOLVED];
+    u8 lost[TLB_SPACES]; /* see LOST_TIMES */
     struct ram_listener listener;
 };
 
@@ -248,7 +252,7 @@ u64 context_untag(const struct cpu *c, u64 target)
 /* Spaces or tables serve others now: nothing that was resolved holds. */
 static void next_generation(struct cpu *c) { c->ctx_generation++; }
 
-/* Another process: the space is the same, and all but EL0's tables. */
+/* Another process: the space is the same, and the tables that are not of one ASID. */
 static void take_ttbr(const struct cpu *c, unsigned kind, struct slot *s, const u64 in[SLOT_INPUTS])
 {
     u16 asid = kind == REGIME_EL10 || kind == REGIME_EL20 ? asid_of(c, in[1], in[2], in[3]) : 0;
@@ -257,8 +261,9 @@ static void take_ttbr(const struct cpu *c, unsigned kind, struct slot *s, const 
     if (s->asid == asid)
         return;
     s->asid = asid;
-    for (unsigned i = 1; i < ARRAY_LEN(s->ft); i += 2)
-        s->ft[i] = NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(s->ft); i++)
+        if ((i & 1) || c->context->lost[s->space] == LOST_TIMES)
+            s->ft[i] = NULL;
 }
 
 static struct slot *slot_get(struct cpu *c, unsigned kind)
@@ -311,22 +316,35 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
 {
     struct fast_ctx **p = &s->ft[(unsigned)el0 | (unsigned)pan << 1 | (unsigned)big << 2 | (unsigned)mte << 3];
     if (UNLIKELY(!*p)) {
-        const struct fast_key k = {
-            .space = s->space, .kind = (u8)kind, .el0 = el0, .pan = pan, .mte = mte, .big = big, .asid = s->asid};
+        bool own = !el0 && c->context->lost[s->space] == LOST_TIMES;
+        const struct fast_key k = {.space = s->space,
+                                   .kind = (u8)kind,
+                                   .el0 = el0,
+                                   .pan = pan,
+                                   .mte = mte,
+                                   .big = big,
+                                   .by_asid = own,
+                                   .asid = s->asid};
         u32 before = fast_epoch(c->fast_pool);
-        struct fast_ctx *f = fast_get(c->fast_pool, &k);
+        struct fast_ctx *found = fast_get(c->fast_pool, &k);
         if (fast_epoch(c->fast_pool) != before) { /* a context was taken away, perhaps one of ours */
             memset(s->ft, 0, sizeof s->ft);
             s->fast_epoch = fast_epoch(c->fast_pool);
             next_generation(c);
         }
-        set_tbi(c, kind, f);
-        f->device = s->device;
-        *p = f;
+        set_tbi(c, kind, found);
+        found->device = s->device;
+        *p = found;
     }
-    if (UNLIKELY((*p)->asid != s->asid))
-        fast_set_asid(c->fast_pool, *p, s->asid);
-    return *p;
+    struct fast_ctx *f = *p;
+    if (UNLIKELY(f->asid != s->asid)) {
+        u8 *lost = &c->context->lost[s->space];
+        if (fast_set_asid(c->fast_pool, f, s->asid) < LOST_ENTRIES)
+            *lost = (u8)(*lost - (*lost != 0));
+        else if (++*lost == LOST_TIMES)
+            memset(s->ft, 0, sizeof s->ft); /* from the next change on */
+    }
+    return f;
 }
 
 struct fast_ctx *context_of(struct cpu *c, unsigned kind, bool el0, bool pan, bool big)

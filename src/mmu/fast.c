@@ -39,8 +39,8 @@ static unsigned space_of(u64 key) { return (unsigned)(key >> 8 & 0xff); }
 
 static u64 pack(const struct fast_key *k)
 {
-    return 1ull << 63 | (u64)(k->el0 ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 | (u64)k->mte << 3 |
-           (u64)k->big << 2 | (u64)k->pan << 1 | (u64)k->el0;
+    return 1ull << 63 | (u64)(k->el0 || k->by_asid ? k->asid : 0) << 32 | (u64)k->kind << 16 | (u64)k->space << 8 |
+           (u64)k->by_asid << 4 | (u64)k->mte << 3 | (u64)k->big << 2 | (u64)k->pan << 1 | (u64)k->el0;
 }
 
 static void *reserve(size_t n)
@@ -156,13 +156,15 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     return f;
 }
 
-void fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid)
+u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid)
 {
-    if (f->asid == asid)
-        return;
-    if (!f->key.el0)
+    u32 lost = 0;
+    if (f->asid != asid && !f->key.el0) {
+        lost = f->nonglobal;
         drop_ng(p, f);
+    }
     f->asid = asid;
+    return lost;
 }
 
 static void note_ng(struct fast_ctx *f, u32 i)

@@ -40,7 +40,8 @@ struct fast_key {
     bool pan;
     bool mte; /* data accesses are tag-checked: has no entries of tagged pages */
     bool big; /* big-endian data: has no data entries */
-    u16 asid; /* of EL0 contexts; privileged ones follow the current ASID */
+    bool by_asid; /* privileged, and for one ASID: most of its pages are not global */
+    u16 asid;     /* of EL0 contexts and those; other privileged ones follow the current ASID */
 };
 
 enum { FAST_JOURNAL = 1024, FAST_JOURNAL_CODE = 512 };
@@ -74,8 +75,8 @@ void fast_pool_free(struct fast_pool *p);
 struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k);
 /* Changes when some context was taken away from its key. */
 u32 fast_epoch(const struct fast_pool *p);
-/* A privileged context goes on under another ASID: drops what was not global. */
-void fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
+/* A privileged context goes on under another ASID: drops what was not global; how many entries. */
+u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
 
 /* Enters a page: host address, RAM page number, permissions. */
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global);

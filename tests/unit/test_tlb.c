@@ -303,6 +303,57 @@ START_TEST(test_fast_subset)
 }
 END_TEST
 
+/* A privileged context of one ASID keeps what is not global while others run. */
+START_TEST(test_fast_by_asid)
+{
+    unsigned a = space(1, true);
+    struct fast_key k5 = {.space = (u8)a, .kind = REGIME_EL10, .by_asid = true, .asid = 5}, k6 = k5;
+    k6.asid = 6;
+    struct fast_ctx *f5 = fast_get(pool, &k5), *f6 = fast_get(pool, &k6), *k = ctx(a, false, 5);
+    ck_assert(f5 != f6 && f5 != k && f5 != ctx(a, true, 5));
+    enter(k, 0x8000, 3, true);
+    ck_assert_uint_eq(fast_set_asid(pool, k, 6), 1);
+    ck_assert_uint_eq(fast_set_asid(pool, k, 6), 0);
+    enter(f5, 0x1000, 1, true);
+    enter(f5, 0x2000, 2, false);
+    enter(f6, 0x1000, 3, true);
+    ck_assert_ptr_eq(fast_get(pool, &k5), f5);
+    ck_assert(readable(f5, 0x1000) && readable(f6, 0x1000) && f5->asid == 5 && f6->asid == 6);
+    tlb_inv_asid(t, &vm1, 5);
+    ck_assert(!readable(f5, 0x1000) && readable(f5, 0x2000) && readable(f6, 0x1000));
+    enter(f5, 0x1000, 1, true);
+    tlb_inv_va(t, &vm1, 0x1000, 4096, true, 0);
+    ck_assert(!readable(f5, 0x1000) && !readable(f6, 0x1000));
+    enter(f6, 0x1000, 3, true);
+    fill(a, 5, 0x1000, 0x80001000, false, 12); /* global: instead of it */
+    ck_assert(!readable(f6, 0x1000));
+    enter(f6, 0x3000, 3, true);
+    tlb_inv_all(t, &vm1);
+    ck_assert(!readable(f6, 0x3000) && !readable(f5, 0x2000));
+}
+END_TEST
+
+/* The 2 MiB of a block go by what was filled, or by page when that is more. */
+START_TEST(test_fast_drop_2m)
+{
+    unsigned a = space(1, true);
+    struct fast_ctx *f = ctx(a, false, 5);
+    for (u64 n = 4; n <= 1024; n *= 16) {
+        for (u64 i = 0; i < n; i++)
+            fast_fill(pool, f, (i << 19) & 0x3ff000, ram, 0, true, false, true);
+        for (u64 i = 0; i < n && n > 4; i++)
+            fast_fill(pool, f, i << 12, ram, 0, true, false, true);
+        fast_fill(pool, f, 0x200000, ram, 0, true, false, true);
+        fast_fill(pool, f, 0xff00000000001000, ram, 0, true, false, true);
+        fast_fill_code(pool, f, 0x5000, NULL, true, false);
+        fast_drop_2m(pool, a, 0);
+        for (u64 va = 0; va < 0x200000; va += 0x1000)
+            ck_assert(!readable(f, va) && f->t.xtag[va >> 12 & (FAST_FETCH - 1)] != va);
+        ck_assert(readable(f, 0x200000) && !readable(f, 0xff00000000001000));
+    }
+}
+END_TEST
+
 /* More entries than the journal holds. */
 START_TEST(test_fast_overflow)
 {
@@ -415,6 +466,8 @@ int main(void)
     tcase_add_test(c, test_snapshot);
     tcase_add_test(c, test_fast_empty);
     tcase_add_test(c, test_fast_subset);
+    tcase_add_test(c, test_fast_by_asid);
+    tcase_add_test(c, test_fast_drop_2m);
     tcase_add_test(c, test_fast_overflow);
     tcase_add_test(c, test_fast_grow);
     tcase_add_test(c, test_fast_withdraw);
