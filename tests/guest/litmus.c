@@ -2,13 +2,14 @@
  * counted. tests/guest/litmus builds and runs it.
  *
  * A test is a function that each of its CPUs runs over an array of instances, in step with each other to a few
- * instances; afterwards CPU 0 looks at what came out. COUNT instances of each are run, of the slow ones a fraction. */
+ * instances; afterwards CPU 0 looks at what came out. COUNT instances of each are run; of those that maintain something
+ * many at once. */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long u64;
 
-enum { CPUS = 4, BATCH = 4096, WINDOW = 32, SPINS = 200 };
+enum { CPUS = 4, BATCH = 4096, WINDOW = 32, SPINS = 200, MANY = 16 };
 
 struct instance {
     u64 x, pad0[7];
@@ -21,7 +22,7 @@ static struct progress {
     u64 at, pad[15];
 } progress[CPUS] __attribute__((aligned(128)));
 static u64 counter[16] __attribute__((aligned(128)));
-static u64 shared[64] __attribute__((aligned(4096)));
+static u64 shared[512] __attribute__((aligned(4096))), shared_flags[512];
 extern u64 level3[];
 
 void cpu_main(u64 me);
@@ -228,6 +229,16 @@ static void add_exclusive(u64 *p)
     __asm__ volatile("1: ldaxr %0, %2\n\tadd %0, %0, #1\n\tstlxr %w1, %0, %2\n\tcbnz %w1, 1b"
                      : "=&r"(v), "=&r"(s), "+Q"(*p)::"memory");
 }
+/* Another access between: the load cannot be taken for one of the store's moment. */
+static void add_loose(u64 *p, const u64 *other)
+{
+    u64 v, w;
+    u32 s;
+    __asm__ volatile("1: ldxr %0, %3\n\tldr %1, %4\n\tadd %0, %0, #1\n\tstxr %w2, %0, %3\n\tcbnz %w2, 1b"
+                     : "=&r"(v), "=&r"(w), "=&r"(s), "+Q"(*p)
+                     : "Q"(*other)
+                     : "memory");
+}
 static void add_pair(u64 *p)
 {
     u64 a, b;
@@ -245,6 +256,8 @@ static void add_cas(u64 *p)
     } while (v != old);
 }
 
+static u64 loose;
+
 static void sums(u64 me)
 {
     EACH(4)
@@ -254,7 +267,8 @@ static void sums(u64 me)
     __asm__ volatile(".arch_extension lse\n\tstaddb %w1, %0" : "+Q"(((u8 *)&counter[2])[me]) : "r"(one) : "memory");
     add_cas(&counter[3]);
     add_pair(&counter[4]);
-    (void)p;
+    if (i % MANY == 0)
+        add_loose(&loose, &p->x);
     END
 }
 static u64 sums_wrong(u64 batches)
@@ -263,57 +277,69 @@ static u64 sums_wrong(u64 batches)
     for (u64 k = 0; k < CPUS; k++)
         bytes += ((u8 *)&counter[2])[k] != (u8)n;
     return (counter[0] != CPUS * n) + (counter[1] != CPUS * n) + bytes + (counter[3] != CPUS * n) +
-           (counter[4] != CPUS * n) + (counter[5] != 0 - CPUS * n);
+           (counter[4] != CPUS * n) + (counter[5] != 0 - CPUS * n) + (loose != CPUS * n / MANY);
 }
 
-/* A page changes under a reader and writer: behind TLBI and DSB nobody reads or writes the old one. (The architecture
- * wants the entry invalid in between; then the other CPU's faults would keep it from meeting anything.) */
-enum { WINDOW_VA = 0x4fe00000, PAGE_A = 0x4f000000, PAGE_B = 0x4f001000 };
-static u64 tlbi_bad, tlbi_rounds;
+/* Pages change under a reader and writer: behind TLBI and DSB nobody reads or writes the old ones. (The architecture
+ * wants the entries invalid in between; then the other CPU's faults would keep it from meeting anything.) */
+enum { WINDOW_VA = 0x4fe00000, PAGES_PA = 0x4f000000, PAGE = 4096 };
+static u64 tlbi_bad, rounds;
 
-static void map(u64 pa) { st(&level3[0], pa | 0x703); }
+static u64 *window(u64 k) { return (u64 *)(WINDOW_VA + k * PAGE); }
+static u64 *behind(u64 k, u64 g) { return (u64 *)(PAGES_PA + (2 * k + (g & 1)) * PAGE); }
+static void map(u64 k, u64 g) { st(&level3[k], (u64)behind(k, g) | 0x703); }
 
 static void tlbi(u64 me)
 {
-    u64 *flag = &shared[0], *done = &shared[16];
-    u64 *window = (u64 *)WINDOW_VA;
+    u64 *flag = &shared[0], *done = &shared[16], seen[MANY];
     if (!me) {
-        for (u64 g = 1; g <= tlbi_rounds; g++) {
-            u64 new = g & 1 ? PAGE_B : PAGE_A, old = g & 1 ? PAGE_A : PAGE_B;
-            st((u64 *)new, g);
+        for (u64 g = 1; g <= rounds; g++) {
+            for (u64 k = 0; k < MANY; k++)
+                st(behind(k, g), g);
             DSB(ishst);
-            map(new);
+            for (u64 k = 0; k < MANY; k++)
+                map(k, g);
             DSB(ishst);
-            __asm__ volatile("tlbi vae1is, %0" ::"r"((u64)WINDOW_VA >> 12) : "memory");
+            for (u64 k = 0; k < MANY; k++)
+                __asm__ volatile("tlbi vae1is, %0" ::"r"((u64)window(k) >> 12) : "memory");
             DSB(ish);
             ISB();
             stlr(flag, g);
-            u64 seen = ld((u64 *)(old + 64)); /* what the other stores through the window */
-            for (int k = 0; k < 20; k++)
-                __asm__ volatile("nop");
-            tlbi_bad += ld((u64 *)(old + 64)) != seen;
+            for (u64 k = 0; k < MANY; k++)
+                seen[k] = ld(behind(k, g - 1) + 8); /* what the other stores through the window */
+            for (u64 k = 0; k < MANY; k++)
+                tlbi_bad += ld(behind(k, g - 1) + 8) != seen[k];
         }
         stlr(done, 1);
     } else {
         for (u64 n = 0; !ldar(done); n++) {
-            u64 f = ldar(flag), v = ld(window);
-            st(window + 8, n);
-            shared[32] += v < f;
+            u64 f = ldar(flag);
+            for (u64 k = 0; k < MANY; k++) {
+                u64 v = ld(window(k));
+                st(window(k) + 8, n);
+                shared[32] += v < f;
+            }
         }
     }
 }
 
-/* An instruction changes: behind IC and DSB, and an ISB, the new one is executed. */
-static u32 code[1024] __attribute__((aligned(4096)));
-static u64 ic_rounds;
+/* Instructions change: behind IC and DSB, and an ISB, the new ones are executed. */
+static u32 code[MANY][16] __attribute__((aligned(4096)));
 
 static void ic(u64 me)
 {
     u64 *flag = &shared[0], *done = &shared[16];
     if (!me) {
-        for (u64 g = 1; g <= ic_rounds; g++) {
-            *(volatile u32 *)&code[0] = 0x52800000 | (u32)(g & 0xffff) << 5; /* mov w0, #g */
-            __asm__ volatile("dc cvau, %0\n\tdsb ish\n\tic ivau, %0\n\tdsb ish\n\tisb" ::"r"(code) : "memory");
+        for (u64 g = 1; g <= rounds; g++) {
+            for (u64 k = 0; k < MANY; k++) {
+                *(volatile u32 *)code[k] = 0x52800000 | (u32)(g & 0xffff) << 5; /* mov w0, #g */
+                __asm__ volatile("dc cvau, %0" ::"r"(code[k]) : "memory");
+            }
+            DSB(ish);
+            for (u64 k = 0; k < MANY; k++)
+                __asm__ volatile("ic ivau, %0" ::"r"(code[k]) : "memory");
+            DSB(ish);
+            ISB();
             stlr(flag, g);
         }
         stlr(done, 1);
@@ -321,37 +347,47 @@ static void ic(u64 me)
         while (!ldar(done)) {
             u64 f = ldar(flag);
             ISB();
-            u32 v = ((u32(*)(void))(u64)code)();
-            shared[32] += (u16)(v - f) >= 0x8000;
+            for (u64 k = 0; k < MANY; k++)
+                shared[32] += (u16)(((u32(*)(void))(u64)code[k])() - f) >= 0x8000;
         }
     }
 }
 
-/* Between LDXR and STXR the other CPU stores another value and the old one again. */
+/* Between LDXR and STXR the other CPU stores another value and the old one again: it does so all the time, and says
+ * before which round it is and behind which. */
 static u64 aba_rounds;
 
 static void aba(u64 me)
 {
-    u64 *x = &shared[0], *go = &shared[16], *done = &shared[48];
-    for (u64 g = 1; g <= aba_rounds; g++) {
-        if (me) {
-            while (ldar(go) < g)
-                YIELD();
-            st(x, 2);
-            st(x, 1);
-            stlr(done, g);
+    u64 *x = &shared[0], *begun = &shared_flags[0], *over = &shared_flags[16], *done = &shared_flags[32];
+    u64 passed = 0;
+    for (u64 g = 1; me && !ldar(done); g++) {
+        st(begun, g);
+        DMB(ishst);
+        st(x, 2);
+        st(x, 1);
+        stlr(over, g);
+    }
+    if (me)
+        return;
+    for (u64 hits = 0; hits < aba_rounds;) {
+        u64 v, b, o, spins = 100 * SPINS;
+        u32 s;
+        __asm__ volatile("ldaxr %0, %5\n\tldar %1, %6\n"
+                         "1: ldar %2, %7\n\tcmp %2, %1\n\tb.hi 2f\n\tsubs %4, %4, #1\n\tb.ne 1b\n\tclrex\n"
+                         "2: stlxr %w3, %8, %5"
+                         : "=&r"(v), "=&r"(b), "=&r"(o), "=&r"(s), "+r"(spins), "+Q"(*x)
+                         : "Q"(*begun), "Q"(*over), "r"(1ul)
+                         : "memory", "cc");
+        if (!spins) {
+            YIELD();
             continue;
         }
-        u64 v, w;
-        u32 s;
-        st(x, 1);
-        __asm__ volatile("ldaxr %0, %4\n\tstlr %6, %3\n"
-                         "1: ldar %1, %5\n\tcmp %1, %6\n\tb.lo 1b\n\tstlxr %w2, %6, %4"
-                         : "=&r"(v), "=&r"(w), "=&r"(s), "=Q"(*go), "+Q"(*x)
-                         : "Q"(*done), "r"(g)
-                         : "memory", "cc");
-        shared[32] += !s;
+        hits++;
+        passed += !s;
     }
+    stlr(done, 1);
+    shared[32] = passed;
 }
 
 /* ---- who runs what ------------------------------------------------------------------------------ */
@@ -398,7 +434,8 @@ static u64 conduct(const struct test *t, u64 count)
 {
     u64 seen = 0;
     test_batches = t->check || t->run == sums ? (u32)((count + BATCH - 1) / BATCH) : 1;
-    tlbi_rounds = ic_rounds = aba_rounds = count;
+    rounds = (count + MANY - 1) / MANY;
+    aba_rounds = count;
     __atomic_store_n(&test_number, (u32)(t - tests), __ATOMIC_RELEASE);
     __asm__ volatile("dsb ish\n\tsev");
     for (u32 b = 0; b < test_batches; b++) {
@@ -406,7 +443,7 @@ static u64 conduct(const struct test *t, u64 count)
             for (u32 k = 0; k < sizeof *inst / 8; k++)
                 st((u64 *)&inst[i] + k, 0);
         for (u32 i = 0; i < 64; i++)
-            shared[i] = 0;
+            shared[i] = shared_flags[i] = 0;
         barrier(t->cpus);
         progress[0].at = 0;
         barrier(t->cpus);
@@ -432,13 +469,14 @@ static u64 now_us(void)
 void cpu_main(u64 me)
 {
     static u32 finished;
-    static const u32 slower[] = {[10] = 10, [11] = 100, [12] = 10};     /* COUNT is divided by it */
     const u32 used = ONLY < 0 ? CPUS : tests[ONLY < 0 ? 0 : ONLY].cpus; /* the others stay off */
     u64 wrong = 0;
-    code[1] = 0xd65f03c0; /* ret */
     if (!me) {
-        code[0] = 0x52800000;
-        map(PAGE_A);
+        for (u64 k = 0; k < MANY; k++) {
+            code[k][0] = 0x52800000; /* mov w0, #0 */
+            code[k][1] = 0xd65f03c0; /* ret */
+            map(k, 0);
+        }
         for (u64 i = 1; i < used; i++)
             psci(0xc4000003, i, (u64)secondary, i);
     }
@@ -449,8 +487,8 @@ void cpu_main(u64 me)
                 __asm__ volatile("wfe");
             take_part(me);
         } else if (ONLY < 0 || ONLY == (int)k) {
-            u64 count = COUNT / (k >= 10 ? slower[k] : 1), start = now_us();
-            u64 n = conduct(&tests[k], count ? count : 1);
+            u64 count = COUNT, start = now_us();
+            u64 n = conduct(&tests[k], count);
             print(tests[k].name);
             print(": ");
             number(n);
