@@ -145,7 +145,8 @@ struct transition {
     struct resolved *resolved;
     const u8 *jump;
 };
-enum { TRANSITIONS = 24 }; /* SVC by EL, HVC by EL, ERET by EL and SPSR.M[3:2] */
+/* SVC by EL, HVC by EL, ERET by EL and SPSR.M[3:2], ERET with SPSR.BTYPE by the same */
+enum { TRANSITIONS = 40 };
 
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */

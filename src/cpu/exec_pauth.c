@@ -294,6 +294,7 @@ EXEC(pacga)
 
 static enum step strip(struct cpu *c, unsigned rd, bool data)
 {
+    note_config(c); /* for generated code */
     u64 v = c->x[rd];
     c->x[rd] = pauth_extend(layout(c, v, data), v, bit(v, 55));
     return STEP_NEXT;

@@ -42,6 +42,14 @@ struct port_txn {
     bool fiq_el3; /* SCR_EL3.FIQ: Group 0 belongs to EL3, so Non-secure sees shifted priorities */
 };
 
+struct clock;
+/* For generated code: CNTVCT_EL0 at EL0 is (clock's time - *origin) >> shift, minus *offset where EL0 is not a host's.
+ * shift -1: not that simple. */
+struct port_count {
+    struct clock *clock;
+    const u64 *origin, *offset;
+    int shift;
+};
 struct port {
     /* reg is an enum sysreg_id. write may change interrupt wires (cpu_set_input). PORT_GIC is also written,
      * as notification: ICC_SRE_ELx and ICH_HCR_EL2 with each change of those cells, and, on a CPU with EL3,
@@ -50,6 +58,7 @@ struct port {
     u64 (*read)(void *arg, unsigned reg, const struct port_txn *);
     void (*write)(void *arg, unsigned reg, const struct port_txn *, u64 val);
     void *arg;
+    const struct port_count *count; /* PORT_TIMER; may be NULL */
 };
 
 /* Exception classes, ESR_ELx.EC. */

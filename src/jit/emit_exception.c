@@ -45,25 +45,26 @@ static void words(const struct pstate *p, u64 w[2]) { memcpy(w, p, 16); }
 /* Called by generated code before the exec function. */
 static void note(struct jit_shared *shared, struct cpu *c, struct transition *m)
 {
-    m->generation = 0;
-    words(&c->ps, m->from);
-    m->from_trap_id = c->trap_id;
-    m->sp_from = sp_place(&c->ps);
+    struct transition *n = &shared->noted; /* m stays what it is until more is known */
+    words(&c->ps, n->from);
+    n->from_trap_id = c->trap_id;
+    n->sp_from = sp_place(&c->ps);
     shared->exceptions = c->exceptions;
     shared->generation = c->ctx_generation;
     shared->pending = m;
     shared->eret = m >= &c->transition[8];
     if (shared->eret)
-        m->spsr = (u32)c->sys[cell[c->ps.el].spsr] & 0x0fffffff;
+        n->spsr = (u32)c->sys[cell[c->ps.el].spsr] & 0x0fffffff;
 }
 
-void jit_transition(const struct jit_shared *shared, struct cpu *c, struct transition *m, const u8 *jump)
+void jit_transition(struct jit_shared *shared, struct cpu *c, struct transition *to, const u8 *jump)
 {
+    struct transition *m = &shared->noted;
     unsigned el = c->ps.el, from = m->from[0] & 0xff;
     bool calls = !c->env->on_exception || c->env->calls_unseen;
     if (shared->generation != c->ctx_generation || c->exceptions != shared->exceptions + !shared->eret || el == 3 ||
-        from == 3 || c->ps.btype || c->pmu_on || !c->resolved || (!shared->eret && (!calls || !el)) || c->trap_id < 8 ||
-        m->from_trap_id < 8)
+        from == 3 || (c->ps.btype && !shared->eret) || c->pmu_on || !c->resolved ||
+        (!shared->eret && (!calls || !el)) || c->trap_id < 8 || m->from_trap_id < 8)
         return;
     if (!shared->eret) {
         bool low = el > from;
@@ -91,6 +92,7 @@ void jit_transition(const struct jit_shared *shared, struct cpu *c, struct trans
     m->jump = jump;
     m->fpcr = c->fpcr;
     m->generation = c->ctx_generation;
+    *to = *m;
 }
 
 /* ---- shared code ----------------------------------------------------------------------------- */
@@ -220,6 +222,10 @@ static void emit_take_eret(struct jit *j)
     x64_8(a, 0xc0 | RCX << 3 | RCX); /* imul ecx, ecx, size / 4 */
     x64_32(a, sizeof(struct transition) / 4);
     x64_rr(a, true, X_ADD, RSI, RCX);
+    x64_test_ri(a, false, RAX, 3 << 10);
+    u8 *plain = x64_jcc8(a, CC_E);
+    x64_ri(a, true, X_ADD, RSI, 16 * (s32)sizeof(struct transition));
+    x64_here8(a, plain);
     same(a, fail);
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 0x0fffffff);

@@ -190,6 +190,28 @@ static void em_pauth(struct translation *t, const struct op *o)
     by_memo(t, x_disp(rd), from);
 }
 
+/* b: register; codes of instructions' pointers */
+static void em_strip(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    unsigned rd = t->e->b ? t->e->b : o->rd;
+    if (rd == REG_SINK) {
+        t_call(t);
+        return;
+    }
+    flags_settle(a, &t->vs);
+    x64_mi(a, false, X_CMP, R_CPU, CPU(pauth_tag), 0);
+    t_slow(t, x64_jcc(a, CC_E));
+    ld_x(t, true, RAX, rd);
+    x64_rr(a, true, X_LOAD, RCX, RAX);
+    x64_shift(a, true, X_SHL, RCX, 8);
+    x64_shift(a, true, X_SAR, RCX, 63);
+    x64_rr(a, true, X_XOR, RAX, RCX);
+    x64_rmx(a, true, X_AND, RAX, R_CPU, RCX, 3, CPU(pauth_mask) + 8);
+    x_use(t, rd);
+    x64_rr(a, true, X_XOR, x_def(t, rd), RAX);
+}
+
 /* a: as above; b: register, where the modifier is. The call, if it comes to that, does the whole branch. */
 static void em_branch(struct translation *t, const struct op *o)
 {
@@ -234,6 +256,8 @@ const struct emit_row emit_pauth_rows[] = {
     BOTH(1716, 17, IN_X16),
     BOTH(z, 30, IN_ZERO),
     BOTH(sp, 30, IN_SP),
+    ROW(xpaclri, em_strip, EMIT_EXIT | EMIT_REGS, 0, 30),
+    ROW(xpaci, em_strip, EMIT_EXIT | EMIT_REGS),
     ROW(retaa, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_SP)),
     ROW(retab, em_branch, EMIT_EXIT | EMIT_END, 5, B(0, IN_SP)),
     ROW(blraa, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_RN)),

@@ -5,6 +5,7 @@
  * store or a constant. What makes the engine look at interrupts and contexts (ISB, DAIF) is nothing while there is
  * nothing to look at: t_quiet() asks. */
 #include "core/bits.h"
+#include "core/clock.h"
 #include "cpu/context.h"
 #include "cpu/fields.h"
 #include "cpu/sysreg_row.h"
@@ -84,6 +85,35 @@ static bool can_read(unsigned hook)
     }
 }
 
+/* CNTVCT_EL0 of a program: the time at this instruction, as counter_read() has it. (A kernel's reads are looked at: it
+ * may be waiting.) */
+static bool read_count(struct translation *t, unsigned sr)
+{
+    struct x64 *a = &t->as;
+    const struct port_count *k = t->c->ports[PORT_TIMER].count;
+    bool host = (t->c->hcr & (HCR_E2H | HCR_TGE)) == (HCR_E2H | HCR_TGE);
+    if ((sr != SR_CNTVCT_EL0 && sr != SR_CNTVCTSS_EL0) || t->c->ps.el || t->j->parallel || !k || k->shift < 0)
+        return false;
+    guard(t);
+    x64_mov_imm(a, RCX, (u64)(uintptr_t)k->clock);
+    x64_rm(a, true, X_LEA, RAX, R_CPU, CPU(slice));
+    x64_rm(a, true, X_CMP, RAX, RCX, (s32)offsetof(struct clock, run));
+    t_slow(t, x64_jcc(a, CC_NE));
+    x64_rm(a, true, X_LOAD, RAX, RCX, (s32)offsetof(struct clock, end));
+    x64_rr(a, true, X_SUB, RAX, R_LEFT);
+    x64_ri(a, true, X_SUB, RAX, (s32)(t->n - t->k)); /* not executed yet */
+    x64_rm(a, true, X_SUB, RAX, R_CPU, CPU(slice.stash));
+    x64_mov_imm(a, RCX, (u64)(uintptr_t)k->origin);
+    x64_rm(a, true, X_SUB, RAX, RCX, 0);
+    if (k->shift)
+        x64_shift(a, true, X_SHR, RAX, (unsigned)k->shift);
+    if (!host) {
+        x64_mov_imm(a, RCX, (u64)(uintptr_t)k->offset);
+        x64_rm(a, true, X_SUB, RAX, RCX, 0);
+    }
+    return true;
+}
+
 static void em_mrs(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
@@ -92,12 +122,18 @@ static void em_mrs(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
+    if (out.action == ACT_USE && read_count(t, out.sr)) {
+        st_x(t, o->rd, RAX);
+        return;
+    }
     const struct sysreg_row *row = &sysreg_rows[out.sr];
     bool zero = out.action == ACT_RAZWI;
     if (!zero && (!can_read(row->hook) || (!row->hook && !row->cell))) {
         t_call(t);
         return;
     }
+    if (row->hook == HOOK_NZCV)
+        flags_settle(a, &t->vs);
     guard(t);
     switch (zero ? (enum sysreg_hook)HOOK_ZERO : (enum sysreg_hook)row->hook) {
     case HOOK_NONE: x64_rm(a, true, X_LOAD, RAX, R_CPU, cell_place(row->cell)); break;
@@ -164,6 +200,7 @@ static bool can_write(const struct translation *t, const struct sysreg_row *row)
 
 static void write_sp(struct translation *t, unsigned n)
 {
+    t->sp_ok = false; /* in another configuration the call may write the current one */
     if (n == (t->c->ps.sp ? t->c->ps.el : 0u))
         st_x(t, REG_SP, RAX);
     else
@@ -184,6 +221,8 @@ static void em_msr(struct translation *t, const struct op *o)
         t_call(t);
         return;
     }
+    if (row->hook == HOOK_NZCV)
+        flags_settle(a, &t->vs);
     guard(t);
     if (nothing)
         return;
@@ -276,7 +315,8 @@ static void em_sys(struct translation *t, const struct op *o)
     }
 }
 
+enum { SYSTEM = EMIT_EXIT | EMIT_REGS };
 const struct emit_row emit_sys_rows[] = {
-    ROW(mrs, em_mrs, EMIT_EXIT),         ROW(msr, em_msr, EMIT_EXIT), ROW(sys, em_sys, EMIT_EXIT),
-    ROW(msr_imm, em_msr_imm, EMIT_EXIT), ROW(isb, em_isb, EMIT_EXIT), {0},
+    ROW(mrs, em_mrs, SYSTEM),         ROW(msr, em_msr, SYSTEM), ROW(sys, em_sys, SYSTEM),
+    ROW(msr_imm, em_msr_imm, SYSTEM), ROW(isb, em_isb, SYSTEM), {0},
 };

@@ -81,7 +81,7 @@ struct jit_shared {
     a64_exec *const *execs;
     const u8 *(*resume)(struct jit_shared *, struct cpu *, u64 step); /* resume.c */
     void (*note)(struct jit_shared *, struct cpu *, struct transition *); /* emit_exception.c, as what follows */
-    struct transition *pending;
+    struct transition *pending, noted;
     bool eret;
     u64 exceptions, generation, after;
     u8 *arena; /* executable view */
@@ -410,7 +410,7 @@ bool par_releases(const struct op *o); /* a fence follows */
 /* emit_exception.c: its shared code; m is what exec_svc(), exec_hvc() or exec_eret() just did, jump the shared code for
  * jumps in the state that it led to. */
 void jit_emit_exceptions(struct jit *j);
-void jit_transition(const struct jit_shared *shared, struct cpu *c, struct transition *m, const u8 *jump);
+void jit_transition(struct jit_shared *shared, struct cpu *c, struct transition *m, const u8 *jump);
 /* emit_pauth.c: its shared code. */
 void jit_emit_pauth(struct jit *j, const struct cpu *c);
 

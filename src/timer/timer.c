@@ -44,6 +44,7 @@ struct timer {
     struct one one[TIMER_COUNT];
     struct one_stream stream[STREAM_COUNT];
     u64 cntvoff, cntpoff, cnthctl, cntkctl; /* copies; the cells are the CPU's */
+    struct port_count count;
 };
 
 static unsigned context(const struct timer *t) { return t->cfg.context ? t->cfg.context(t->cfg.arg) : 0; }
@@ -249,7 +250,10 @@ static void port_write(void *arg, unsigned reg, const struct port_txn *x, u64 va
     check_failed(__FILE__, __LINE__, "a writable timer register");
 }
 
-struct port timer_port(struct timer *t) { return (struct port){.read = port_read, .write = port_write, .arg = t}; }
+struct port timer_port(struct timer *t)
+{
+    return (struct port){.read = port_read, .write = port_write, .arg = t, .count = &t->count};
+}
 
 struct irq *timer_irq(struct timer *t, enum timer_id id) { return &t->one[id].irq; }
 
@@ -261,6 +265,7 @@ struct timer *timer_new(const struct timer_config *cfg)
     struct timer *t = calloc(1, sizeof *t);
     CHECK(t);
     t->cfg = *cfg;
+    t->count = (struct port_count){cfg->counter->clock, &cfg->counter->origin, &t->cntvoff, cfg->counter->shift};
     for (unsigned i = 0; i < TIMER_COUNT; i++) {
         struct one *o = &t->one[i];
         o->timer = t;
