@@ -242,8 +242,8 @@ static void em_branch(struct translation *t, const struct op *o)
 }
 
 #define KEYED(name, k, reg, modifier)                                                                                  \
-    ROW(pac##name, em_pauth, EMIT_EXIT | EMIT_REGS, k, B(reg, modifier)),                                              \
-        ROW(aut##name, em_pauth, EMIT_EXIT | EMIT_REGS, 4 | k, B(reg, modifier))
+    ROW(pac##name, em_pauth, EMIT_EXIT | EMIT_REGS | EMIT_FIXED, k, B(reg, modifier)),                                 \
+        ROW(aut##name, em_pauth, EMIT_EXIT | EMIT_REGS | EMIT_FIXED, 4 | k, B(reg, modifier))
 #define BOTH(name, reg, modifier) KEYED(ia##name, 0, reg, modifier), KEYED(ib##name, 1, reg, modifier)
 const struct emit_row emit_pauth_rows[] = {
     BOTH(, 0, IN_RN),
@@ -256,7 +256,7 @@ const struct emit_row emit_pauth_rows[] = {
     BOTH(1716, 17, IN_X16),
     BOTH(z, 30, IN_ZERO),
     BOTH(sp, 30, IN_SP),
-    ROW(xpaclri, em_strip, EMIT_EXIT | EMIT_REGS, 0, 30),
+    ROW(xpaclri, em_strip, EMIT_EXIT | EMIT_REGS | EMIT_FIXED, 0, 30),
     ROW(xpaci, em_strip, EMIT_EXIT | EMIT_REGS),
     ROW(retaa, em_branch, EMIT_EXIT | EMIT_END, 4, B(0, IN_SP)),
     ROW(retab, em_branch, EMIT_EXIT | EMIT_END, 5, B(0, IN_SP)),

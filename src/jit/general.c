@@ -28,15 +28,17 @@ static void store(struct x64 *a, const struct vstate *s, unsigned h)
 
 static void load(struct x64 *a, unsigned h, unsigned r) { x64_rm(a, true, X_LOAD, h, R_CPU, x_disp(r)); }
 
+static u64 fixed(const struct emitter *e) { return e->flags & EMIT_FIXED && e->b & 63 ? 1ull << (e->b & 63) : 0; }
+
 u64 x_registers(const struct emitter *e, const struct op *o)
 {
-    return (e->fields & 1 ? 1ull << o->rd : 0) | (e->fields & 2 ? 1ull << o->rn : 0) |
+    return fixed(e) | (e->fields & 1 ? 1ull << o->rd : 0) | (e->fields & 2 ? 1ull << o->rn : 0) |
            (e->fields & 4 ? 1ull << o->rm : 0) | (e->fields & 8 ? 1ull << o->ra : 0);
 }
 
 u64 x_written(const struct emitter *e, const struct op *o)
 {
-    return (e->writes & 1 ? 1ull << o->rd : 0) | (e->writes & 2 ? 1ull << o->rn : 0) |
+    return fixed(e) | (e->writes & 1 ? 1ull << o->rd : 0) | (e->writes & 2 ? 1ull << o->rn : 0) |
            (e->writes & 8 ? 1ull << o->ra : 0);
 }
 

@@ -147,6 +147,7 @@ enum emit_flags {
                          and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
     EMIT_KEEP = 1024,  /* cannot go out of line, and leaves EFLAGS alone where t->keep says so */
     EMIT_KEEP3 = 2048, /* the same for o->imm up to 3 */
+    EMIT_FIXED = 4096, /* reads and writes general register b & 63 as well, unless that is 0 */
 };
 enum { EMIT_QUIET = 512 }; /* of enum emit_flags: leaves alone rax, rcx, rdx, NZCV and t->known, and cannot fail */
 struct emitter {

@@ -3,6 +3,10 @@
  * slices that end in the middle of a block. */
 #include <stdio.h>
 
+/* clang-format off: before el1.h, whose variables would be shadowed */
+#include "jit/internal.h"
+/* clang-format on */
+
 #include "core/snap.h"
 #include "el1.h"
 #include "jit/jit.h"
@@ -506,6 +510,47 @@ static void both(u64 at, const u32 *words, unsigned n, unsigned total, unsigned 
         *x0 = r[1].x[0];
 }
 
+/* What the translator takes an instruction to write is all that it writes: checks of memory accesses hold as long as
+ * nothing writes their base. */
+START_TEST(written_registers)
+{
+    begin();
+    static const u32 nop = 0xd503201f;
+    write_code(CODE, &nop, 1);
+    c->pc = CODE;
+    run(&engine_jit, 1, 1, 1);
+    struct jit *j = c->code->jit;
+    rnd_state = 99;
+    for (unsigned row = A64_ROW_UNDEFINED + 1; row < a64_row_count; row++) {
+        const struct emitter *e = &j->emitters[row];
+        if (!e->emit || !(e->flags & EMIT_REGS) || !a64_rows[row].picture || !wanted(row, false))
+            continue;
+        for (unsigned i = 0; i < 20; i++) {
+            u32 word = random_word(row);
+            struct op o = decode(c->decoder, word);
+            write_code(CODE, &word, 1);
+            if (o.row != row)
+                continue;
+            for (unsigned r = 0; r < 31; r++)
+                c->x[r] = r & 1 ? DATA + 0x800 + (rnd() & 0x3ff) * 4 : rnd() >> (rnd() & 63);
+            c->x[REG_SP] = DATA + 0xc00;
+            u64 before[REG_SP + 1], exceptions = c->exceptions;
+            memcpy(before, c->x, sizeof before);
+            c->pc = CODE;
+            run(&engine_interp, 1, 1, 1);
+            u64 written = x_written(e, &o);
+            ck_assert_msg(!(written & ~x_registers(e, &o)), "%s: x_registers()", a64_rows[row].name);
+            for (unsigned r = 0; r <= REG_SP && c->exceptions == exceptions; r++)
+                ck_assert_msg(r == REG_SINK || r == REG_ZERO || c->x[r] == before[r] || written >> r & 1,
+                              "%s %08x: writes x%u", a64_rows[row].name, word, r);
+            cpu_set_spsr(c, 0x3c5);
+        }
+    }
+    struct result r;
+    end(&r);
+}
+END_TEST
+
 /* add x0, x0, #1 becomes add x0, x0, #2 by a store just in front of it, and the loop goes on. */
 /* The flags of a floating-point comparison, looked at twice: by a branch and by what follows it. */
 START_TEST(float_flags)
@@ -644,6 +689,7 @@ int main(void)
     tcase_add_test(t, device_memory);
     tcase_add_test(t, rows_of_accesses);
     tcase_add_test(t, float_flags);
+    tcase_add_test(t, written_registers);
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
     tcase_add_test(t, aliases);
