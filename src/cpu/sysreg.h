@@ -43,11 +43,11 @@ struct port_txn {
 };
 
 struct clock;
-/* For generated code: CNTVCT_EL0 at EL0 is (clock's time - *origin) >> shift, minus *offset where EL0 is not a host's.
+/* For generated code: CNTVCT_EL0 at EL0 is (clock's time - *origin) >> shift, minus CNTVOFF_EL2 where EL0 is not a host's.
  * shift -1: not that simple. */
 struct port_count {
     struct clock *clock;
-    const u64 *origin, *offset;
+    const u64 *origin;
     int shift;
 };
 struct port {

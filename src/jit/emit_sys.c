@@ -107,10 +107,8 @@ static bool read_count(struct translation *t, unsigned sr)
     x64_rm(a, true, X_SUB, RAX, RCX, 0);
     if (k->shift)
         x64_shift(a, true, X_SHR, RAX, (unsigned)k->shift);
-    if (!host) {
-        x64_mov_imm(a, RCX, (u64)(uintptr_t)k->offset);
-        x64_rm(a, true, X_SUB, RAX, RCX, 0);
-    }
+    if (!host) /* the executing CPU's: code is shared */
+        x64_rm(a, true, X_SUB, RAX, R_CPU, cell_place(CNTVOFF_EL2));
     return true;
 }
 

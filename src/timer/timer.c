@@ -265,7 +265,7 @@ struct timer *timer_new(const struct timer_config *cfg)
     struct timer *t = calloc(1, sizeof *t);
     CHECK(t);
     t->cfg = *cfg;
-    t->count = (struct port_count){cfg->counter->clock, &cfg->counter->origin, &t->cntvoff, cfg->counter->shift};
+    t->count = (struct port_count){cfg->counter->clock, &cfg->counter->origin, cfg->counter->shift};
     for (unsigned i = 0; i < TIMER_COUNT; i++) {
         struct one *o = &t->one[i];
         o->timer = t;
