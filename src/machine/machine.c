@@ -203,6 +203,7 @@ void machine_start_cpu(struct machine *m, struct cpu *c, u64 entry, u64 x0)
     c->x[0] = x0;
     c->pc = entry;
     cpu_set_run(c, CPU_RUNNING);
+    sched_woken(m);
     cpu_attend(c);
     if (c->par)
         par_wake(c);
