@@ -74,21 +74,25 @@ static void em_ret(struct translation *t, const struct op *o)
     t_return(t);
 }
 
-/* BTypeNext is 1 from an unguarded page or through X16 and X17, else 3. */
+/* BTypeNext is 1 from an unguarded page or through X16 and X17 (which lead to other pages), else 3. */
 static void em_br(struct translation *t, const struct op *o)
 {
-    op_x(t, true, X_LOAD, RAX, o->rn);
+    struct x64 *a = &t->as;
+    bool near = o->rn != 16 && o->rn != 17;
+    unsigned r = x_src(t, o->rn);
+    x64_ro(a, true, X_LOAD, RAX, r);
+    t_sync_keep(t);
     if (!cpu_has(t->c, FEAT_BTI)) {
-        t_jump_reg(t);
+        t_jump_reg(t, near);
         return;
     }
-    if (o->rn != 16 && o->rn != 17) {
-        x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
-        u8 *unguarded = x64_jcc(&t->as, CC_E);
-        t_jump_btype(t, 3);
-        x64_here(&t->as, unguarded);
+    if (near) {
+        x64_cmp8_mi(a, R_CPU, CPU(fetch_guarded), 0);
+        u8 *unguarded = x64_jcc8(a, CC_E);
+        t_jump_btype(t, 3, false);
+        x64_here8(a, unguarded);
     }
-    t_jump_btype(t, 1);
+    t_jump_btype(t, 1, near);
 }
 
 static void em_blr(struct translation *t, const struct op *o)
@@ -97,9 +101,9 @@ static void em_blr(struct translation *t, const struct op *o)
     link(t);
     t_push_return(t);
     if (cpu_has(t->c, FEAT_BTI))
-        t_jump_btype(t, 2);
+        t_jump_btype(t, 2, true);
     else
-        t_jump_reg(t);
+        t_jump_reg(t, true);
 }
 
 #define LEAVES(name) ROW(name, NULL, EMIT_END)
@@ -122,7 +126,7 @@ const struct emit_row emit_branch_rows[] = {
     ROW(tbz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_E),
     ROW(tbnz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_NE),
     ROW(ret, em_ret, EMIT_END),
-    ROW(br, em_br, EMIT_END),
+    ROW(br, em_br, EMIT_END | EMIT_REGS),
     ROW(blr, em_blr, EMIT_END),
     LEAVES(undefined),
     LEAVES(smc),

@@ -236,9 +236,9 @@ static void em_branch(struct translation *t, const struct op *o)
     if (ret)
         t_return(t);
     else if (cpu_has(t->c, FEAT_BTI))
-        t_jump_btype(t, 2);
+        t_jump_btype(t, 2, false);
     else
-        t_jump_reg(t);
+        t_jump_reg(t, false);
 }
 
 #define KEYED(name, k, reg, modifier)                                                                                  \

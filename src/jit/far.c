@@ -36,7 +36,7 @@ void far_emit(struct translation *t, s32 off)
     struct jit *j = t->j;
     if (j->far_count == FAR_PART) {
         x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, off);
-        t_jump_reg(t);
+        t_jump_reg(t, false);
         return;
     }
     u32 index = j->part * FAR_PART + j->far_count++;

@@ -173,7 +173,7 @@ struct jit {
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
-    u8 *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
+    u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
     u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -301,8 +301,9 @@ struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same c
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
 struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
 void t_sync_keep(struct translation *t);                       /* everything into the state; keeps rax, clobbers rdx */
-void t_jump_reg(struct translation *t);                        /* to the VA in rax */
-void t_jump_btype(struct translation *t, unsigned btype);      /* the same, having set PSTATE.BTYPE */
+/* To the VA in rax; near: probably in this page. */
+void t_jump_reg(struct translation *t, bool near);
+void t_jump_btype(struct translation *t, unsigned btype, bool near); /* the same, having set PSTATE.BTYPE */
 u8 *t_cond(struct translation *t, unsigned cond);      /* jumps (displacement returned) when cond holds */
 unsigned t_cond_cc(struct translation *t,
                    unsigned cond); /* makes EFLAGS such that the returned cc is cond; clobbers rax, rcx */

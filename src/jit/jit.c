@@ -160,12 +160,13 @@ static void emit_link(struct jit *j)
     x64_link(x64_jmp(a), j->exit);
 }
 
-/* rax: VA of the target, anywhere. */
+/* rax: VA of the target, anywhere; rdx = its code. Called, so that each indirect jump of the guest has a jump of its
+ * own for the host to predict. */
 static void emit_jump(struct jit *j, unsigned flavour)
 {
     struct x64 *a = &j->as;
     u8 *here, *away[2], *miss[2];
-    j->jump[flavour] = a->p;
+    j->find[flavour] = a->p;
     x64_rr(a, true, X_LOAD, RCX, RAX);
     x64_rr(a, true, X_XOR, RCX, R_PAGE);
     x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
@@ -197,6 +198,9 @@ static void emit_jump(struct jit *j, unsigned flavour)
     miss[1] = x64_jcc(a, CC_E);
     x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
     x64_rm(a, true, X_ADD, RDX, R_CONST, (s32)offsetof(struct jit_shared, arena));
+    x64_ret(a);
+    j->jump[flavour] = a->p;
+    x64_link(x64_call(a), j->find[flavour]);
     x64_jmp_reg(a, RDX);
     x64_here(a, away[0]);
     x64_here(a, away[1]);

@@ -140,19 +140,40 @@ void t_sync_keep(struct translation *t)
         x64_rr(&t->as, true, X_LOAD, RAX, RDX);
 }
 
-void t_jump_btype(struct translation *t, unsigned btype)
+/* The host predicts an indirect jump by where it is: a shared one sent an interpreter's loop astray each time. Within
+ * the page the table of entries is known, as it goes together with this translation. */
+static void jump_reg(struct translation *t, unsigned flavour, bool near)
+{
+    struct x64 *a = &t->as;
+    const u32 *entries = t->jp->entry[flavour];
+    if (near && entries) {
+        x64_rr(a, true, X_LOAD, RCX, RAX);
+        x64_rr(a, true, X_XOR, RCX, R_PAGE);
+        x64_test_ri(a, true, RCX, ~0xffc);
+        u8 *far = x64_jcc8(a, CC_NE);
+        x64_mov_imm(a, RDX, (uintptr_t)entries);
+        x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
+        x64_rm(a, true, X_ADD, RDX, R_CONST, (s32)offsetof(struct jit_shared, arena));
+        x64_jmp_reg(a, RDX);
+        x64_here8(a, far);
+    }
+    x64_link(x64_call(a), t->j->find[flavour]);
+    x64_jmp_reg(a, RDX);
+}
+
+void t_jump_btype(struct translation *t, unsigned btype, bool near)
 {
     t_sync_keep(t);
     x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [btype], btype */
     x64_modrm(&t->as, 0, R_CPU, CPU(ps.btype));
     x64_8(&t->as, btype);
-    x64_link(x64_jmp(&t->as), t->j->jump[t->flavour | btype * FLAVOUR_BTYPE]);
+    jump_reg(t, t->flavour | btype * FLAVOUR_BTYPE, near);
 }
 
-void t_jump_reg(struct translation *t)
+void t_jump_reg(struct translation *t, bool near)
 {
     t_sync_keep(t);
-    x64_link(x64_jmp(&t->as), t->j->jump[t->flavour]);
+    jump_reg(t, t->flavour, near);
 }
 
 /* Between two of these t->as is where cold code goes. */
