@@ -85,6 +85,7 @@ enum page_why {
     WHY_TABLE = 1 << 3,   /* page table (checker) */
     WHY_MONITOR = 1 << 4, /* exclusive monitor (parallel mode) */
     WHY_CHECKER = 1 << 5,
+    WHY_STRICT = 1 << 6,  /* beside WHY_MONITOR: no CPU has a write tag any more */
 };
 
 /* Told of every write to RAM that does not come from a CPU's fast path: DMA, debugger, loaders, slow

@@ -161,6 +161,14 @@ void aa32_it_advance(struct cpu *c)
     c->ps.it = (it & 7) == 0 ? 0 : (u8)((it & 0xe0) | (it << 1 & 0x1f));
 }
 
+/* Nothing but register arithmetic, or a branch? */
+static bool plain(const struct aa32_insn *i)
+{
+    const struct a64_row *r = aa32_row(i);
+    bool branch = r->imm == IMM_BRANCH || r->imm == IMM_TBC || r->imm == IMM_SEXT1;
+    return !(r->flags & (A64_LOAD | A64_STORE | A64_V | A64_SYNC)) && (branch || !(r->flags & A64_BRANCH));
+}
+
 /* Executes insn at pc. */
 static enum step execute(struct cpu *c, const struct aa32_insn *i)
 {
@@ -177,6 +185,8 @@ static enum step execute(struct cpu *c, const struct aa32_insn *i)
     c->x[REG_PC] = (u32)(c->pc + (c->ps.t ? 4 : 8));
     bool it = c->ps.it != 0;
     s->now = i;
+    if (UNLIKELY(c->monitor.simple) && !plain(i)) /* 2 behind a load exclusive, 1 in the store that follows */
+        c->monitor.simple--;
     u64 taken = c->exceptions;
     c->psr_restored = false;
     enum step step = execs[i->isa][i->op.row](c, &i->op);

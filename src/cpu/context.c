@@ -51,7 +51,7 @@ static void monitor_written(void *arg, u32 page, u32 off, u32 len)
 {
     struct cpu *c = arg;
     const struct monitor *m = &c->monitor;
-    if (c->par) /* values are compared (mem_excl_store()) */
+    if (c->par) /* mem_excl.c */
         return;
     if (m->valid && m->page == page && off < m->off + 64 && m->off < off + len) {
         c->monitor.valid = false;

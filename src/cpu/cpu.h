@@ -55,6 +55,10 @@ enum cpu_input { CPU_IRQ, CPU_FIQ, CPU_VIRQ, CPU_VFIQ, CPU_SERROR, CPU_INPUTS };
 struct monitor {
     bool valid;
     u8 size;    /* bytes: 1..16 */
+    /* parallel mode (mem_excl.c): no jump, in AArch32 nothing but register arithmetic, since the load; others' stores
+     * since the load are noticed */
+    u8 simple;
+    bool published;
     u32 page;   /* RAM page number */
     u32 off;    /* of the 64-byte granule's first byte */
 };
@@ -205,7 +209,7 @@ struct cpu {
     struct features feat;
     struct decoder *decoder;
     struct aa32 *aa32;   /* AArch32 decoder, made with the first use */
-    u64 excl[2];         /* what the last load exclusive returned (parallel mode compares by value) */
+    u64 excl[2];         /* what the last load exclusive returned (parallel mode, mem_excl.c) */
     struct par_cpu *par; /* set while the CPU runs on a thread of its own */
     bool wake_due;       /* parallel mode: the time of wake_at has come */
     s64 slice_len;       /* parallel mode: instructions given to the running slice */

@@ -51,11 +51,11 @@ static inline enum stored rmw_store(struct cpu *c, u64 va, unsigned size, const 
     if (UNLIKELY(m->device))
         return mem_write(c, va, size, MEM_ATOMIC, val) ? STORED : FAULTED;
     if (UNLIKELY(c->par != NULL)) {
-        bool big = c->big_endian;
-        if (!atomic_swap_if(m->host, size, big ? bswap_size(old, size) : old, big ? bswap_size(val, size) : val))
-            return AGAIN;
-    } else
-        mem_host_store(m->host, size, c->big_endian ? bswap_size(val, size) : val);
+        const u64 is[2] = {c->big_endian ? bswap_size(old, size) : old, 0};
+        const u64 new[2] = {c->big_endian ? bswap_size(val, size) : val, 0};
+        return mem_rmw_swap(c, m, size, is, new) ? STORED : AGAIN;
+    }
+    mem_host_store(m->host, size, c->big_endian ? bswap_size(val, size) : val);
     if (UNLIKELY(m->watched))
         mem_rmw_done(c, m, size);
     return STORED;
@@ -163,13 +163,10 @@ static bool store_pair(struct cpu *c, const struct mem_rmw *m, const u64 v[2], c
         old[k] = bswap64(old[k]);
         val[k] = bswap64(val[k]);
     }
-    if (UNLIKELY(c->par != NULL)) {
-        if (!atomic_swap_if16(m->host, old, val))
-            return false;
-    } else {
-        for (unsigned k = 0; k < 2; k++)
-            mem_host_store(m->host + 8 * k, 8, val[k]);
-    }
+    if (UNLIKELY(c->par != NULL))
+        return mem_rmw_swap(c, m, 16, old, val);
+    for (unsigned k = 0; k < 2; k++)
+        mem_host_store(m->host + 8 * k, 8, val[k]);
     if (m->watched)
         mem_rmw_done(c, m, 16);
     return true;

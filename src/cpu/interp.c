@@ -107,6 +107,7 @@ static inline bool run_page(struct cpu *c, bool block)
 {
     const struct op *o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
     enum step s;
+    c->monitor.simple = 0;
     if (UNLIKELY(c->ps.btype)) {
         s = execute_target(c, o);
         goto executed;
@@ -123,6 +124,7 @@ static inline bool run_page(struct cpu *c, bool block)
                 return false;
             if (block)
                 return c->slice.left > 0;
+            c->monitor.simple = 0;
             o = &c->fetch_code->op[c->pc >> 2 & (CODE_SLOTS - 1)];
         } else {
             c->pc += 4;

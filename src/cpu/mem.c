@@ -256,7 +256,10 @@ static bool span_write(struct cpu *c, const struct access *a, const struct span 
     struct bus *b = c->env->bus;
     u64 off = s->va & 0xfff;
     if (s->e.page != TLB_NO_PAGE && !(s->e.flags & TLB_ROM)) {
+        bool strict = mem_store_begin(c, s->e.page);
         copy_once(bus_page_ptr(b, s->e.page) + off, buf, s->len, c->par != NULL);
+        if (strict)
+            par_store_end(c, s->e.page, (u32)off, s->len);
         if (page_why(b, s->e.page))
             ram_written(b, s->e.page, (u32)off, s->len);
         return true;

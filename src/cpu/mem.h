@@ -120,13 +120,16 @@ struct mem_rmw {
 };
 bool mem_rmw(struct cpu *c, u64 va, unsigned size, unsigned kind, struct mem_rmw *out);
 void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size);
+/* Parallel mode: the compare-and-exchange (bytes in memory's order), with mem_rmw_done(). False: memory was not old. */
+bool mem_rmw_swap(struct cpu *c, const struct mem_rmw *m, unsigned size, const u64 old[2], const u64 new[2]);
 
 /* The exclusive monitor (architecture.md section 5). mem_excl_mark() after a successful load
  * exclusive of [va, va+size) marks the granule; mem_excl_check(): may the store pass? It clears the
  * monitor in any case; faults of the store itself come from the store. */
 void mem_excl_mark(struct cpu *c, u64 va, unsigned size);
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size);
-/* Parallel mode: notes what the load exclusive returned. */
+
+/* Parallel mode (mem_excl.c). mem_excl_keep() notes what the load exclusive returned. */
 void mem_excl_publish(struct cpu *c, u64 va, unsigned size, unsigned kind);
 static inline void mem_excl_keep(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 v0, u64 v1)
 {
@@ -135,9 +138,13 @@ static inline void mem_excl_keep(struct cpu *c, u64 va, unsigned size, unsigned 
     if (UNLIKELY(c->par != NULL))
         mem_excl_publish(c, va, size, kind);
 }
-/* Parallel mode: the store exclusive whole. It passes when memory holds what the load exclusive returned (c->excl):
- * by value, so that a store by another CPU which puts the old value back goes unseen, but in the strict variant. False:
- * exception taken. */
+/* Of a page's instructions, executed in a row: does a store exclusive, a load exclusive, at o belong to a load, a store,
+ * at most n before, behind it, and is nothing between but register arithmetic and branches not taken? */
+bool mem_excl_simple_store(const struct op *o, unsigned n);
+bool mem_excl_simple_load(const struct op *o, unsigned n);
+bool mem_excl_is_load(const struct op *o);
+/* The store exclusive whole. Simple ones pass when memory holds what the load exclusive returned (c->excl), the others
+ * when nobody has stored since. False: exception taken. */
 bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed);
 
 /* Instruction fetch: latches the page of pc, so that c->fetch_page/fetch_code serve it. False: an

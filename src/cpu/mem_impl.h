@@ -4,6 +4,7 @@
 #include "cpu/context.h"
 #include "cpu/exception.h"
 #include "cpu/mem.h"
+#include "cpu/par.h"
 #include "mmu/fault.h"
 #include "mmu/tlb.h"
 #include "mmu/walk.h"
@@ -20,6 +21,15 @@ void mem_swap16(const struct cpu *c, unsigned kind, u64 val[2]);
 
 /* enum page_why of a page, which other CPUs' threads may be changing. */
 static inline u8 page_why(struct bus *b, u32 page) { return __atomic_load_n(&bus_page_why(b)[page], __ATOMIC_RELAXED); }
+
+/* A store to a page begins; true: par_store_end() is due behind it. */
+static inline bool mem_store_begin(struct cpu *c, u32 page)
+{
+    bool strict = c->par && page_why(c->env->bus, page) & WHY_MONITOR;
+    if (UNLIKELY(strict))
+        par_store_begin(c, page);
+    return strict;
+}
 
 /* The VA with an ignored top byte replaced. */
 static inline u64 mem_normalise(const struct fast_ctx *f, u64 va, bool fetch)

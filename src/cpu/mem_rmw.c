@@ -2,14 +2,12 @@
  *
  * The exclusive monitor is one granule of 64 bytes of a RAM page. In deterministic mode it is cleared
  * at CPU switches, exception returns, CLREX and writes that reach ram_written(); other CPUs do not run
- * between a load and a store exclusive of one slice, so their stores need not be watched. In parallel mode a store
- * exclusive compares values (mem_excl_store()). */
+ * between a load and a store exclusive of one slice, so their stores need not be watched. Parallel mode: mem_excl.c. */
 #include <string.h>
 
 #include "cpu/debug.h"
 #include "cpu/mem_impl.h"
 #include "cpu/mem_tag.h"
-#include "cpu/par.h"
 #include "mmu/fast.h"
 
 enum { GRANULE = 64 };
@@ -66,6 +64,17 @@ void mem_rmw_done(struct cpu *c, const struct mem_rmw *m, unsigned size)
         ram_written(c->env->bus, m->page, m->off, size);
 }
 
+bool mem_rmw_swap(struct cpu *c, const struct mem_rmw *m, unsigned size, const u64 old[2], const u64 new[2])
+{
+    bool strict = m->watched && mem_store_begin(c, m->page);
+    bool done = size == 16 ? atomic_swap_if16(m->host, old, new) : atomic_swap_if(m->host, size, old[0], new[0]);
+    if (strict)
+        par_store_end(c, m->page, m->off, done ? size : 0);
+    if (done)
+        mem_rmw_done(c, m, size);
+    return done;
+}
+
 /* ---- exclusives ----------------------------------------------------------------------------- */
 
 /* The RAM page that va's fast entry leads to. */
@@ -90,8 +99,11 @@ void mem_excl_mark(struct cpu *c, u64 va, unsigned size)
         }
         page = e->page;
     }
-    c->monitor =
-        (struct monitor){.valid = true, .size = (u8)size, .page = page, .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
+    c->monitor = (struct monitor){.valid = true,
+                                  .size = (u8)size,
+                                  .simple = c->par ? 2 : 0,
+                                  .page = page,
+                                  .off = (u32)(va & 0xfff & ~(GRANULE - 1ull))};
 }
 
 bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
@@ -109,82 +121,6 @@ bool mem_excl_check(struct cpu *c, u64 va, unsigned size)
     }
     c->monitor.valid = false;
     return page == m.page && (va & 0xfff & ~(GRANULE - 1ull)) == m.off && size == m.size;
-}
-
-static u64 granule_of(const struct monitor *m) { return (u64)m->page * 64 + m->off / GRANULE; }
-
-/* Strict: closes the monitor for all to see, and looks whether the value was still there then. */
-void mem_excl_publish(struct cpu *c, u64 va, unsigned size, unsigned kind)
-{
-    struct monitor *m = &c->monitor;
-    if (!c->par->par->strict || !m->valid)
-        return;
-    struct bus *b = c->env->bus;
-    const u8 *host = bus_page_ptr(b, m->page) + (va & 0xfff);
-    u64 old[2] = {c->excl[0], c->excl[1]}, is[2] = {0, 0};
-    if (!(page_why(b, m->page) & WHY_MONITOR))
-        par_monitor_page(c, m->page);
-    __atomic_store_n(&c->par->monitor, granule_of(m) + 1, __ATOMIC_SEQ_CST);
-    if (size == 16) {
-        mem_swap16(c, kind, old);
-        atomic_load16(host, is);
-    } else {
-        old[0] = mem_swap8(c, old[0], size, kind);
-        is[0] = size == 1   ? mem_host_load(host, 1)
-                : size == 2 ? mem_host_load(host, 2)
-                : size == 4 ? mem_host_load(host, 4)
-                            : mem_host_load(host, 8);
-    }
-    m->valid = is[0] == old[0] && (size < 16 || is[1] == old[1]);
-}
-
-static bool swap_if(struct cpu *c, u8 *host, unsigned size, const u64 old[2], const u64 new[2])
-{
-    struct par_all *par = c->par->par;
-    if (!par->strict)
-        return size == 16 ? atomic_swap_if16(host, old, new) : atomic_swap_if(host, size, old[0], new[0]);
-    u64 granule = granule_of(&c->monitor);
-    pthread_mutex_t *lock = par_monitor_lock(par, granule);
-    pthread_mutex_lock(lock);
-    bool passed = __atomic_load_n(&c->par->monitor, __ATOMIC_SEQ_CST) == granule + 1 &&
-                  (size == 16 ? atomic_swap_if16(host, old, new) : atomic_swap_if(host, size, old[0], new[0]));
-    __atomic_store_n(&c->par->monitor, 0, __ATOMIC_SEQ_CST);
-    if (passed)
-        par_open_monitors(par, c, granule);
-    pthread_mutex_unlock(lock);
-    return passed;
-}
-
-bool mem_excl_store(struct cpu *c, u64 va, unsigned size, unsigned kind, const u64 val[2], bool *passed)
-{
-    const struct monitor m = c->monitor;
-    const struct fast *ft = c->ft;
-    u64 i = fast_index(ft, va), old[2] = {c->excl[0], c->excl[1]}, new[2] = {val[0], val[1]};
-    bool misaligned = UNLIKELY(va & (size - 1)) && (size == 16 || mem_unaligned_faults(c, va, size, MEM_EXCL));
-    struct mem_rmw r = {0};
-    *passed = false;
-    if (!m.valid && !misaligned)
-        return true;
-    if (LIKELY(((va ^ ft->wtag[i]) & (~0xfffull | (size - 1))) == 0)) {
-        r.host = ft_host(ft, i, va);
-        r.page = (u32)((u64)(r.host - bus_ram_base(c->env->bus)) >> PAGE_SHIFT);
-    } else if (!mem_rmw(c, va, size, MEM_EXCL | kind, &r)) {
-        return false;
-    }
-    c->monitor.valid = false;
-    if (misaligned || r.device || r.page != m.page || (va & 0xfff & ~(GRANULE - 1ull)) != m.off || size != m.size)
-        return true;
-    if (size == 16) {
-        mem_swap16(c, kind, old);
-        mem_swap16(c, kind, new);
-    } else {
-        old[0] = mem_swap8(c, old[0], size, kind);
-        new[0] = mem_swap8(c, new[0] & ones(8 * size), size, kind);
-    }
-    *passed = swap_if(c, r.host, size, old, new);
-    if (*passed)
-        mem_rmw_done(c, &r, size);
-    return true;
 }
 
 /* ---- DC ZVA --------------------------------------------------------------------------------- */
@@ -216,7 +152,10 @@ bool mem_zero_block(struct cpu *c, u64 va)
         return false;
     struct bus *b = c->env->bus;
     u32 off = (u32)(block & 0xfff);
+    bool strict = mem_store_begin(c, e->page);
     memset(bus_page_ptr(b, e->page) + off, 0, 64);
+    if (strict)
+        par_store_end(c, e->page, off, 64);
     if (page_why(b, e->page))
         ram_written(b, e->page, off, 64);
     mem_fill_fast(c, f, va, e);

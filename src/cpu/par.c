@@ -58,6 +58,7 @@ static void drain(struct par_cpu *p)
 {
     struct mail m[PAR_MAIL];
     p->draining = true;
+    p->cpu->monitor.simple = 0; /* what was executed before may have been overwritten */
     while (__atomic_fetch_and(&p->cpu->exit, ~(u32)PAR_EXIT_MAIL, __ATOMIC_SEQ_CST) & PAR_EXIT_MAIL) {
         pthread_mutex_lock(&p->box);
         u32 n = p->count;
@@ -219,35 +220,65 @@ static void to_others(struct cpu *c, const struct mail *m)
             par_post(c, c->env->cpus[i], m);
 }
 
-void par_open_monitors(struct par_all *par, const struct cpu *c, u64 granule)
+/* ---- strict pages ----------------------------------------------------------------------------- */
+
+/* Opens the monitors of CPUs other than c (NULL: of all) in count granules from first on. */
+static void open_monitors(struct par_all *par, const struct cpu *c, u64 first, u64 count)
 {
     for (unsigned i = 0; i < par->env->count; i++) {
-        u64 is = granule + 1;
-        if (!c || i != c->index)
-            __atomic_compare_exchange_n(&par->cpu[i].monitor, &is, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        u64 *monitor = &par->cpu[i].monitor, is = __atomic_load_n(monitor, __ATOMIC_SEQ_CST);
+        if ((!c || i != c->index) && is - 1 - first < count) /* set anew meanwhile: the load came after the store */
+            __atomic_compare_exchange_n(monitor, &is, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
 }
 
-static void open_written(struct par_all *par, u32 page, u32 off, u32 len)
+static void open_written(struct par_all *par, const struct cpu *c, u32 page, u32 off, u32 len)
 {
-    struct cpu *self = par_current(par);
-    for (u64 g = (u64)page * 64 + off / 64; g <= (u64)page * 64 + (off + len - 1) / 64; g++) {
-        pthread_mutex_lock(par_monitor_lock(par, g));
-        par_open_monitors(par, self, g);
-        pthread_mutex_unlock(par_monitor_lock(par, g));
+    open_monitors(par, c, page * 64ull + off / 64, (off + len - 1) / 64 - off / 64 + 1);
+}
+
+/* By who holds the page's lock. Monitors that close after WHY_STRICT has gone are not relied on; the others are opened
+ * before anybody may have a write tag again. Not while somebody makes pages strict: that one may rely on WHY_MONITOR. */
+static void make_normal(struct par_all *par, u32 page)
+{
+    u8 *why = &bus_page_why(par->env->bus)[page];
+    pthread_mutex_lock(&par->code_lock);
+    if (!__atomic_load_n(&par->marking, __ATOMIC_SEQ_CST) &&
+        __atomic_fetch_and(why, (u8)~WHY_STRICT, __ATOMIC_SEQ_CST) & WHY_STRICT) {
+        open_monitors(par, NULL, page * 64ull, 64);
+        __atomic_fetch_and(why, (u8)~WHY_MONITOR, __ATOMIC_SEQ_CST);
     }
+    pthread_mutex_unlock(&par->code_lock);
+}
+
+void par_store_begin(struct cpu *c, u32 page) { pthread_mutex_lock(&c->par->par->monitors[page % PAR_MONITORS]); }
+
+void par_store_end(struct cpu *c, u32 page, u32 off, u32 len)
+{
+    enum { PATIENCE = 1024, TIMES = 6 };
+    struct par_all *par = c->par->par;
+    struct par_page *p = &par->pages[page];
+    if (len)
+        open_written(par, c, page, off, len);
+    u32 times = __atomic_load_n(&p->times, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&p->idle, 1, __ATOMIC_RELAXED) >= (u32)PATIENCE << (times < TIMES ? times : TIMES))
+        make_normal(par, page);
+    pthread_mutex_unlock(&par->monitors[page % PAR_MONITORS]);
 }
 
 /* A write that was not a CPU's inline store. */
 static void written(void *arg, u32 page, u32 off, u32 len)
 {
     struct par_all *par = arg;
-    if (par->strict && len)
-        open_written(par, page, off, len);
     u64 users = __atomic_load_n(&par->code_users[page], __ATOMIC_SEQ_CST);
-    if (!users || !len)
+    bool strict = __atomic_load_n(&bus_page_why(par->env->bus)[page], __ATOMIC_SEQ_CST) & WHY_MONITOR;
+    if ((!users && !strict) || !len)
         return;
     struct cpu *self = par_current(par);
+    if (strict)
+        open_written(par, self, page, off, len);
+    if (users && self)
+        self->monitor.simple = 0; /* perhaps an instruction that mem_excl.c would look at */
     const struct mail m = {.deliver = deliver_written, .merge = true, .arg = {page, off, off + len}};
     for (; users; users &= users - 1) {
         struct cpu *c = par->env->cpus[__builtin_ctzll(users)];
@@ -276,6 +307,8 @@ static void withhold(struct cpu *c, u32 page, u8 why, u64 user)
             if (c->env->cpus[i] && c->env->cpus[i]->fast_pool)
                 fast_withdraw_write(c->env->cpus[i]->fast_pool, page);
     }
+    if (why == WHY_MONITOR)
+        __atomic_fetch_or(&bus_page_why(c->env->bus)[page], WHY_STRICT, __ATOMIC_SEQ_CST);
     __atomic_fetch_sub(&par->marking, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -285,7 +318,15 @@ static void became_code(void *arg, u32 page)
     withhold(c, page, WHY_CODE, 1ull << c->index);
 }
 
-void par_monitor_page(struct cpu *c, u32 page) { withhold(c, page, WHY_MONITOR, 0); }
+void par_strict_page(struct cpu *c, u32 page)
+{
+    struct par_page *p = &c->env->par->pages[page];
+    if (__atomic_load_n(&bus_page_why(c->env->bus)[page], __ATOMIC_SEQ_CST) & WHY_STRICT)
+        return;
+    __atomic_store_n(&p->idle, 0, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&p->times, 1, __ATOMIC_RELAXED);
+    withhold(c, page, WHY_MONITOR, 0);
+}
 
 static void is_data(void *arg, u32 page)
 {
@@ -324,15 +365,20 @@ struct par_all *par_new(struct cpu_env *env, bool strict)
     par->cpu = calloc(env->count, sizeof *par->cpu);
     par->code_users = calloc(bus_page_count(env->bus) + 1, sizeof *par->code_users);
     par->listener = calloc(1, sizeof *par->listener);
-    CHECK(par->cpu && par->code_users && par->listener);
+    par->pages = calloc(bus_page_count(env->bus) + 1, sizeof *par->pages);
+    CHECK(par->cpu && par->code_users && par->listener && par->pages);
     pthread_mutexattr_t recursive;
     pthread_mutexattr_init(&recursive);
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&par->lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&par->code_lock, NULL);
+    pthread_mutexattr_t adaptive;
+    pthread_mutexattr_init(&adaptive);
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
     for (unsigned i = 0; i < PAR_MONITORS; i++)
-        pthread_mutex_init(&par->monitors[i], NULL);
+        pthread_mutex_init(&par->monitors[i], &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
     for (unsigned i = 0; i < env->count; i++) {
         struct par_cpu *p = &par->cpu[i];
         p->written = calloc(page_words(par), sizeof *p->written);
@@ -362,6 +408,7 @@ void par_free(struct par_all *par)
         pthread_mutex_destroy(&par->monitors[i]);
     free(par->listener);
     free(par->code_users);
+    free(par->pages);
     free(par->cpu);
     free(par);
 }

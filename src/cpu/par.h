@@ -38,11 +38,12 @@ struct par_cpu {
     /* its own thread's */
     unsigned parked; /* depth of par_park() */
     bool draining, owes;
+    u32 missed; /* stores exclusive in a row that failed because their page was not strict */
     u64 owed[PAR_CPUS]; /* letters sent to each that have to be delivered at the next par_settle(), 0: none */
     /* everybody's, atomic */
     u32 running;
     u64 posted, done;
-    u64 monitor; /* strict: granule of the exclusive monitor + 1, 0: open; set by its thread, cleared by all */
+    u64 monitor; /* on strict pages: granule of the exclusive monitor + 1, 0: open; set by its thread, cleared by all */
     /* by box */
     pthread_mutex_t box;
     struct mail mail[PAR_MAIL];
@@ -59,10 +60,15 @@ struct par_all {
     u64 *code_users;     /* by RAM page: mask of CPUs that have decoded it; changed under code_lock */
     pthread_mutex_t code_lock;
     u32 marking; /* CPUs that make a page one of code, or of exclusives */
-    /* strict: stores between a load and a store exclusive are noticed. Pages of exclusives have no write tags; monitors
-     * are cleared, and stores exclusive done, under the lock of the granule (by number modulo PAR_MONITORS) */
+    /* On strict pages (WHY_STRICT) stores between a load and a store exclusive are noticed: they have no write tags, and
+     * stores, and the opening of monitors that goes with them, are done under the lock of the page (by number modulo
+     * PAR_MONITORS). strict: no store exclusive compares values */
     bool strict;
     pthread_mutex_t monitors[PAR_MONITORS];
+    struct par_page {
+        u32 idle;  /* stores since a store exclusive needed it strict; atomic */
+        u32 times; /* it became strict; by code_lock */
+    } *pages;      /* by RAM page */
     struct ram_listener *listener;
 };
 
@@ -86,14 +92,12 @@ void par_unpark(struct cpu *c);
 void par_kick(struct cpu *c, u32 why);
 void par_wake(struct cpu *c);
 
-/* Strict: no CPU has a write tag of the page any more. */
-void par_monitor_page(struct cpu *c, u32 page);
-/* Strict: another CPU's (not c's; NULL: all) monitors of the granule open; by who holds its lock. */
-void par_open_monitors(struct par_all *par, const struct cpu *c, u64 granule);
-static inline pthread_mutex_t *par_monitor_lock(struct par_all *par, u64 granule)
-{
-    return &par->monitors[granule % PAR_MONITORS];
-}
+/* The page becomes strict: no CPU has a write tag of it any more. Waits for others. */
+void par_strict_page(struct cpu *c, u32 page);
+/* A store to a page with WHY_MONITOR, and a store exclusive, is done between these; [off, off + len) was stored to: other
+ * CPUs' monitors of its granules open (len 0: nothing was). A page that nobody needs strict becomes a normal one. */
+void par_store_begin(struct cpu *c, u32 page);
+void par_store_end(struct cpu *c, u32 page, u32 off, u32 len);
 
 /* A CPU's own decoded-page cache. */
 struct code_cache *par_code_cache(struct cpu *c);

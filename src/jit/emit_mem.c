@@ -215,8 +215,9 @@ void t_monitor_mark(struct translation *t, unsigned scale)
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.page));
     x64_ri(a, false, X_AND, RAX, 0xfc0);
     x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(monitor.off));
-    x64_mov_imm(a, RCX, 1 | 256u << scale);
-    x64_8(a, 0x66);
+    x64_mov_imm(a, RCX, 1 | 256u << scale | (t->j->parallel ? 1u << 16 : 0u)); /* simple, not published */
+    if (!t->j->parallel)
+        x64_8(a, 0x66);
     x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(monitor.valid));
 }
 

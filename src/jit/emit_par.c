@@ -2,9 +2,10 @@
  * TSO, so only a store before a load needs help. Their rows take the place of the others' in a parallel machine's JIT.
  *
  * A read-modify-write is one locked instruction, or a loop around a locked compare-and-exchange; it is a full barrier.
- * A store exclusive compares and exchanges the value that the load exclusive returned (c->excl); when the machine is
- * strict, exclusives are calls (mem_rmw.c). */
+ * A store exclusive that belongs to a load exclusive of the block, with nothing but register arithmetic between, compares
+ * and exchanges the value that the load returned (c->excl); other exclusives are calls (cpu/mem_excl.c). */
 #include "core/bits.h"
+#include "cpu/mem.h"
 #include "cpu/par.h"
 #include "jit/internal.h"
 
@@ -246,11 +247,23 @@ static void em_casp64(struct translation *t, const struct op *o)
 
 /* ---- exclusives ------------------------------------------------------------------------------ */
 
-static bool by_call(struct translation *t)
+static bool strict(const struct translation *t) { return !t->c->env->par || t->c->env->par->strict; }
+
+static bool load_by_call(struct translation *t, const struct op *o)
 {
-    const struct par_all *par = t->c->env->par;
-    if (par && !par->strict)
+    if (!strict(t) && mem_excl_simple_load(o, t->n - t->k - 1))
         return false;
+    t_call(t);
+    return true;
+}
+
+static bool store_by_call(struct translation *t, const struct op *o)
+{
+    if (!strict(t) && mem_excl_simple_store(o, t->k))
+        return false;
+    x64_op(&t->as, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [simple], 0: a load elsewhere may have set it */
+    x64_modrm(&t->as, 0, R_CPU, CPU(monitor.simple));
+    x64_8(&t->as, 0);
     t_call(t);
     return true;
 }
@@ -259,7 +272,7 @@ static void em_ldxr(struct translation *t, const struct op *o)
 {
     static const unsigned op[] = {X_MOVZX8, X_MOVZX16, X_LOAD, X_LOAD};
     unsigned scale = t->e->b;
-    if (by_call(t))
+    if (load_by_call(t, o))
         return;
     begin(t, o, TAG_READ, scale);
     x64_rmx(&t->as, scale == 3, op[scale], RSI, RAX, RDX, 0, 0);
@@ -273,7 +286,7 @@ static void em_ldxp(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
-    if (by_call(t))
+    if (load_by_call(t, o))
         return;
     begin(t, o, TAG_READ, scale);
     if (scale == 3) {
@@ -309,7 +322,7 @@ static void em_stxr(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     u8 *fail[3];
-    if (by_call(t))
+    if (store_by_call(t, o))
         return;
     begin(t, o, TAG_WRITE, scale);
     x64_mov_imm(&t->as, RDI, 1);
@@ -326,7 +339,7 @@ static void em_stxp(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     struct x64 *a = &t->as;
     u8 *fail[3];
-    if (by_call(t))
+    if (store_by_call(t, o))
         return;
     begin(t, o, TAG_WRITE, scale);
     x64_mov_imm(&t->as, RDI, 1);

@@ -4,6 +4,7 @@
  * unconditional and indirect branches, at what always leaves, and at backward conditional branches (loops).
  *
  * Flags: a setter leaves them in EFLAGS for the instruction behind it; flags.c has what becomes of them then. */
+#include "cpu/mem.h"
 #include "jit/internal.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
@@ -16,6 +17,7 @@ static bool is_branch(const struct op *o) { return (a64_rows[o->row].flags & A64
 /* Decodes the block; n and the covered slots. */
 static void scan(struct translation *t)
 {
+    enum { EXCLUSIVE = 10 };
     for (unsigned k = 0;; k++) {
         unsigned slot = t->first + k;
         if (k == BLOCK_MAX || slot == CODE_SLOTS) {
@@ -23,6 +25,10 @@ static void scan(struct translation *t)
             return;
         }
         const struct op *o = code_decode(t->j->code, t->c->decoder, t->page, slot);
+        if (UNLIKELY(t->j->parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o)) {
+            t->n = k; /* its store should be in the same block */
+            return;
+        }
         const struct emitter *e = emitter_of(t, o);
         t->jp->covered[slot / 64] |= 1ull << slot % 64;
         t->uses[k] = x_registers(e, o);
