@@ -1,9 +1,9 @@
 /* Exclusives in parallel mode (DDI0487 B2.12, docs/parallel.md).
  *
- * A store exclusive whose load exclusive was executed just before, with nothing but register arithmetic between, compares
- * and exchanges the value that the load returned. That is exact: with no other access of this CPU between, the load might
- * as well have been done at the moment of the exchange. All loops that add, exchange or compare and exchange are such
- * simple pairs.
+ * A store exclusive whose load exclusive was executed just before, with nothing but register arithmetic between,
+ * compares and exchanges the value that the load returned. That is exact: with no other access of this CPU between, the
+ * load might as well have been done at the moment of the exchange. All loops that add, exchange or compare and exchange
+ * are such simple pairs.
  *
  * Of any other pair it has to be known whether somebody has stored between. That is known of strict pages (WHY_STRICT):
  * no CPU has a write tag of them, each store, under the page's lock, opens the monitors of other CPUs, and a store
@@ -78,7 +78,8 @@ bool mem_excl_simple_load(const struct op *o, unsigned n)
     return false;
 }
 
-/* Is the store exclusive at pc? Generated code has cleared monitor.simple when it is not, the interpreter with jumps. */
+/* Is the store exclusive at pc? Generated code has cleared monitor.simple when it is not, the interpreter with jumps.
+ */
 static bool simple(const struct cpu *c)
 {
     if (!c->monitor.simple || c->par->par->strict)
@@ -133,9 +134,8 @@ static bool swap_watched(struct cpu *c, const struct monitor *m, const struct me
         return false;
     }
     par_store_begin(c, m->page);
-    bool passed =
-        __atomic_load_n(&p->monitor, __ATOMIC_SEQ_CST) == granule_of(m) + 1 &&
-        (size == 16 ? atomic_swap_if16(r->host, old, new) : atomic_swap_if(r->host, size, old[0], new[0]));
+    bool passed = __atomic_load_n(&p->monitor, __ATOMIC_SEQ_CST) == granule_of(m) + 1 &&
+                  (size == 16 ? atomic_swap_if16(r->host, old, new) : atomic_swap_if(r->host, size, old[0], new[0]));
     __atomic_store_n(&p->monitor, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&p->par->pages[m->page].idle, 0, __ATOMIC_RELAXED);
     par_store_end(c, m->page, r->off, passed ? size : 0);

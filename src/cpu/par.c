@@ -238,7 +238,8 @@ static void open_written(struct par_all *par, const struct cpu *c, u32 page, u32
 }
 
 /* By who holds the page's lock. Monitors that close after WHY_STRICT has gone are not relied on; the others are opened
- * before anybody may have a write tag again. Not while somebody makes pages strict: that one may rely on WHY_MONITOR. */
+ * before anybody may have a write tag again. Not while somebody makes pages strict: that one may rely on WHY_MONITOR.
+ */
 static void make_normal(struct par_all *par, u32 page)
 {
     u8 *why = &bus_page_why(par->env->bus)[page];

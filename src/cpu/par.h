@@ -38,7 +38,7 @@ struct par_cpu {
     /* its own thread's */
     unsigned parked; /* depth of par_park() */
     bool draining, owes;
-    u32 missed; /* stores exclusive in a row that failed because their page was not strict */
+    u32 missed;         /* stores exclusive in a row that failed because their page was not strict */
     u64 owed[PAR_CPUS]; /* letters sent to each that have to be delivered at the next par_settle(), 0: none */
     /* everybody's, atomic */
     u32 running;
@@ -60,15 +60,15 @@ struct par_all {
     u64 *code_users;     /* by RAM page: mask of CPUs that have decoded it; changed under code_lock */
     pthread_mutex_t code_lock;
     u32 marking; /* CPUs that make a page one of code, or of exclusives */
-    /* On strict pages (WHY_STRICT) stores between a load and a store exclusive are noticed: they have no write tags, and
-     * stores, and the opening of monitors that goes with them, are done under the lock of the page (by number modulo
-     * PAR_MONITORS). strict: no store exclusive compares values */
+    /* On strict pages (WHY_STRICT) stores between a load and a store exclusive are noticed: they have no write tags,
+     * and stores, and the opening of monitors that goes with them, are done under the lock of the page (by number
+     * modulo PAR_MONITORS). strict: no store exclusive compares values */
     bool strict;
     pthread_mutex_t monitors[PAR_MONITORS];
     struct par_page {
         u32 idle;  /* stores since a store exclusive needed it strict; atomic */
         u32 times; /* it became strict; by code_lock */
-    } *pages;      /* by RAM page */
+    } * pages;     /* by RAM page */
     struct ram_listener *listener;
 };
 
@@ -94,8 +94,9 @@ void par_wake(struct cpu *c);
 
 /* The page becomes strict: no CPU has a write tag of it any more. Waits for others. */
 void par_strict_page(struct cpu *c, u32 page);
-/* A store to a page with WHY_MONITOR, and a store exclusive, is done between these; [off, off + len) was stored to: other
- * CPUs' monitors of its granules open (len 0: nothing was). A page that nobody needs strict becomes a normal one. */
+/* A store to a page with WHY_MONITOR, and a store exclusive, is done between these; [off, off + len) was stored to:
+ * other CPUs' monitors of its granules open (len 0: nothing was). A page that nobody needs strict becomes a normal one.
+ */
 void par_store_begin(struct cpu *c, u32 page);
 void par_store_end(struct cpu *c, u32 page, u32 off, u32 len);
 

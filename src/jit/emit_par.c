@@ -2,8 +2,8 @@
  * TSO, so only a store before a load needs help. Their rows take the place of the others' in a parallel machine's JIT.
  *
  * A read-modify-write is one locked instruction, or a loop around a locked compare-and-exchange; it is a full barrier.
- * A store exclusive that belongs to a load exclusive of the block, with nothing but register arithmetic between, compares
- * and exchanges the value that the load returned (c->excl); other exclusives are calls (cpu/mem_excl.c). */
+ * A store exclusive that belongs to a load exclusive of the block, with nothing but register arithmetic between,
+ * compares and exchanges the value that the load returned (c->excl); other exclusives are calls (cpu/mem_excl.c). */
 #include "core/bits.h"
 #include "cpu/mem.h"
 #include "cpu/par.h"

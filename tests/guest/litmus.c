@@ -239,6 +239,19 @@ static void add_loose(u64 *p, const u64 *other)
                      : "Q"(*other)
                      : "memory");
 }
+/* A jump between, and the store on the next page. */
+static void add_jump(u64 *p)
+{
+    u64 v;
+    u32 s;
+    __asm__ volatile("1: ldxr %0, %2\n\tcbnz %3, 2f\n\tnop\n2:\tadd %0, %0, #1\n\tstxr %w1, %0, %2\n\tcbnz %w1, 1b"
+                     : "=&r"(v), "=&r"(s), "+Q"(*p)
+                     : "r"(1ul)
+                     : "memory");
+}
+void add_across(u64 *p);
+__asm__(".balign 4096\nadd_across:\n\tb 1f\n\t.fill 1021, 4, 0xd503201f\n1:\tldaxr x1, [x0]\n\tadd x1, x1, #1\n\t"
+        "stlxr w2, x1, [x0]\n\tcbnz w2, 1b\n\tret");
 static void add_pair(u64 *p)
 {
     u64 a, b;
@@ -267,8 +280,11 @@ static void sums(u64 me)
     __asm__ volatile(".arch_extension lse\n\tstaddb %w1, %0" : "+Q"(((u8 *)&counter[2])[me]) : "r"(one) : "memory");
     add_cas(&counter[3]);
     add_pair(&counter[4]);
-    if (i % MANY == 0)
-        add_loose(loose, &p->x);
+    if (i % MANY == 0) {
+        add_loose(&loose[0], &p->x);
+        add_jump(&loose[16]);
+        add_across(&loose[32]);
+    }
     END
 }
 static u64 sums_wrong(u64 batches)
@@ -277,7 +293,8 @@ static u64 sums_wrong(u64 batches)
     for (u64 k = 0; k < CPUS; k++)
         bytes += ((u8 *)&counter[2])[k] != (u8)n;
     return (counter[0] != CPUS * n) + (counter[1] != CPUS * n) + bytes + (counter[3] != CPUS * n) +
-           (counter[4] != CPUS * n) + (counter[5] != 0 - CPUS * n) + (loose[0] != CPUS * n / MANY);
+           (counter[4] != CPUS * n) + (counter[5] != 0 - CPUS * n) + (loose[0] != CPUS * n / MANY) +
+           (loose[16] != CPUS * n / MANY) + (loose[32] != CPUS * n / MANY);
 }
 
 /* Pages change under a reader and writer: behind TLBI and DSB nobody reads or writes the old ones. (The architecture
@@ -357,38 +374,78 @@ static void ic(u64 me)
  * before which round it is and behind which. */
 static u64 aba_rounds;
 
-static void aba(u64 me)
+static void aba_there_and_back(u64 *x, u64 g)
 {
-    u64 *x = &shared[0], *begun = &shared_flags[0], *over = &shared_flags[16], *done = &shared_flags[32];
-    u64 passed = 0;
-    for (u64 g = 1; me && !ldar(done); g++) {
-        st(begun, g);
-        DMB(ishst);
-        st(x, 2);
-        st(x, 1);
-        stlr(over, g);
-    }
-    if (me)
-        return;
-    for (u64 hits = 0; hits < aba_rounds;) {
-        u64 v, b, o, spins = 100 * SPINS;
-        u32 s;
-        __asm__ volatile("ldaxr %0, %5\n\tldar %1, %6\n"
-                         "1: ldar %2, %7\n\tcmp %2, %1\n\tb.hi 2f\n\tsubs %4, %4, #1\n\tb.ne 1b\n\tclrex\n"
-                         "2: stlxr %w3, %8, %5"
-                         : "=&r"(v), "=&r"(b), "=&r"(o), "=&r"(s), "+r"(spins), "+Q"(*x)
-                         : "Q"(*begun), "Q"(*over), "r"(1ul)
-                         : "memory", "cc");
-        if (!spins) {
-            YIELD();
-            continue;
-        }
-        hits++;
-        passed += !s;
-    }
-    stlr(done, 1);
-    shared[32] = passed;
+    (void)g;
+    st(x, 2);
+    st(x, 1);
 }
+
+/* Stores of every kind that change nothing. */
+static void aba_same(u64 *x, u64 g)
+{
+    u64 v, one = 1;
+    u32 s;
+    switch (g % 7) {
+    case 0: st(x, 1); break;
+    case 1: *(volatile u8 *)x = 1; break;
+    case 2: __asm__ volatile("stp %1, xzr, [%0]" ::"r"(x), "r"(one) : "memory"); break;
+    case 3: __asm__ volatile(".arch_extension lse\n\tswp %1, %0, [%2]" : "=r"(v) : "r"(one), "r"(x) : "memory"); break;
+    case 4: __asm__ volatile(".arch_extension lse\n\tldadd xzr, %0, [%1]" : "=r"(v) : "r"(x) : "memory"); break;
+    case 5:
+        __asm__ volatile(".arch_extension lse\n\tcas %0, %1, [%2]" : "+r"(one) : "r"(1ul), "r"(x) : "memory");
+        break;
+    default:
+        __asm__ volatile("1: ldxr %0, [%2]\n\tstxr %w1, %0, [%2]\n\tcbnz %w1, 1b"
+                         : "=&r"(v), "=&r"(s)
+                         : "r"(x)
+                         : "memory");
+    }
+}
+
+static void aba_other(void (*stores)(u64 *x, u64 g))
+{
+    for (u64 g = 1; !ldar(&shared_flags[32]); g++) {
+        st(&shared_flags[0], g);
+        DMB(ishst);
+        stores(&shared[0], g);
+        stlr(&shared_flags[16], g);
+    }
+}
+
+/* Waits until what the other had begun before is over, in vain: clrex. */
+#define ROUND "ldar %1, %6\n1: ldar %2, %7\n\tcmp %2, %1\n\tb.hi 2f\n\tsubs %4, %4, #1\n\tb.ne 1b\n\tclrex\n2:\n\t"
+#define ABA(name, stores, code)                                                                                        \
+    static void name(u64 me)                                                                                           \
+    {                                                                                                                  \
+        u64 *x = &shared[0], passed = 0;                                                                               \
+        if (me)                                                                                                        \
+            aba_other(stores);                                                                                         \
+        else                                                                                                           \
+            st(x, 1);                                                                                                  \
+        for (u64 hits = 0; !me && hits < aba_rounds;) {                                                                \
+            u64 v, b, o, spins = 100 * SPINS;                                                                          \
+            u32 s;                                                                                                     \
+            __asm__ volatile(code                                                                                      \
+                             : "=&r"(v), "=&r"(b), "=&r"(o), "=&r"(s), "+r"(spins), "+Q"(*x)                           \
+                             : "Q"(shared_flags[0]), "Q"(shared_flags[16]), "r"(1ul)                                   \
+                             : "memory", "cc");                                                                        \
+            if (!spins) {                                                                                              \
+                YIELD();                                                                                               \
+                continue;                                                                                              \
+            }                                                                                                          \
+            hits++;                                                                                                    \
+            passed += !s;                                                                                              \
+        }                                                                                                              \
+        if (!me) {                                                                                                     \
+            stlr(&shared_flags[32], 1);                                                                                \
+            shared[32] = passed;                                                                                       \
+        }                                                                                                              \
+    }
+ABA(aba, aba_there_and_back, "ldaxr %0, %5\n\t" ROUND "stlxr %w3, %8, %5")
+/* The store follows the load, but the round is made elsewhere. */
+ABA(aba_jump, aba_there_and_back, "ldaxr %0, %5\n\tcbnz %8, 3f\n4:\tstlxr %w3, %8, %5\n\tb 5f\n3:\t" ROUND "b 4b\n5:")
+ABA(aba_any, aba_same, "ldaxr %0, %5\n\t" ROUND "stlxr %w3, %8, %5")
 
 /* ---- who runs what ------------------------------------------------------------------------------ */
 
@@ -412,6 +469,8 @@ static const struct test {
     {"MP across TLBI", 2, tlbi, 0, 0},
     {"MP across IC", 2, ic, 0, 0},
     {"LDXR, ABA, STXR", 2, aba, 0, ABA_ALLOWED},
+    {"LDXR, jump, ABA, jump, STXR", 2, aba_jump, 0, ABA_ALLOWED},
+    {"LDXR, stores of the same, STXR", 2, aba_any, 0, ABA_ALLOWED},
 };
 static u32 test_number = 0xffffffff, test_batches;
 
