@@ -59,90 +59,124 @@ static inline void x64_64(struct x64 *a, u64 v)
     a->p += 8;
 }
 
+/* The first bytes of an instruction, at most eight, lowest first. They are written at once: what a byte's store may
+ * change, and that is everything, would be loaded again behind each. */
+struct x64_bytes {
+    u64 v;
+    unsigned n;
+};
+static inline struct x64_bytes x64_then(struct x64_bytes c, unsigned byte)
+{
+    return (struct x64_bytes){c.v | (u64)byte << 8 * c.n, c.n + 1};
+}
+/* Behind what it says seven bytes more may be overwritten. */
+static inline void x64_put(struct x64 *a, struct x64_bytes c)
+{
+    u8 *p = a->p;
+    memcpy(p, &c.v, 8);
+    a->p = p + c.n;
+}
+/* The same and the low 0, 1 or 4 bytes of v. */
+static inline void x64_put_v(struct x64 *a, struct x64_bytes c, u32 v, unsigned n)
+{
+    u8 *p = a->p;
+    memcpy(p, &c.v, 8);
+    memcpy(p + c.n, &v, 4);
+    a->p = p + c.n + n;
+}
+
 /* Prefixes, REX and opcode; op may carry 0x0f and a mandatory prefix (0xf30fbd). byte: r is a byte register. */
+static inline struct x64_bytes x64_opcode(bool w, unsigned op, unsigned r, unsigned x, unsigned b, bool byte)
+{
+    struct x64_bytes c = {0, 0};
+    unsigned rex = (unsigned)w << 3 | (r >> 3) << 2 | (x >> 3) << 1 | b >> 3;
+    bool has = rex || (byte && r >= RSP);
+    if (op >> 16)
+        c = x64_then(c, op >> 16);
+    c.v |= (u64)(has ? 0x40 | rex : 0) << 8 * c.n;
+    c.n += has;
+    if (op >> 8 & 0xff)
+        c = x64_then(c, op >> 8 & 0xff);
+    return x64_then(c, op & 0xff);
+}
 static inline void x64_op(struct x64 *a, bool w, unsigned op, unsigned r, unsigned x, unsigned b, bool byte)
 {
-    unsigned rex = (unsigned)w << 3 | (r >> 3) << 2 | (x >> 3) << 1 | b >> 3;
-    if (op >> 16)
-        x64_8(a, op >> 16);
-    if (rex || (byte && r >= RSP))
-        x64_8(a, 0x40 | rex);
-    if (op >> 8 & 0xff)
-        x64_8(a, op >> 8 & 0xff);
-    x64_8(a, op & 0xff);
+    x64_put(a, x64_opcode(w, op, r, x, b, byte));
 }
 
-/* ModRM, SIB and displacement of [base + disp]. */
+static inline unsigned x64_mod(unsigned base, s32 disp)
+{
+    return disp == 0 && (base & 7) != RBP ? 0 : disp == (s8)disp ? 1 : 2;
+}
+static inline unsigned x64_mod_bytes(unsigned mod) { return 0x410 >> 4 * mod & 15; }
+
+/* ModRM, SIB and displacement of [base + disp] behind c. */
+static inline void x64_mem(struct x64 *a, struct x64_bytes c, unsigned r, unsigned base, s32 disp)
+{
+    unsigned mod = x64_mod(base, disp);
+    c = x64_then(c, mod << 6 | (r & 7) << 3 | (base & 7));
+    if ((base & 7) == RSP)
+        c = x64_then(c, 0x24);
+    x64_put_v(a, c, (u32)disp, x64_mod_bytes(mod));
+}
 static inline void x64_modrm(struct x64 *a, unsigned r, unsigned base, s32 disp)
 {
-    unsigned mod = disp == 0 && (base & 7) != RBP ? 0 : disp == (s8)disp ? 1 : 2;
-    x64_8(a, mod << 6 | (r & 7) << 3 | (base & 7));
-    if ((base & 7) == RSP)
-        x64_8(a, 0x24);
-    if (mod == 1)
-        x64_8(a, (u8)disp);
-    else if (mod == 2)
-        x64_32(a, (u32)disp);
+    x64_mem(a, (struct x64_bytes){0, 0}, r, base, disp);
 }
 
+static inline void x64_memx(struct x64 *a, struct x64_bytes c, unsigned r, unsigned base, unsigned index,
+                            unsigned scale, s32 disp)
+{
+    unsigned mod = x64_mod(base, disp);
+    c = x64_then(c, mod << 6 | (r & 7) << 3 | RSP);
+    c = x64_then(c, scale << 6 | (index & 7) << 3 | (base & 7));
+    x64_put_v(a, c, (u32)disp, x64_mod_bytes(mod));
+}
 static inline void x64_sib(struct x64 *a, unsigned r, unsigned base, unsigned index, unsigned scale, s32 disp)
 {
-    unsigned mod = disp == 0 && (base & 7) != RBP ? 0 : disp == (s8)disp ? 1 : 2;
-    x64_8(a, mod << 6 | (r & 7) << 3 | RSP);
-    x64_8(a, scale << 6 | (index & 7) << 3 | (base & 7));
-    if (mod == 1)
-        x64_8(a, (u8)disp);
-    else if (mod == 2)
-        x64_32(a, (u32)disp);
+    x64_memx(a, (struct x64_bytes){0, 0}, r, base, index, scale, disp);
 }
 
 /* op r, [base + disp] (or the store form, by op). */
 static inline void x64_rm(struct x64 *a, bool w, unsigned op, unsigned r, unsigned base, s32 disp)
 {
-    x64_op(a, w, op, r, 0, base, op == X_STORE8);
-    x64_modrm(a, r, base, disp);
+    x64_mem(a, x64_opcode(w, op, r, 0, base, op == X_STORE8), r, base, disp);
 }
 /* op r, [base + index << scale + disp] */
 static inline void x64_rmx(struct x64 *a, bool w, unsigned op, unsigned r, unsigned base, unsigned index,
                            unsigned scale, s32 disp)
 {
-    x64_op(a, w, op, r, index, base, op == X_STORE8);
-    x64_sib(a, r, base, index, scale, disp);
+    x64_memx(a, x64_opcode(w, op, r, index, base, op == X_STORE8), r, base, index, scale, disp);
 }
 /* op r, b */
+static inline unsigned x64_regs(unsigned r, unsigned b) { return 0xc0 | (r & 7) << 3 | (b & 7); }
 static inline void x64_rr(struct x64 *a, bool w, unsigned op, unsigned r, unsigned b)
 {
-    x64_op(a, w, op, r, 0, b, false);
-    x64_8(a, 0xc0 | (r & 7) << 3 | (b & 7));
+    x64_put(a, x64_then(x64_opcode(w, op, r, 0, b, false), x64_regs(r, b)));
 }
 /* movzx/movsx r, b of a byte register */
 static inline void x64_rr8(struct x64 *a, bool w, unsigned op, unsigned r, unsigned b)
 {
     unsigned rex = (unsigned)w << 3 | (r >> 3) << 2 | b >> 3;
+    struct x64_bytes c = {0, 0};
     if (rex || b >= RSP)
-        x64_8(a, 0x40 | rex);
-    x64_8(a, op >> 8);
-    x64_8(a, op & 0xff);
-    x64_8(a, 0xc0 | (r & 7) << 3 | (b & 7));
+        c = x64_then(c, 0x40 | rex);
+    c = x64_then(x64_then(c, op >> 8), op & 0xff);
+    x64_put(a, x64_then(c, x64_regs(r, b)));
 }
 
 /* alu r, imm (sign-extended 32 bits) */
 static inline void x64_ri(struct x64 *a, bool w, unsigned alu, unsigned r, s32 imm)
 {
     bool small = imm == (s8)imm;
-    x64_op(a, w, small ? 0x83 : 0x81, 0, 0, r, false);
-    x64_8(a, 0xc0 | (alu >> 3) << 3 | (r & 7));
-    if (small)
-        x64_8(a, (u8)imm);
-    else
-        x64_32(a, (u32)imm);
+    struct x64_bytes c = x64_opcode(w, small ? 0x83 : 0x81, 0, 0, r, false);
+    x64_put_v(a, x64_then(c, x64_regs(alu >> 3, r)), (u32)imm, small ? 1 : 4);
 }
 /* alu [base + disp], imm */
 static inline void x64_mi(struct x64 *a, bool w, unsigned alu, unsigned base, s32 disp, s32 imm)
 {
     bool small = imm == (s8)imm;
-    x64_op(a, w, small ? 0x83 : 0x81, 0, 0, base, false);
-    x64_modrm(a, alu >> 3, base, disp);
+    x64_mem(a, x64_opcode(w, small ? 0x83 : 0x81, 0, 0, base, false), alu >> 3, base, disp);
     if (small)
         x64_8(a, (u8)imm);
     else
@@ -151,8 +185,7 @@ static inline void x64_mi(struct x64 *a, bool w, unsigned alu, unsigned base, s3
 /* mov [base + disp], imm (sign-extended) */
 static inline void x64_store_imm(struct x64 *a, bool w, unsigned base, s32 disp, s32 imm)
 {
-    x64_op(a, w, 0xc7, 0, 0, base, false);
-    x64_modrm(a, 0, base, disp);
+    x64_mem(a, x64_opcode(w, 0xc7, 0, 0, base, false), 0, base, disp);
     x64_32(a, (u32)imm);
 }
 /* cmp byte [base + disp], imm; test byte */
@@ -172,28 +205,20 @@ static inline void x64_test8_mi(struct x64 *a, unsigned base, s32 disp, unsigned
 static inline void x64_test_ri(struct x64 *a, bool w, unsigned r, s32 imm)
 {
     if (imm >= 0 && imm < 0x80) {
-        if (r >= RSP)
-            x64_8(a, 0x40 | r >> 3);
-        x64_8(a, 0xf6);
-        x64_8(a, 0xc0 | (r & 7));
-        x64_8(a, (u8)imm);
+        struct x64_bytes c = {r >= RSP ? 0x40 | r >> 3 : 0, r >= RSP};
+        x64_put(a, x64_then(x64_then(x64_then(c, 0xf6), x64_regs(0, r)), (u8)imm));
         return;
     }
-    x64_op(a, w, 0xf7, 0, 0, r, false);
-    x64_8(a, 0xc0 | (r & 7));
-    x64_32(a, (u32)imm);
+    x64_put_v(a, x64_then(x64_opcode(w, 0xf7, 0, 0, r, false), x64_regs(0, r)), (u32)imm, 4);
 }
 static inline void x64_mov_imm(struct x64 *a, unsigned r, u64 v)
 {
     if (v == 0) {
         x64_rr(a, false, X_XOR, r, r);
     } else if (v >> 32 == 0) {
-        x64_op(a, false, 0xb8 + (r & 7), 0, 0, r, false);
-        x64_32(a, (u32)v);
+        x64_put_v(a, x64_opcode(false, 0xb8 + (r & 7), 0, 0, r, false), (u32)v, 4);
     } else if (v == (u64)(s64)(s32)v) {
-        x64_op(a, true, 0xc7, 0, 0, r, false);
-        x64_8(a, 0xc0 | (r & 7));
-        x64_32(a, (u32)v);
+        x64_put_v(a, x64_then(x64_opcode(true, 0xc7, 0, 0, r, false), x64_regs(0, r)), (u32)v, 4);
     } else {
         x64_op(a, true, 0xb8 + (r & 7), 0, 0, r, false);
         x64_64(a, v);
@@ -202,20 +227,16 @@ static inline void x64_mov_imm(struct x64 *a, unsigned r, u64 v)
 /* mov r, imm that leaves the flags alone */
 static inline void x64_mov_imm_keep(struct x64 *a, unsigned r, u32 v)
 {
-    x64_op(a, false, 0xb8 + (r & 7), 0, 0, r, false);
-    x64_32(a, v);
+    x64_put_v(a, x64_opcode(false, 0xb8 + (r & 7), 0, 0, r, false), v, 4);
 }
 static inline void x64_shift(struct x64 *a, bool w, unsigned kind, unsigned r, unsigned n)
 {
-    x64_op(a, w, 0xc1, 0, 0, r, false);
-    x64_8(a, 0xc0 | kind << 3 | (r & 7));
-    x64_8(a, n);
+    x64_put(a, x64_then(x64_then(x64_opcode(w, 0xc1, 0, 0, r, false), x64_regs(kind, r)), n & 0xff));
 }
 /* neg: digit 3, not: 2, mul: 4, imul: 5, div: 6, idiv: 7 */
 static inline void x64_unary(struct x64 *a, bool w, unsigned digit, unsigned r)
 {
-    x64_op(a, w, 0xf7, 0, 0, r, false);
-    x64_8(a, 0xc0 | digit << 3 | (r & 7));
+    x64_put(a, x64_then(x64_opcode(w, 0xf7, 0, 0, r, false), x64_regs(digit, r)));
 }
 static inline void x64_unary_m(struct x64 *a, bool w, unsigned digit, unsigned base, s32 disp)
 {
@@ -225,8 +246,7 @@ static inline void x64_unary_m(struct x64 *a, bool w, unsigned digit, unsigned b
 static inline void x64_bswap(struct x64 *a, bool w, unsigned r) { x64_op(a, w, 0x0fc8 + (r & 7), 0, 0, r, false); }
 static inline void x64_setcc(struct x64 *a, unsigned cc, unsigned r)
 {
-    x64_op(a, false, 0x0f90 + cc, 0, 0, r, false);
-    x64_8(a, 0xc0 | (r & 7));
+    x64_put(a, x64_then(x64_opcode(false, 0x0f90 + cc, 0, 0, r, false), x64_regs(0, r)));
 }
 static inline void x64_cmov(struct x64 *a, bool w, unsigned cc, unsigned r, unsigned b)
 {
@@ -274,37 +294,29 @@ static inline void x64_call_reg(struct x64 *a, unsigned r)
 /* ---- VEX (BMI2 and AVX) ---------------------------------------------------------------------- */
 
 /* map 1: 0f, 2: 0f38, 3: 0f3a; pp 0: none, 1: 66, 2: f3, 3: f2; v: the extra source; l: 256 bits */
-static inline void x64_vex(struct x64 *a, unsigned map, unsigned pp, bool w, bool l, unsigned op, unsigned r,
-                           unsigned v, unsigned x, unsigned b)
+static inline struct x64_bytes x64_vex_code(unsigned map, unsigned pp, bool w, bool l, unsigned op, unsigned r,
+                                            unsigned v, unsigned x, unsigned b)
 {
-    if (map == 1 && !w && x < 8 && b < 8) { /* the short form */
-        x64_8(a, 0xc5);
-        x64_8(a, (unsigned)(r < 8) << 7 | (~v & 15) << 3 | (unsigned)l << 2 | pp);
-        x64_8(a, op);
-        return;
-    }
-    x64_8(a, 0xc4);
-    x64_8(a, (unsigned)(r < 8) << 7 | (unsigned)(x < 8) << 6 | (unsigned)(b < 8) << 5 | map);
-    x64_8(a, (unsigned)w << 7 | (~v & 15) << 3 | (unsigned)l << 2 | pp);
-    x64_8(a, op);
+    unsigned high = (unsigned)(r < 8) << 7, low = (~v & 15) << 3 | (unsigned)l << 2 | pp;
+    if (map == 1 && !w && x < 8 && b < 8) /* the short form */
+        return (struct x64_bytes){0xc5 | (high | low) << 8 | op << 16, 3};
+    high |= (unsigned)(x < 8) << 6 | (unsigned)(b < 8) << 5 | map;
+    return (struct x64_bytes){0xc4 | high << 8 | ((unsigned)w << 7 | low) << 16 | op << 24, 4};
 }
 static inline void x64_vex_rr(struct x64 *a, unsigned map, unsigned pp, bool w, unsigned op, unsigned r, unsigned v,
                               unsigned b)
 {
-    x64_vex(a, map, pp, w, false, op, r, v, 0, b);
-    x64_8(a, 0xc0 | (r & 7) << 3 | (b & 7));
+    x64_put(a, x64_then(x64_vex_code(map, pp, w, false, op, r, v, 0, b), x64_regs(r, b)));
 }
 static inline void x64_vex_rm(struct x64 *a, unsigned map, unsigned pp, bool w, unsigned op, unsigned r, unsigned v,
                               unsigned base, s32 disp)
 {
-    x64_vex(a, map, pp, w, false, op, r, v, 0, base);
-    x64_modrm(a, r, base, disp);
+    x64_mem(a, x64_vex_code(map, pp, w, false, op, r, v, 0, base), r, base, disp);
 }
 static inline void x64_vex_rmx(struct x64 *a, unsigned map, unsigned pp, bool w, unsigned op, unsigned r, unsigned v,
                                unsigned base, unsigned index, s32 disp)
 {
-    x64_vex(a, map, pp, w, false, op, r, v, index, base);
-    x64_sib(a, r, base, index, 0, disp);
+    x64_memx(a, x64_vex_code(map, pp, w, false, op, r, v, index, base), r, base, index, 0, disp);
 }
 /* bextr r, s, control */
 static inline void x64_bextr(struct x64 *a, unsigned r, unsigned s, unsigned ctl)
