@@ -7,11 +7,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/check.h"
 #include "cpu/sysreg_row.h"
 
 enum { PATIENCE = 32 };
+
+/* Decoded pages are allocated so many at a time. Fresh memory is zero, and remains untouched where nothing is decoded.
+ */
+enum { PAGES_AT_ONCE = 64 };
+struct code_pages {
+    struct code_pages *next;
+    struct code_page page[PAGES_AT_ONCE];
+};
 _Static_assert(A64_ROW_FETCH == 0, "zeroed slots are not decoded");
 
 static void reset_slots(struct code_page *p, u32 first, u32 last)
@@ -154,29 +163,34 @@ void code_cache_free(struct code_cache *cc)
         drop_oldest(cc);
     if (cc->jit)
         cc->jit_free(cc->jit);
-    while (cc->unused) {
-        struct code_page *p = cc->unused;
-        cc->unused = p->next;
-        free(p);
+    while (cc->memory) {
+        struct code_pages *m = cc->memory;
+        cc->memory = m->next;
+        munmap(m, sizeof *m);
     }
     free(cc->by_page);
     sysreg_config_free(cc->configs);
     free(cc);
 }
 
-/* A page with nothing decoded. Fresh memory is zero, and remains untouched where nothing is decoded. */
+/* A page with nothing decoded. */
 static struct code_page *take_page(struct code_cache *cc)
 {
     struct code_page *p = cc->unused;
     if (p) {
         cc->unused = p->next;
-        memset(p->op, 0, sizeof p->op);
-        p->jit_stale = 0;
-    } else {
-        p = calloc(1, sizeof *p);
-        CHECK(p);
+        memset(p, 0, sizeof *p);
+        return p;
     }
-    return p;
+    if (!cc->fresh) {
+        struct code_pages *m =
+            mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        CHECK(m != MAP_FAILED);
+        m->next = cc->memory;
+        cc->memory = m;
+        cc->fresh = PAGES_AT_ONCE;
+    }
+    return &cc->memory->page[--cc->fresh];
 }
 
 struct code_page *code_page_get(struct code_cache *cc, u32 page)
@@ -190,10 +204,7 @@ struct code_page *code_page_get(struct code_cache *cc, u32 page)
         evict(cc);
     p = take_page(cc);
     p->page = page;
-    p->decoded = false;
     p->used = true;
-    p->jit = NULL;
-    p->writes = 0;
     p->patience = PATIENCE;
     p->bytes = bus_page_ptr(cc->bus, page);
     append(cc, p);

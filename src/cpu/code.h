@@ -13,8 +13,8 @@ struct jit_page;
 struct jit_watch;
 struct cpu;
 
+/* What is needed together lies together: blocks that are executed once cost little but misses of the host's caches. */
 struct code_page {
-    struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */
     struct jit_page *jit;          /* translations (owned by the JIT), NULL: none */
     u32 jit_serial;                /* which ones: another number after they were dropped; 0: none */
     u32 jit_stale;                 /* how often they met another trap configuration than they were made for */
@@ -24,13 +24,17 @@ struct code_page {
     u32 writes, patience;          /* writes since something was decoded; how many make it a page of data again */
     bool used;                     /* fetched from since it was last looked at for eviction */
     struct code_page *next, *prev; /* oldest first: by age of creation, or of surviving an eviction */
-};
+    u32 entry[CODE_SLOTS];         /* the JIT's (jit/internal.h), 0 in a fresh page */
+    struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */
+} __attribute__((aligned(64)));
 
 struct code_cache {
     struct bus *bus;
     struct code_page **by_page; /* [bus_page_count()] */
     u32 count, limit; /* decoded pages; a hundredth of the machine's at most, as each costs four times its size */
     struct code_page *oldest, *newest, *unused;
+    struct code_pages *memory; /* where they all are */
+    u32 fresh;                 /* of its first piece, never used */
     struct ram_listener listener;
 
     bool parallel; /* one CPU's own: page_became_code and page_is_data keep WHY_CODE, which others' caches set too */

@@ -121,9 +121,7 @@ struct link_states {
 };
 
 struct jit_page {
-    /* [CODE_SLOTS] offset of the block in the arena. Not translated: of its flavour's miss stub or, by as many bytes as
-     * it will be interpreted before it is, in front of that */
-    u32 *entry[FLAVOURS];
+    u32 *entry[FLAVOURS]; /* code_entries(); [0] is not used */
     u32 parts; /* mask of those that its code is in */
     u64 covered[CODE_SLOTS / 64];
     struct code_page *page;
@@ -172,9 +170,8 @@ struct jit {
     u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
+    u8 *miss, *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
-    u32 miss[FLAVOURS]; /* offsets */
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
     u32 *free_entries;        /* arrays of CODE_SLOTS, chained by their first eight bytes */
@@ -260,7 +257,13 @@ static inline bool jit_in_page(const struct cpu *c) { return ((c->pc ^ c->fetch_
 static inline unsigned t_off(const struct translation *t) { return 4 * (t->first + t->k); }
 static inline u32 t_packed(const struct translation *t) { return t_off(t) << 8 | (t->n - t->k); }
 
-static inline bool entry_cold(const struct jit *j, u32 entry) { return j->rw + entry < j->first; }
+/* [CODE_SLOTS] offset of the block in the arena, where it is translated; else how often it was interpreted, which is a
+ * NOP in front of the way out: the arena begins with COLD of them. NULL: none was entered. */
+static inline u32 *code_entries(struct code_page *p, unsigned flavour)
+{
+    return !flavour ? p->entry : p->jit ? p->jit->entry[flavour] : NULL;
+}
+static inline bool entry_cold(u32 entry) { return entry <= COLD; }
 
 /* arena.c */
 void arena_map(struct jit *j);

@@ -35,6 +35,19 @@ const char *jit_missing(void)
 
 /* ---- shared code ----------------------------------------------------------------------------- */
 
+/* rax: VA of a block that is not translated: entries of such blocks (code_entries()) lead to the NOPs. Its last jump is
+ * linked when there is a way out. */
+static u8 *emit_miss(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    for (unsigned i = 0; i < COLD; i++)
+        x64_8(a, 0x90);
+    j->miss = a->p;
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    x64_mov_imm(a, RAX, EXIT_MISS);
+    return x64_jmp(a);
+}
+
 static u8 *emit_enter(struct jit *j)
 {
     static const u8 saved[] = {RBP, RBX, R12, R13, R14, R15};
@@ -165,7 +178,7 @@ static void emit_link(struct jit *j)
 static void emit_jump(struct jit *j, unsigned flavour)
 {
     struct x64 *a = &j->as;
-    u8 *here, *away[2], *miss[2];
+    u8 *here, *away[2];
     j->find[flavour] = a->p;
     x64_rr(a, true, X_LOAD, RCX, RAX);
     x64_rr(a, true, X_XOR, RCX, R_PAGE);
@@ -188,15 +201,19 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
     x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
     x64_here8(a, here);
-    x64_rm(a, true, X_LOAD, RDX, RSI, (s32)offsetof(struct code_page, jit));
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 0xffc);
-    x64_rr(a, true, X_TEST, RDX, RDX);
-    miss[0] = x64_jcc(a, CC_E);
-    x64_rm(a, true, X_LOAD, RDX, RDX, (s32)(offsetof(struct jit_page, entry) + flavour * sizeof(u32 *)));
-    x64_rr(a, true, X_TEST, RDX, RDX);
-    miss[1] = x64_jcc(a, CC_E);
-    x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
+    if (flavour) {
+        x64_rm(a, true, X_LOAD, RDX, RSI, (s32)offsetof(struct code_page, jit));
+        x64_rr(a, true, X_TEST, RDX, RDX);
+        x64_link(x64_jcc(a, CC_E), j->miss);
+        x64_rm(a, true, X_LOAD, RDX, RDX, (s32)(offsetof(struct jit_page, entry) + flavour * sizeof(u32 *)));
+        x64_rr(a, true, X_TEST, RDX, RDX);
+        x64_link(x64_jcc(a, CC_E), j->miss);
+        x64_rmx(a, false, X_LOAD, RDX, RDX, RCX, 0, 0);
+    } else {
+        x64_rmx(a, false, X_LOAD, RDX, RSI, RCX, 0, (s32)offsetof(struct code_page, entry));
+    }
     x64_rm(a, true, X_ADD, RDX, R_CONST, (s32)offsetof(struct jit_shared, arena));
     x64_ret(a);
     j->jump[flavour] = a->p;
@@ -206,14 +223,6 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_here(a, away[1]);
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_mov_imm(a, RAX, EXIT_PAGE);
-    x64_link(x64_jmp(a), j->exit);
-    x64_here(a, miss[0]);
-    x64_here(a, miss[1]);
-    for (unsigned i = 0; i < COLD; i++)
-        x64_8(a, 0x90); /* entries of blocks that are still cold lead here */
-    j->miss[flavour] = (u32)(a->p - j->rw);
-    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
-    x64_mov_imm(a, RAX, EXIT_MISS);
     x64_link(x64_jmp(a), j->exit);
 }
 
@@ -271,6 +280,7 @@ static u32 *take_entries(struct jit *j)
     else
         memcpy(&j->free_entries, e, sizeof j->free_entries);
     CHECK(e);
+    memset(e, 0, CODE_SLOTS * sizeof *e);
     return e;
 }
 
@@ -292,6 +302,7 @@ static void drop_page(struct jit *j, struct code_page *p)
             memcpy(jp->entry[f], &j->free_entries, sizeof j->free_entries);
             j->free_entries = jp->entry[f];
         }
+    memset(p->entry, 0, sizeof p->entry);
     version_drop(jp);
     free(jp);
 }
@@ -426,7 +437,8 @@ static struct jit *jit_new(const struct cpu *c)
     note_operands(j);
     arena_map(j);
     j->as.p = j->rw;
-    u8 *enter = emit_enter(j);
+    u8 *miss = emit_miss(j), *enter = emit_enter(j);
+    x64_link(miss, j->exit);
     emit_call(j);
     emit_guard(j);
     emit_head(j);
@@ -498,20 +510,21 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
 static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour)
 {
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1);
-    struct jit_page *jp = page_of(j, p);
-    u32 *entry = jp->entry[flavour];
-    if (UNLIKELY(!entry)) {
-        jp->entry[flavour] = entry = take_entries(j);
-        for (unsigned i = 0; i < CODE_SLOTS; i++)
-            entry[i] = j->miss[flavour] - j->cold;
-    }
-    if (entry_cold(j, entry[slot])) {
-        if (entry[slot]++ != j->miss[flavour])
+    __builtin_prefetch(&p->op[slot]); /* cold blocks wait for little but these two lines */
+    u32 *entries = code_entries(p, flavour);
+    if (UNLIKELY(!entries))
+        entries = page_of(j, p)->entry[flavour] = take_entries(j);
+    u32 *entry = entries + slot;
+    if (entry_cold(*entry)) {
+        if (*entry < j->cold) {
+            ++*entry;
             return NULL;
-        entry[slot] = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
+        }
+        page_of(j, p);
+        *entry = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
         arena_trim(j);
     }
-    return j->rx + entry[slot];
+    return j->rx + *entry;
 }
 
 /* A direct jump to another page was executed often: links it, if the fast table has the page. */

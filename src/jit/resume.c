@@ -61,11 +61,7 @@ const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
     shared->index = jit_index(c);
     if (m)
         jit_transition(shared, c, m, j->rx + (j->jump[flavour] - j->rw));
-    const struct jit_page *p = c->fetch_code->jit;
-    if (LIKELY(p && p->entry[flavour])) {
-        u32 entry = p->entry[flavour][c->pc >> 2 & (CODE_SLOTS - 1)];
-        if (LIKELY(!entry_cold(j, entry)))
-            return j->rx + entry;
-    }
-    return NULL;
+    const u32 *entries = code_entries(c->fetch_code, flavour);
+    u32 entry = entries ? entries[c->pc >> 2 & (CODE_SLOTS - 1)] : 0;
+    return LIKELY(!entry_cold(entry)) ? j->rx + entry : NULL;
 }

@@ -151,7 +151,7 @@ void t_sync_keep(struct translation *t)
 static void jump_reg(struct translation *t, unsigned flavour, bool near)
 {
     struct x64 *a = &t->as;
-    const u32 *entries = t->jp->entry[flavour];
+    const u32 *entries = code_entries(t->page, flavour);
     if (near && entries) {
         x64_rr(a, true, X_LOAD, RCX, RAX);
         x64_rr(a, true, X_XOR, RCX, R_PAGE);
@@ -199,11 +199,11 @@ static u8 *jump(struct translation *t) { return t->edge && t->as.p == t->edge_at
 static void jump_generic(struct translation *t, s64 off, u32 link)
 {
     struct x64 *a = &t->as;
-    const u32 *entries = t->jp->entry[t->flavour];
-    u32 entry = entries ? entries[off / 4] : t->j->miss[t->flavour];
+    const u32 *entries = code_entries(t->page, t->flavour);
+    u32 entry = entries ? entries[off / 4] : 0;
     x_sync(t);
     u8 *d = jump(t);
-    if (!link && !entry_cold(t->j, entry)) {
+    if (!link && !entry_cold(entry)) {
         x64_link(d, t->j->rw + entry);
         return;
     }
