@@ -162,6 +162,7 @@ static bool instead(struct cpu *c)
  * takes none. */
 static void run_one(struct cpu *c)
 {
+    c->monitor.simple = 0;
     if (UNLIKELY(c->pc & 3) && !c->ps.t) {
         exc_pc_alignment(c, c->pc);
     } else if (((c->pc ^ c->fetch_page) & ~0xfffull) == 0 || latch_page(c)) {

@@ -67,7 +67,7 @@ struct par_all {
     pthread_mutex_t monitors[PAR_MONITORS];
     struct par_page {
         u32 idle;  /* stores since a store exclusive needed it strict; atomic */
-        u32 times; /* it became strict; by code_lock */
+        u32 times; /* it became strict; atomic */
     } * pages;     /* by RAM page */
     struct ram_listener *listener;
 };
