@@ -317,15 +317,13 @@ struct group {
     bool odd;                     /* the base is SP and not aligned behind the last one */
 };
 
-static unsigned access_of(const struct translation *t, const struct emitter *e)
+unsigned t_access(const struct emitter *e)
 {
-    unsigned mode = e->a & 7, access = 0;
+    unsigned mode = e->a & 7, access = t_vector_access(e);
     if (e->emit == em_load || e->emit == em_store)
         access = e->a & ORDERED ? 0 : ACCESS | (e->emit == em_store ? ACCESS_STORE : 0);
     else if (e->emit == em_ldp || e->emit == em_stp)
         access = ACCESS | ACCESS_PAIR | (e->emit == em_stp ? ACCESS_STORE : 0);
-    else if (!(t->flavour & FLAVOUR_FP_CALL))
-        access = t_vector_access(e);
     return mode == MODE_IMM || writes_back(mode) ? access : 0;
 }
 
@@ -405,6 +403,9 @@ bool t_held(const struct translation *t)
 
 void t_held_behind(struct translation *t, const struct op *o)
 {
+    if (!(t->held[0].live | t->held[1].live | t->held[2].live | t->held[3].live))
+        return;
+    _Static_assert(HELD == 4, "all are asked above");
     const struct emitter *e = &t->j->emitters[o->row];
     u64 written = x_written(e, o);
     for (unsigned i = 0; i < HELD; i++) {
@@ -433,6 +434,11 @@ static struct held *held_for(struct translation *t, const struct op *o, const st
 /* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
 static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
 {
+    u64 later = t->accesses >> t->k >> g->n; /* of those that could be held for */
+    while (later && (o + g->n)[__builtin_ctzll(later)].rn != o->rn)
+        later &= later - 1;
+    if (!later)
+        return NULL;
     struct held *h = NULL, made = {.base = o->rn, .write = stores};
     for (unsigned i = 0; i < HELD; i++)
         if (!t->held[i].live || t->held[i].last < t->k + g->n)

@@ -8,13 +8,16 @@
 
 static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11};
 
+enum { POOL = 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 };
+
 static unsigned host_of(const struct vstate *s, unsigned r)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        if (s->x[pool[i]] == r + 1)
-            return pool[i];
-    return 0;
+    unsigned m = bytes_equal(s->x, r + 1) & POOL;
+    return m ? (unsigned)__builtin_ctz(m) : 0;
 }
+
+/* Those that hold something. */
+static unsigned hosts(const struct vstate *s) { return ~bytes_equal(s->x, 0) & POOL; }
 
 unsigned x_host_in(const struct vstate *s, unsigned r) { return host_of(s, r); }
 unsigned x_host(const struct translation *t, unsigned r) { return host_of(&t->vs, r); }
@@ -27,20 +30,6 @@ static void store(struct x64 *a, const struct vstate *s, unsigned h)
 }
 
 static void load(struct x64 *a, unsigned h, unsigned r) { x64_rm(a, true, X_LOAD, h, R_CPU, x_disp(r)); }
-
-static u64 fixed(const struct emitter *e) { return e->flags & EMIT_FIXED && e->b & 63 ? 1ull << (e->b & 63) : 0; }
-
-u64 x_registers(const struct emitter *e, const struct op *o)
-{
-    return fixed(e) | (e->fields & 1 ? 1ull << o->rd : 0) | (e->fields & 2 ? 1ull << o->rn : 0) |
-           (e->fields & 4 ? 1ull << o->rm : 0) | (e->fields & 8 ? 1ull << o->ra : 0);
-}
-
-u64 x_written(const struct emitter *e, const struct op *o)
-{
-    return fixed(e) | (e->writes & 1 ? 1ull << o->rd : 0) | (e->writes & 2 ? 1ull << o->rn : 0) |
-           (e->writes & 8 ? 1ull << o->ra : 0);
-}
 
 /* The host register whose guest register is needed last: from here to the block's end, then from its start as in a
  * loop; of equals a clean one. */
@@ -94,10 +83,7 @@ unsigned x_src(struct translation *t, unsigned r)
 {
     if (host_of(&t->vs, r) || (t->loop && host_of(&t->vs, 0u - 1)))
         return x_use(t, r);
-    for (unsigned k = t->k + 1; k < t->n; k++)
-        if (t->uses[k] >> r & 1)
-            return x_use(t, r);
-    return X_STATE | r;
+    return t->later[t->k] >> r & 1 ? x_use(t, r) : X_STATE | r;
 }
 
 unsigned x_def(struct translation *t, unsigned r)
@@ -113,22 +99,29 @@ unsigned x_def(struct translation *t, unsigned r)
 
 static void store_dirty(struct x64 *a, const struct vstate *s)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        if (is_dirty(s, pool[i]))
-            store(a, s, pool[i]);
+    for (unsigned m = s->x_dirty; m; m &= m - 1)
+        store(a, s, (unsigned)__builtin_ctz(m));
 }
 
 void x_load(struct x64 *a, const struct vstate *s)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        if (s->x[pool[i]])
-            load(a, pool[i], s->x[pool[i]] - 1u);
+    for (unsigned m = hosts(s); m; m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m);
+        load(a, h, s->x[h] - 1u);
+    }
+}
+
+static void settle_copy(struct x64 *a, const struct vstate *s)
+{
+    if (!s->flags.op)
+        return;
+    struct vstate copy = *s;
+    flags_settle(a, &copy);
 }
 
 void x_leave(struct x64 *a, const struct vstate *s)
 {
-    struct vstate copy = *s;
-    flags_settle(a, &copy);
+    settle_copy(a, s);
     store_dirty(a, s);
     v_leave(a, s);
 }
@@ -149,63 +142,58 @@ void x_forget(struct translation *t)
 
 /* ---- from one state to another ---------------------------------------------------------------- */
 
-static bool kept(const struct vstate *from, const struct vstate *to, unsigned h)
+static bool settles(const struct vstate *from, const struct vstate *to)
 {
-    return to->x[h] && from->x[h] == to->x[h];
+    return from->flags.op && !flags_same(&from->flags, &to->flags);
+}
+
+/* General registers of to that from does not have there; of from that have to be stored. */
+static unsigned loads(const struct vstate *from, const struct vstate *to)
+{
+    return hosts(to) & ~bytes_same(from->x, to->x);
+}
+static unsigned stores(const struct vstate *from, const struct vstate *to)
+{
+    return from->x_dirty & ~(hosts(to) & bytes_same(from->x, to->x) & to->x_dirty);
+}
+
+static unsigned count(unsigned m)
+{
+    unsigned n = 0;
+    for (; m; m &= m - 1)
+        n++;
+    return n;
 }
 
 unsigned x_distance(const struct vstate *from, const struct vstate *to)
 {
-    unsigned n = from->flags.op && !flags_same(&from->flags, &to->flags) ? 4 : 0;
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++) {
-        unsigned h = pool[i];
-        n += is_dirty(from, h) && !(kept(from, to, h) && is_dirty(to, h));
-        n += to->x[h] && !kept(from, to, h);
-    }
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        n += v_unkept(from, to, h);
-    return n;
+    return (settles(from, to) ? 4 : 0) + count(stores(from, to)) + count(loads(from, to)) + count(v_unkept(from, to));
 }
 
 /* The same but for loads of what from does not have at all: whoever needs it has to load it anyway. */
 unsigned x_detour(const struct vstate *from, const struct vstate *to)
 {
     unsigned n = x_distance(from, to);
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        n -= to->x[pool[i]] && !host_of(from, to->x[pool[i]] - 1u);
+    for (unsigned m = loads(from, to); m; m &= m - 1)
+        n -= !host_of(from, to->x[__builtin_ctz(m)] - 1u);
     return n;
 }
 
 void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *to)
 {
-    if (from->flags.op && !flags_same(&from->flags, &to->flags)) {
-        struct vstate copy = *from;
-        flags_settle(a, &copy);
+    if (settles(from, to))
+        settle_copy(a, from);
+    for (unsigned m = stores(from, to); m; m &= m - 1)
+        store(a, from, (unsigned)__builtin_ctz(m));
+    for (unsigned m = loads(from, to); m; m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m);
+        load(a, h, to->x[h] - 1u);
     }
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++) {
-        unsigned h = pool[i];
-        if (is_dirty(from, h) && !(kept(from, to, h) && is_dirty(to, h)))
-            store(a, from, h);
-    }
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++) {
-        unsigned h = pool[i];
-        if (to->x[h] && !kept(from, to, h))
-            load(a, h, to->x[h] - 1u);
-    }
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (v_unkept(from, to, h))
-            v_store(a, from, h);
+    for (unsigned m = v_unkept(from, to); m; m &= m - 1)
+        v_store(a, from, (unsigned)__builtin_ctz(m));
 }
 
-bool x_any(const struct vstate *s)
-{
-    if (s->flags.op)
-        return true;
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        if (s->x[pool[i]])
-            return true;
-    return false;
-}
+bool x_any(const struct vstate *s) { return s->flags.op || hosts(s); }
 
 /* What of s a block that uses some registers and writes some shall start with; how many. */
 unsigned x_restrict(struct vstate *s, u64 used, u64 written)

@@ -154,7 +154,11 @@ struct emitter {
     u8 a, b;
     u8 kind;           /* enum eflags, of setters */
     u8 fields, writes; /* which of rd, rn, rm, ra (bits 0 to 3) are general registers; are written */
+    u8 row;            /* enum emit_row_kind, and ACCESS of emit_mem.c */
 };
+_Static_assert(sizeof(struct emitter) == 16, "the table is looked at for each instruction");
+/* What is asked of the instruction's row, which would be another miss of the host's caches. */
+enum emit_row_kind { ROW_SYSREG = 16, ROW_VECTOR = 32, ROW_BRANCH = 64, ROW_B = 128 };
 
 struct jit {
     struct jit_shared shared;
@@ -213,6 +217,8 @@ struct translation {
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
     u64 uses[BLOCK_MAX];  /* general registers, a bit each */
+    u64 later[BLOCK_MAX]; /* those of the instructions behind it */
+    u64 accesses;         /* instructions that t_group() knows, a bit each */
     const struct emitter *e;
     bool called;      /* the current instruction became a call */
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
@@ -320,7 +326,7 @@ struct emit_row {
 };
 #define EMITTER(fn, flags, a, b, kind, ...)                                                                            \
     {                                                                                                                  \
-        fn, flags, a, b, kind, 0, 0                                                                                    \
+        fn, flags, a, b, kind, 0, 0, 0                                                                                 \
     }
 #define ROW(name, ...)                                                                                                 \
     {                                                                                                                  \
@@ -351,8 +357,21 @@ void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *
 unsigned x_detour(const struct vstate *from, const struct vstate *to);
 void x_extend(struct vstate *s, unsigned r, bool written); /* s has r as well, if there is room */
 unsigned x_restrict(struct vstate *s, u64 used, u64 written);
-u64 x_registers(const struct emitter *e, const struct op *o); /* that o has as operands */
-u64 x_written(const struct emitter *e, const struct op *o);
+static inline u64 x_fixed(const struct emitter *e)
+{
+    return UNLIKELY(e->flags & EMIT_FIXED) && e->b & 63 ? 1ull << (e->b & 63) : 0;
+}
+/* That o has as operands. */
+static inline u64 x_registers(const struct emitter *e, const struct op *o)
+{
+    return x_fixed(e) | (u64)(e->fields & 1) << (o->rd & 63) | (u64)(e->fields >> 1 & 1) << (o->rn & 63) |
+           (u64)(e->fields >> 2 & 1) << (o->rm & 63) | (u64)(e->fields >> 3 & 1) << (o->ra & 63);
+}
+static inline u64 x_written(const struct emitter *e, const struct op *o)
+{
+    return x_fixed(e) | (u64)(e->writes & 1) << (o->rd & 63) | (u64)(e->writes >> 1 & 1) << (o->rn & 63) |
+           (u64)(e->writes >> 3 & 1) << (o->ra & 63);
+}
 
 /* flags.c: NZCV that is computed when somebody asks for it. Slots: places for operands that are overwritten before. */
 enum pending_op {
@@ -391,7 +410,13 @@ void t_align(struct translation *t, unsigned va, unsigned align); /* before the 
 bool t_group(struct translation *t, const struct op *o);
 bool t_held(const struct translation *t);                    /* something is held for what follows */
 void t_held_behind(struct translation *t, const struct op *o); /* forgets what o overwrote */
-enum { ACCESS = 1, ACCESS_STORE = 2, ACCESS_PAIR = 4, ACCESS_VECTOR = 8 };
+enum { ACCESS = 1, ACCESS_STORE = 2, ACCESS_PAIR = 4, ACCESS_VECTOR = 8, ACCESS_ALL = 15 };
+unsigned t_access(const struct emitter *e); /* the emitter's, for its table; in a block: */
+static inline unsigned access_of(const struct translation *t, const struct emitter *e)
+{
+    unsigned access = e->row & ACCESS_ALL;
+    return access & ACCESS_VECTOR && t->flavour & FLAVOUR_FP_CALL ? 0 : access;
+}
 /* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at rax + rdx + disp. */
 unsigned t_vector_access(const struct emitter *e);
 void t_vector_member(struct translation *t, const struct op *o, s32 disp);

@@ -341,14 +341,16 @@ static void add_rows(struct jit *j, const struct emit_row *r, unsigned flags)
             }
 }
 
-/* Which fields are general registers and which of them are written, by the letters of the rows' pictures (cpu/a64.h).
- */
+/* Which fields are general registers and which of them are written, by the letters of the rows' pictures (cpu/a64.h);
+ * what else is asked of rows. */
 static void note_operands(struct jit *j)
 {
     for (unsigned i = 0; i < a64_row_count; i++) {
         const struct a64_row *r = &a64_rows[i];
         struct emitter *e = &j->emitters[i];
         bool v = r->flags & A64_V;
+        e->row = (u8)(t_access(e) | (v ? ROW_VECTOR : 0) | (r->flags & A64_BRANCH ? ROW_BRANCH : 0) |
+                      (r->imm == IMM_SYSREG ? ROW_SYSREG : 0) | (a64_execs[i] == exec_b ? ROW_B : 0));
         size_t n = strlen(r->name);
         bool base = n > 4 && (!strcmp(r->name + n - 4, "_pre") || strstr(r->name, "_post"));
         for (const char *s = r->picture ? r->picture : ""; *s; s++)

@@ -12,31 +12,28 @@ static const struct emitter *emitter_of(const struct translation *t, const struc
     return &t->j->emitters[o->row];
 }
 
-static bool is_branch(const struct op *o) { return (a64_rows[o->row].flags & A64_BRANCH) != 0; }
-
 /* Decodes the block; n and the covered slots. */
 static void scan(struct translation *t)
 {
     enum { EXCLUSIVE = 10 };
-    for (unsigned k = 0;; k++) {
+    unsigned k = 0, max = CODE_SLOTS - t->first < BLOCK_MAX ? CODE_SLOTS - t->first : BLOCK_MAX;
+    t->accesses = 0;
+    for (bool end = false; k < max && !end; k++) {
         unsigned slot = t->first + k;
-        if (k == BLOCK_MAX || slot == CODE_SLOTS) {
-            t->n = k;
-            return;
-        }
-        const struct op *o = code_decode(t->j->code, t->c->decoder, t->page, slot);
-        if (UNLIKELY(t->j->parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o)) {
-            t->n = k; /* its store should be in the same block */
-            return;
-        }
+        const struct op *o = &t->page->op[slot];
+        if (o->row == A64_ROW_FETCH)
+            o = code_decode(t->j->code, t->c->decoder, t->page, slot);
+        if (UNLIKELY(t->j->parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o))
+            break; /* its store should be in the same block */
         const struct emitter *e = emitter_of(t, o);
         t->jp->covered[slot / 64] |= 1ull << slot % 64;
         t->uses[k] = x_registers(e, o);
-        if ((e->flags & EMIT_END) || (is_branch(o) && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0))) {
-            t->n = k + 1;
-            return;
-        }
+        t->accesses |= (u64)(access_of(t, e) != 0) << k;
+        end = e->flags & EMIT_END || (e->row & ROW_BRANCH && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0));
     }
+    t->n = k;
+    for (u64 later = 0; k-- > 0; later |= t->uses[k])
+        t->later[k] = later;
 }
 
 static bool fuses(const struct emitter *setter, const struct op *user)
@@ -361,7 +358,7 @@ static void emit_op(struct translation *t, const struct op *o)
     flags_before(t, o);
     t->sp_keep = false;
     bool plain = t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
-    bool done = a64_rows[o->row].imm == IMM_SYSREG && t_fp_register(t, o);
+    bool done = t->e->row & ROW_SYSREG && t_fp_register(t, o);
     if (!done && plain)
         t->e->emit(t, o);
     else if (!done)
@@ -407,7 +404,7 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
         x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
         refused = x64_jcc(&t->as, CC_NE);
     }
-    if (is_branch(o))
+    if (emitter_of(t, o)->row & ROW_BRANCH)
         clear_btype(t);
     return refused;
 }
@@ -446,7 +443,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->reach = reach;
     scan(t);
     const struct op *last = &p->op[slot + t->n - 1];
-    t->loop = in || (is_branch(last) && (s64)last->imm < 0);
+    t->loop = in || (emitter_of(t, last)->row & ROW_BRANCH && (s64)last->imm < 0);
     liveness(t);
     if (in) /* loops */
         t->as.p += -(uintptr_t)t->as.p & 15;
@@ -465,7 +462,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     for (; t->k < t->n; t->k++) {
         const struct op *o = &p->op[slot + t->k];
         emit_op(t, o);
-        if (btype && !t->k && !is_branch(o))
+        if (btype && !t->k && !(t->e->row & ROW_BRANCH))
             clear_btype(t);
         ended = (t->e->flags & EMIT_END) && !t->called;
     }

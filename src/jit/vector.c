@@ -43,10 +43,8 @@ s32 v_disp(unsigned r) { return (s32)offsetof(struct cpu, v) + 32 * (s32)r - CPU
 
 static unsigned host_of(const struct translation *t, unsigned r)
 {
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (t->vs.guest[h] == r + 1)
-            return h;
-    return 0;
+    unsigned m = bytes_equal(t->vs.guest, r + 1) >> V_FIRST << V_FIRST;
+    return m ? (unsigned)__builtin_ctz(m) : 0;
 }
 
 unsigned v_host(const struct translation *t, unsigned r, unsigned bytes)
@@ -62,14 +60,13 @@ void v_store(struct x64 *a, const struct vstate *s, unsigned host)
 
 void v_leave(struct x64 *a, const struct vstate *s)
 {
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (s->dirty >> h & 1)
-            v_store(a, s, h);
+    for (unsigned m = s->dirty; m; m &= m - 1)
+        v_store(a, s, (unsigned)__builtin_ctz(m));
 }
 
-bool v_unkept(const struct vstate *from, const struct vstate *to, unsigned host)
+unsigned v_unkept(const struct vstate *from, const struct vstate *to)
 {
-    return from->dirty >> host & 1 && !(to->guest[host] == from->guest[host] && to->dirty >> host & 1);
+    return from->dirty ? from->dirty & ~(bytes_same(from->guest, to->guest) & to->dirty) : 0u;
 }
 
 void v_memory(struct translation *t, unsigned r)
@@ -204,17 +201,19 @@ void v_drop(struct translation *t, unsigned r)
 
 void v_reload(struct translation *t, const struct vstate *vs)
 {
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (vs->guest[h])
-            load(t, h, vs->guest[h] - 1u, vs->valid[h]);
+    for (unsigned m = v_hosts(vs->guest); m; m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m);
+        load(t, h, vs->guest[h] - 1u, vs->valid[h]);
+    }
 }
 
 bool v_implies(const struct vstate *now, const struct vstate *need)
 {
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (need->guest[h] &&
-            (now->guest[h] != need->guest[h] || now->valid[h] < need->valid[h] || now->zero[h] > need->zero[h]))
+    for (unsigned m = v_hosts(need->guest); m; m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m);
+        if (now->guest[h] != need->guest[h] || now->valid[h] < need->valid[h] || now->zero[h] > need->zero[h])
             return false;
+    }
     return !need->flags.op || flags_same(&now->flags, &need->flags);
 }
 

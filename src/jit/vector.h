@@ -4,6 +4,8 @@
  * registers, results are stored when somebody could look at them (dirty, see general.c). An instruction that may go out
  * of line behind its operation makes the result elsewhere while rd is one of its operands: the call reads them. */
 #pragma once
+#include <emmintrin.h>
+
 #include "core/types.h"
 
 struct translation;
@@ -243,7 +245,20 @@ void v_memory(struct translation *t, unsigned r);                      /* the st
 /* The host register that has at least so many of its bytes, 0: none. */
 unsigned v_host(const struct translation *t, unsigned r, unsigned bytes);
 void v_leave(struct x64 *a, const struct vstate *s); /* stores what is dirty */
-bool v_unkept(const struct vstate *from, const struct vstate *to, unsigned host); /* dirty, and not so in to */
+unsigned v_unkept(const struct vstate *from, const struct vstate *to); /* mask: dirty, and not so in to */
+/* Masks over 16 bytes: which are the same; which are v. */
+static inline unsigned bytes_same(const u8 *a, const u8 *b)
+{
+    return (unsigned)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)a), _mm_loadu_si128((const __m128i *)b)));
+}
+static inline unsigned bytes_equal(const u8 *a, unsigned v)
+{
+    return (unsigned)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)a), _mm_set1_epi8((char)v)));
+}
+/* Those that hold something. */
+static inline unsigned v_hosts(const u8 *guest) { return ~bytes_equal(guest, 0) & (0xffffu << V_FIRST & 0xffff); }
 void v_store(struct x64 *a, const struct vstate *s, unsigned host);
 unsigned v_get(struct translation *t, unsigned r);                     /* all 128 bits */
 unsigned v_get_low(struct translation *t, unsigned r, unsigned bytes); /* at least the low 4 or 8 */

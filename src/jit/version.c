@@ -9,13 +9,7 @@
 
 #include "jit/internal.h"
 
-bool version_wanted(const struct vstate *vs)
-{
-    for (unsigned h = V_FIRST; h < V_HOSTS; h++)
-        if (vs->guest[h])
-            return true;
-    return x_any(vs);
-}
+bool version_wanted(const struct vstate *vs) { return v_hosts(vs->guest) || x_any(vs); }
 
 /* The nearest one. */
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs)
@@ -60,13 +54,13 @@ static bool restrict_state(struct jit *j, struct cpu *c, struct code_page *p, un
     for (unsigned k = 0, next = slot; k < BLOCK_MAX && next < CODE_SLOTS; k++, next++) {
         const struct op *o = code_decode(j->code, c->decoder, p, next);
         const struct emitter *e = &j->emitters[o->row];
-        if (a64_rows[o->row].flags & A64_V) {
+        if (e->row & ROW_VECTOR) {
             vectors = true;
             made |= 1u << (o->rd & 31);
         }
         used |= x_registers(e, o);
         written |= x_written(e, o);
-        if (a64_execs[o->row] == exec_b) { /* it goes on there */
+        if (e->row & ROW_B) { /* it goes on there */
             s64 to = (s64)next + (s64)o->imm / 4;
             if (to < 0 || to >= CODE_SLOTS)
                 break;
