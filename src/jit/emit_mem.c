@@ -335,7 +335,10 @@ static bool based(unsigned access, const struct op *o)
 
 static struct group group_of(const struct translation *t, const struct op *first)
 {
-    struct group g = {.low = INT64_MAX, .high = INT64_MIN};
+    struct group g; /* at[] is not cleared */
+    g.n = g.accesses = 0;
+    g.low = INT64_MAX, g.high = INT64_MIN;
+    g.odd = false;
     unsigned stores = access_of(t, &t->j->emitters[first->row]) & ACCESS_STORE;
     s64 moved = 0;
     for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
