@@ -3,7 +3,8 @@
  * A setter leaves the flags in EFLAGS for the instruction behind it. For all others it only notes of which operation on
  * which guest registers they are (struct pending, part of the state that versions of blocks know). Whoever leaves
  * generated code, or calls, computes them then, mostly out of line. When a register is overwritten before, its old
- * value goes to a slot. What cannot be said like that is stored to c->nzcv at once. */
+ * value goes to a slot. What cannot be said like that (ADCS, CCMP) is saved in a slot as EFLAGS has it, or stored to
+ * c->nzcv at once where a branch comes next. */
 #include "jit/internal.h"
 
 bool flags_same(const struct pending *a, const struct pending *b)
@@ -50,6 +51,12 @@ static enum eflags again(struct x64 *a, const struct vstate *s)
         operand(a, s, w, X_LOAD, h = RAX, p->a);
     }
     switch (p->op) {
+    case PENDING_SAVED_SUB:
+    case PENDING_SAVED_ADD:
+        x64_8(a, 0x3c); /* cmp al, -127: overflows for 1 */
+        x64_8(a, 0x81);
+        x64_8(a, 0x9e); /* sahf: S, Z, C */
+        return p->op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD;
     case PENDING_CMP: operand(a, s, w, X_CMP, h, p->b); return EFLAGS_SUB;
     case PENDING_CMP_IMM: x64_ri(a, w, X_CMP, h, p->imm); return EFLAGS_SUB;
     case PENDING_TEST: operand(a, s, w, X_TEST, h, p->b); return EFLAGS_LOGIC;
@@ -84,16 +91,21 @@ static enum eflags again(struct x64 *a, const struct vstate *s)
     }
 }
 
-/* EFLAGS to c->nzcv: 27 bytes that all share. Clobbers rax. */
+/* EFLAGS, or what was saved of them, to c->nzcv: shared. Clobbers rax. */
 void flags_emit_shared(struct jit *j)
 {
     static const s32 table[2] = {(s32)offsetof(struct jit_shared, nzcv_sub),
                                  (s32)offsetof(struct jit_shared, nzcv_add)};
     struct x64 *a = &j->as;
-    for (unsigned i = 0; i < 2; i++) {
-        j->shared.nzcv[i] = j->rx + (a->p - j->rw);
-        x64_8(a, 0x9f); /* lahf */
-        x64_setcc(a, CC_O, RAX);
+    for (unsigned k = 0; k < 4; k++) {
+        unsigned i = k & 1;
+        j->shared.nzcv[k] = j->rx + (a->p - j->rw);
+        if (k < 2) {
+            x64_8(a, 0x9f); /* lahf */
+            x64_setcc(a, CC_O, RAX);
+        } else {
+            x64_rm(a, false, X_LOAD, RAX, R_CPU, flags_saved_disp());
+        }
         x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
         x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, table[i]);
         x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
@@ -101,32 +113,52 @@ void flags_emit_shared(struct jit *j)
     }
 }
 
-static void store_nzcv(struct x64 *a, enum eflags kind)
+static void store_nzcv(struct x64 *a, enum eflags kind, bool saved)
 {
     x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [nzcv] */
-    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, nzcv) + (kind == EFLAGS_SUB ? 0 : 8));
+    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, nzcv) + 16 * saved + (kind == EFLAGS_SUB ? 0 : 8));
 }
+
+static bool is_saved(const struct pending *p) { return p->op >= PENDING_SAVED_SUB; }
+bool flags_saved(const struct translation *t) { return is_saved(&t->vs.flags); }
+s32 flags_saved_disp(void) { return slot_disp(SLOT); }
 
 void flags_settle(struct x64 *a, struct vstate *s)
 {
     if (!s->flags.op)
         return;
-    store_nzcv(a, again(a, s));
+    if (is_saved(&s->flags))
+        store_nzcv(a, s->flags.op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD, true);
+    else
+        store_nzcv(a, again(a, s), false);
     s->flags.op = PENDING_NONE;
 }
 
 enum eflags flags_again(struct translation *t) { return again(&t->as, &t->vs); }
 
+static bool branch_next(const struct translation *t)
+{
+    const struct op *next = &t->page->op[t->first + t->k + 1];
+    return t->k + 1 >= t->n || t->j->emitters[next->row].flags & (EMIT_BRANCH | EMIT_END);
+}
+
 void flags_set(struct translation *t, enum eflags kind, struct pending p)
 {
+    struct x64 *a = &t->as;
     t->eflags = kind;
     t->vs.flags.op = PENDING_NONE;
     if (!t->need[t->k])
         return;
-    if (p.op)
+    if (p.op) {
         t->vs.flags = p;
-    else
-        store_nzcv(&t->as, kind);
+    } else if (branch_next(t)) {
+        store_nzcv(a, kind, false);
+    } else {
+        x64_8(a, 0x9f); /* lahf */
+        x64_setcc(a, CC_O, RAX);
+        x64_rm(a, false, X_STORE, RAX, R_CPU, flags_saved_disp());
+        t->vs.flags = (struct pending){.op = kind == EFLAGS_SUB ? PENDING_SAVED_SUB : PENDING_SAVED_ADD, .a = SLOT};
+    }
 }
 
 static u64 operands(const struct pending *p) { return p->op ? 1ull << p->a | (has_b(p) ? 1ull << p->b : 0) : 0; }

@@ -63,7 +63,7 @@ enum { HELD = 4 };
 
 /* What generated code reads through R_CONST. */
 struct jit_shared {
-    const u8 *nzcv[2];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; 16 bytes */
+    const u8 *nzcv[4];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
     u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
     u64 held[HELD];               /* host - VA of checks that hold for later accesses (emit_mem.c) */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
@@ -386,7 +386,9 @@ enum pending_op {
     PENDING_SUBS_IMM, /* of a - imm */
     PENDING_RSUBS,    /* of b - a */
     PENDING_ADDS,     /* of a + b */
-    PENDING_ADDS_IMM
+    PENDING_ADDS_IMM,
+    PENDING_SAVED_SUB, /* as they were in EFLAGS: AH of LAHF, and O in AL; in slot a */
+    PENDING_SAVED_ADD
 };
 enum { SLOT = REG_SP + 1, SLOTS = 2 };
 /* The current instruction, a setter, is done and EFLAGS hold the flags: p is what they are to whoever asks later,
@@ -394,6 +396,8 @@ enum { SLOT = REG_SP + 1, SLOTS = 2 };
 void flags_set(struct translation *t, enum eflags kind, struct pending p);
 void flags_before(struct translation *t, const struct op *o); /* the operands of what is pending may be overwritten */
 void flags_behind(struct translation *t, const struct op *o);
+bool flags_saved(const struct translation *t); /* PENDING_SAVED_* */
+s32 flags_saved_disp(void);                    /* where: AL, AH */
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
 void flags_settle(struct x64 *a, struct vstate *s); /* into c->nzcv, if something is pending; clobbers rax, EFLAGS */
 bool flags_same(const struct pending *a, const struct pending *b);

@@ -258,6 +258,11 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
     static const u8 mask[4] = {0x40, 0x20, 0x80, 0x10};
     struct x64 *a = &t->as;
     unsigned pair = cond >> 1, odd = cond & 1;
+    if (t->eflags == EFLAGS_NONE && flags_saved(t) && pair < 4) {
+        static const u8 saved[4] = {0x40, 1, 0x80, 1};
+        x64_test8_mi(a, R_CPU, flags_saved_disp() + (pair < 3), saved[pair]);
+        return (pair == 1 && t->vs.flags.op == PENDING_SAVED_SUB ? CC_E : CC_NE) ^ odd;
+    }
     if (t->eflags == EFLAGS_NONE && t->vs.flags.op)
         t->eflags = flags_again(t);
     if (t->eflags >= EFLAGS_FP &&
