@@ -14,14 +14,13 @@
 
 enum { PATIENCE = 32 };
 
-/* Decoded pages are allocated so many at a time. Fresh memory is zero, and remains untouched where nothing is decoded.
- */
-enum { PAGES_AT_ONCE = 64 };
+/* Decoded pages are allocated so many at a time. Fresh memory is zero. */
+enum { HUGE = 2 << 20, PAGES_AT_ONCE = (HUGE - 64) / sizeof(struct code_page) };
 struct code_pages {
     struct code_pages *next;
     struct code_page page[PAGES_AT_ONCE];
 };
-_Static_assert(A64_ROW_FETCH == 0, "zeroed slots are not decoded");
+_Static_assert(sizeof(struct code_pages) <= HUGE, "a huge page");
 
 static void reset_slots(struct code_page *p, u32 first, u32 last)
 {
@@ -166,11 +165,26 @@ void code_cache_free(struct code_cache *cc)
     while (cc->memory) {
         struct code_pages *m = cc->memory;
         cc->memory = m->next;
-        munmap(m, sizeof *m);
+        munmap(m, HUGE);
     }
     free(cc->by_page);
     sysreg_config_free(cc->configs);
     free(cc);
+}
+
+/* Memory for some more, in one huge page where the host has one: what is read of them lies so far apart that in small
+ * pages it would be misses of the host's TLB. */
+static struct code_pages *map_huge(void)
+{
+    u8 *p = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(p != MAP_FAILED);
+    size_t before = -(uintptr_t)p & (HUGE - 1);
+    if (before)
+        munmap(p, before);
+    munmap(p + before + HUGE, HUGE - before);
+    p += before;
+    madvise(p, HUGE, MADV_HUGEPAGE); /* without, small pages do */
+    return (struct code_pages *)(void *)p;
 }
 
 /* A page with nothing decoded. */
@@ -183,9 +197,7 @@ static struct code_page *take_page(struct code_cache *cc)
         return p;
     }
     if (!cc->fresh) {
-        struct code_pages *m =
-            mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        CHECK(m != MAP_FAILED);
+        struct code_pages *m = map_huge();
         m->next = cc->memory;
         cc->memory = m;
         cc->fresh = PAGES_AT_ONCE;
