@@ -103,7 +103,7 @@ static void em_blr(struct translation *t, const struct op *o)
     if (cpu_has(t->c, FEAT_BTI))
         t_jump_btype(t, 2, true);
     else
-        t_jump_reg(t, true);
+        t_jump_reg(t, false);
 }
 
 #define LEAVES(name) ROW(name, NULL, EMIT_END)
