@@ -3,14 +3,8 @@
 
 static void pc_relative(struct translation *t, u64 off, unsigned rd)
 {
-    struct x64 *a = &t->as;
     unsigned d = t->regs ? x_def(t, rd) : RAX;
-    if (off == (u64)(s64)(s32)off) {
-        x64_rm(a, true, X_LEA, d, R_PAGE, (s32)off);
-    } else {
-        x64_mov_imm(a, d, off);
-        x64_rr(a, true, X_ADD, d, R_PAGE);
-    }
+    x64_page(&t->as, d, (s64)off);
     if (!t->regs)
         st_x(t, rd, d);
 }
@@ -27,7 +21,7 @@ static void em_b(struct translation *t, const struct op *o) { t_jump_direct(t, t
 /* rcx = X30 = address of the next instruction */
 static void link(struct translation *t)
 {
-    x64_rm(&t->as, true, X_LEA, RCX, R_PAGE, (s32)(t_off(t) + 4));
+    x64_page(&t->as, RCX, t_off(t) + 4);
     st_x(t, 30, RCX);
 }
 

@@ -178,8 +178,7 @@ static void take(struct x64 *a)
     x64_shift(a, false, X_SHL, RCX, 8);
     x64_ri(a, false, X_OR, RCX, 12);
     x64_rr(a, true, X_LOAD, R_INDEX, RCX);
-    x64_mov_imm(a, R_PAGE, ~0ull);
-    x64_rm(a, true, X_STORE, R_PAGE, R_CPU, CPU(fetch_page));
+    x64_store_imm(a, true, R_CPU, CPU(fetch_page), -1);
     x64_here8(a, unchanged);
     x64_op(a, false, 0xff, 0, 0, RSI, false); /* jmp [jump] */
     x64_modrm(a, 4, RSI, TR(jump));
@@ -273,7 +272,7 @@ static void em_call(struct translation *t, const struct op *o)
     x64_cmp8_mi(a, R_CPU, CPU(ps.el), el);
     u8 *other = x64_jcc(a, CC_NE);
     x64_mov_imm(a, RAX, (u64)(kind == KIND_SVC ? EC_SVC64 : EC_HVC64) << 26 | 1u << 25 | (o->imm & 0xffff));
-    x64_rm(a, true, X_LEA, RDX, R_PAGE, (s32)(t_off(t) + 4));
+    x64_page(a, RDX, t_off(t) + 4);
     shared_way(t, kind, el, t->j->take_call);
     x64_here(a, other);
     t_call(t);

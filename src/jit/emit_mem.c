@@ -189,7 +189,7 @@ static void em_store(struct translation *t, const struct op *o)
 static void em_literal(struct translation *t, const struct op *o)
 {
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
-    x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + o->imm));
+    x64_page(&t->as, RAX, (s64)(t_off(t) + o->imm));
     t->sp_check = NULL;
     t_check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
     load(t, what, scale, x_def(t, o->rd), RAX, 0);

@@ -228,7 +228,7 @@ static void em_branch(struct translation *t, const struct op *o)
         x64_rm(a, true, X_LOAD, RAX, R_CPU, x_disp(REG_SINK));
     }
     if (link) {
-        x64_rm(a, true, X_LEA, RCX, R_PAGE, (s32)(t_off(t) + 4));
+        x64_page(a, RCX, t_off(t) + 4);
         st_x(t, 30, RCX);
     }
     if (link)

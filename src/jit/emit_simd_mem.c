@@ -134,7 +134,7 @@ void t_vector_member(struct translation *t, const struct op *o, s32 disp)
 static void em_literal_v(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
-    x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, (s32)(t_off(t) + o->imm));
+    x64_page(&t->as, RAX, (s64)(t_off(t) + o->imm));
     t->sp_check = NULL;
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);

@@ -26,7 +26,7 @@ void far_emit_shared(struct jit *j, unsigned flavour)
 
 static void shared_way(struct x64 *a, const struct jit *j, unsigned flavour, u32 index, s32 off)
 {
-    x64_rm(a, true, X_LEA, RAX, R_PAGE, off);
+    x64_page(a, RAX, off);
     x64_mov_imm_keep(a, RDX, index);
     x64_link(x64_jmp(a), j->far_jump[flavour]);
 }
@@ -35,7 +35,7 @@ void far_emit(struct translation *t, s32 off)
 {
     struct jit *j = t->j;
     if (j->far_count == FAR_PART) {
-        x64_rm(&t->as, true, X_LEA, RAX, R_PAGE, off);
+        x64_page(&t->as, RAX, off);
         t_jump_reg(t, false);
         return;
     }
@@ -56,7 +56,7 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     from->parts |= 1u << j->part;
     struct x64 *a = &j->as, site = {j->rw + f->site};
     u8 *piece = a->p, *away[2];
-    x64_rm(a, true, X_LEA, RDX, R_PAGE, f->off & ~0xfff);
+    x64_page(a, RDX, f->off & ~0xfff);
     x64_rr(a, false, X_LOAD, RCX, RDX);
     x64_shift(a, false, X_SHR, RCX, 12);
     x64_ri(a, false, X_AND, RCX, FAST_FETCH - 1);
@@ -67,7 +67,6 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     away[1] = x64_jcc8(a, CC_NE);
     x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
-    x64_rr(a, true, X_LOAD, R_PAGE, RDX);
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
     x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
     u8 *d = x64_jmp(a);

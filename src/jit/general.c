@@ -6,9 +6,9 @@
  * from. Nothing here touches the flags. */
 #include "jit/internal.h"
 
-static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11};
+static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11, R14};
 
-enum { POOL = 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 };
+enum { POOL = 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 << R14 };
 
 static unsigned host_of(const struct vstate *s, unsigned r)
 {
@@ -81,9 +81,10 @@ unsigned x_use(struct translation *t, unsigned r)
 
 unsigned x_src(struct translation *t, unsigned r)
 {
-    if (host_of(&t->vs, r) || (t->loop && host_of(&t->vs, 0u - 1)))
+    bool room = host_of(&t->vs, 0u - 1);
+    if (host_of(&t->vs, r) || (t->loop && room))
         return x_use(t, r);
-    return t->later[t->k] >> r & 1 ? x_use(t, r) : X_STATE | r;
+    return room && t->later[t->k] >> r & 1 ? x_use(t, r) : X_STATE | r;
 }
 
 unsigned x_def(struct translation *t, unsigned r)

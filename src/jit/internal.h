@@ -12,14 +12,13 @@
 #include "jit/x64.h"
 #include "mmu/fast.h"
 
-/* Host registers of generated code. rax, rcx and rdx are scratch; rsi, rdi and r8 to r11 hold guest
+/* Host registers of generated code. rax, rcx and rdx are scratch; rsi, rdi, r8 to r11 and r14 hold guest
  * registers (general.c) and are scratch in emitters without EMIT_REGS. */
 enum {
     R_CPU = RBP,   /* struct cpu + CPU_BIAS */
     R_LEFT = RBX,  /* slice.left; in the state only during calls */
     R_INDEX = R12, /* BEXTR control word that makes a fast-table index of a VA */
     R_CONST = R13, /* struct jit_shared */
-    R_PAGE = R14,  /* VA of the code's page: c->fetch_page */
     R_FT = R15,    /* c->ft */
 };
 enum { CPU_BIAS = 128 };
@@ -172,7 +171,7 @@ struct jit {
     u8 *first;           /* where blocks begin */
     unsigned part;
     u8 *hot_end, *slow_end; /* where the halves end */
-    u64 (*enter)(void *state, const void *code, void *ft, u64 index, u64 page, struct jit_shared *);
+    u64 (*enter)(void *state, const void *code, void *ft, u64 index, struct jit_shared *);
     /* writable addresses of shared code */
     u8 *miss, *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
@@ -472,6 +471,12 @@ static inline void op_x(struct translation *t, bool w, unsigned op, unsigned hos
         x64_rr8(&t->as, w, op, host, h);
     else
         x64_rr(&t->as, w, op, host, h);
+}
+/* host = VA of the code's page + off. Clobbers EFLAGS. */
+static inline void x64_page(struct x64 *a, unsigned host, s64 off)
+{
+    x64_mov_imm(a, host, (u64)off);
+    x64_rm(a, true, X_ADD, host, R_CPU, CPU(fetch_page));
 }
 /* The same for a load that need not keep the flags. */
 static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)

@@ -4,7 +4,7 @@
  * a call of an exec function what was not executed yet is given back, so that time is exact wherever it can be seen.
  * pc is in the state only at calls and exits.
  *
- * Invariants: while generated code runs, c->fetch_page is R_PAGE and c->fetch_code its page: whoever drops the latch
+ * Invariants: while generated code runs, c->fetch_page and c->fetch_code are its page: whoever drops the latch
  * is a call, after which generated code is left and the interpreter goes straight on, as it would have done. Space
  * is given to other code only in the loop below, a part of the arena at a time. Blocks of a page are dropped together,
  * and jumps are patched only within a page; the way to another page goes through the fast table's executable tags. */
@@ -59,8 +59,7 @@ static u8 *emit_enter(struct jit *j)
     x64_rr(a, true, X_LOAD, R_CPU, RDI);
     x64_rr(a, true, X_LOAD, R_FT, RDX);
     x64_rr(a, true, X_LOAD, R_INDEX, RCX);
-    x64_rr(a, true, X_LOAD, R_PAGE, R8);
-    x64_rr(a, true, X_LOAD, R_CONST, R9);
+    x64_rr(a, true, X_LOAD, R_CONST, R8);
     x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
     returns_emit_enter(a);
     x64_jmp_reg(a, RSI);
@@ -83,7 +82,8 @@ static void emit_call(struct jit *j)
     j->call = a->p;
     x64_rr8(a, false, X_MOVZX8, RCX, RAX);
     x64_shift(a, false, X_SHR, RAX, 8);
-    x64_rmx(a, true, X_LEA, RDX, R_PAGE, RAX, 0, 0);
+    x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(fetch_page));
+    x64_rr(a, true, X_ADD, RDX, RAX);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(pc));
     x64_rr(a, true, X_ADD, R_LEFT, RCX);
     x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
@@ -101,7 +101,9 @@ static void emit_call(struct jit *j)
     leave[0] = x64_jcc8(a, CC_S);
     x64_rr(a, false, X_TEST, RAX, RAX);
     leave[1] = x64_jcc8(a, CC_NE);
-    x64_rm(a, true, X_CMP, R_PAGE, R_CPU, CPU(fetch_page));
+    x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(pc));
+    x64_ri(a, true, X_AND, RDX, -0x1000);
+    x64_rm(a, true, X_CMP, RDX, R_CPU, CPU(fetch_page));
     leave[2] = x64_jcc8(a, CC_NE);
     x64_mi(a, false, X_CMP, R_CONST, (s32)offsetof(struct jit_shared, stop), 0);
     leave[3] = x64_jcc8(a, CC_NE);
@@ -122,7 +124,6 @@ static void emit_call(struct jit *j)
     u8 *out = x64_jcc8(a, CC_E);
     x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
     x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
-    x64_rm(a, true, X_LOAD, R_PAGE, R_CPU, CPU(fetch_page));
     x64_ri(a, true, X_ADD, RSP, 8);
     x64_rm(a, true, X_STORE, RAX, RSP, 0);
     x64_ret(a); /* not a jump: the host shall predict the returns behind it */
@@ -154,7 +155,7 @@ static void emit_head(struct jit *j)
     x64_rr8(a, false, X_MOVZX8, RCX, RAX);
     x64_shift(a, false, X_SHR, RAX, 8);
     x64_rr(a, true, X_ADD, R_LEFT, RCX);
-    x64_rr(a, true, X_ADD, RAX, R_PAGE);
+    x64_rm(a, true, X_ADD, RAX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_mov_imm(a, RAX, EXIT_HEAD);
     x64_link(x64_jmp(a), j->exit);
@@ -165,7 +166,7 @@ static void emit_link(struct jit *j)
 {
     struct x64 *a = &j->as;
     j->link = a->p;
-    x64_rr(a, true, X_ADD, RAX, R_PAGE);
+    x64_rm(a, true, X_ADD, RAX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_rr(a, true, X_LOAD, RAX, RDX);
     x64_shift(a, true, X_SHL, RAX, 32);
@@ -181,7 +182,7 @@ static void emit_jump(struct jit *j, unsigned flavour)
     u8 *here, *away[2];
     j->find[flavour] = a->p;
     x64_rr(a, true, X_LOAD, RCX, RAX);
-    x64_rr(a, true, X_XOR, RCX, R_PAGE);
+    x64_rm(a, true, X_XOR, RCX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
     x64_test_ri(a, true, RCX, ~0xffc);
     here = x64_jcc8(a, CC_E);
@@ -197,7 +198,6 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
     x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
-    x64_rr(a, true, X_LOAD, R_PAGE, RDX);
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
     x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
     x64_here8(a, here);
@@ -586,7 +586,7 @@ static void jit_page(struct jit *j, struct cpu *c)
         j->shared.stop = 0;
         j->shared.fpcr = c->fpcr;
         fp_enter(c);
-        u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, jit_index(c), c->fetch_page, &j->shared);
+        u64 r = j->enter((u8 *)c + CPU_BIAS, code, c->ft, jit_index(c), &j->shared);
         fp_leave(c);
         flavour = jit_flavour(c); /* it may have resumed in another context */
         if (UNLIKELY(j->shared.stale != NULL))

@@ -31,7 +31,7 @@ static void emit_return(struct jit *j, unsigned flavour)
     away[1] = x64_jcc8(a, CC_NE);
     x64_rr(a, true, X_LOAD, RDI, RAX);
     x64_ri(a, true, X_AND, RDI, -0x1000);
-    x64_rr(a, true, X_CMP, RDI, R_PAGE);
+    x64_rm(a, true, X_CMP, RDI, R_CPU, CPU(fetch_page));
     u8 *other = x64_jcc8(a, CC_NE);
     x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
     x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
@@ -47,7 +47,6 @@ static void emit_return(struct jit *j, unsigned flavour)
     away[4] = x64_jcc8(a, CC_NE);
     x64_rmx(a, false, X_MOVZX8, RAX, R_FT, RAX, 0, (s32)offsetof(struct fast, xguard));
     x64_rm(a, true, X_STORE, RDI, R_CPU, CPU(fetch_page));
-    x64_rr(a, true, X_LOAD, R_PAGE, RDI);
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
     x64_rm(a, false, X_STORE8, RAX, R_CPU, CPU(fetch_guarded));
     x64_ret(a);

@@ -151,7 +151,7 @@ static void jump_reg(struct translation *t, unsigned flavour, bool near)
     const u32 *entries = code_entries(t->page, flavour);
     if (near && entries) {
         x64_rr(a, true, X_LOAD, RCX, RAX);
-        x64_rr(a, true, X_XOR, RCX, R_PAGE);
+        x64_rm(a, true, X_XOR, RCX, R_CPU, CPU(fetch_page));
         x64_test_ri(a, true, RCX, ~0xffc);
         u8 *far = x64_jcc8(a, CC_NE);
         x64_mov_imm(a, RDX, (uintptr_t)entries);
