@@ -49,19 +49,22 @@ static void em_csel(struct translation *t, const struct op *o)
         }
         return;
     }
-    if (kind == INC && !(m & X_STATE)) {
-        x64_rm(a, w, X_LEA, RAX, m, 1);
-    } else if (kind == INC) {
-        x64_ro(a, w, X_LOAD, RAX, m);
-        x64_rm(a, w, X_LEA, RAX, RAX, 1);
-    } else {
-        x64_ro(a, w, X_LOAD, RAX, m);
-        x64_unary(a, w, 2, RAX); /* not: keeps the flags */
-        if (kind == NEG)
-            x64_rm(a, w, X_LEA, RAX, RAX, 1);
+    unsigned d = x_def(t, o->rd), r = d == n ? RAX : d;
+    if (kind == INC && o->rn == o->rm && (cc | 1) == CC_AE && !t->keep[t->k]) { /* n + 1 - CF or n + CF */
+        copy(t, w, d, n);
+        x64_ri(a, w, cc == CC_B ? X_SBB : X_ADC, d, cc == CC_B ? -1 : 0);
+        return;
     }
-    x64_ro(a, w, 0x0f40 + cc, RAX, n);
-    st_x(t, o->rd, RAX);
+    if (kind == INC && !(m & X_STATE)) {
+        x64_rm(a, w, X_LEA, r, m, 1);
+    } else {
+        copy(t, w, r, m);
+        if (kind != INC)
+            x64_unary(a, w, 2, r); /* not: keeps the flags */
+        if (kind != INV)
+            x64_rm(a, w, X_LEA, r, r, 1);
+    }
+    x64_ro(a, w, 0x0f40 + (r == d ? cc : cc ^ 1), d, r == d ? n : r);
 }
 
 /* a: X_SUB or X_ADD; b: width, FLAGS: immediate. Where the condition fails EFLAGS become those of NZCV = y. */
@@ -188,8 +191,9 @@ static void multiply(struct translation *t, const struct op *o, bool w, unsigned
 {
     struct x64 *a = &t->as;
     unsigned ra = o->ra == REG_ZERO ? 0 : x_use(t, o->ra), d = x_def(t, o->rd);
-    if (!ra && d != y) {
-        product(t, w, d, x, y);
+    bool swap = d == y && !t->keep[t->k];
+    if (!ra && (d != y || swap)) {
+        product(t, w, d, swap ? y : x, swap ? x : y);
         if (t->e->a == X_SUB)
             x64_unary(a, w, 3, d);
         return;

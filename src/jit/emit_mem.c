@@ -109,7 +109,12 @@ static unsigned address(struct translation *t, const struct op *o, unsigned mode
     return base;
 }
 
-/* The same in rax. */
+static s32 held_disp(const struct translation *t, const struct held *h)
+{
+    return (s32)offsetof(struct jit_shared, held) + 8 * (s32)(h - t->held);
+}
+
+/* address() in rax. */
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
     unsigned va = address(t, o, mode, scale);
@@ -162,14 +167,80 @@ static unsigned source(struct translation *t, unsigned r)
     return RCX;
 }
 
+static void em_store(struct translation *t, const struct op *o);
+static void em_load(struct translation *t, const struct op *o);
+
+/* How an address is made of two registers: as a number, not 0, that says all but the registers. 0: it is not. */
+static unsigned how(const struct emitter *e, const struct op *o)
+{
+    unsigned mode = e->a & 7;
+    if ((e->emit != em_load && e->emit != em_store) || (mode != MODE_REG && mode != MODE_EXT))
+        return 0;
+    return mode | (o->y ? 8u | (unsigned)e->b << 5 : 0) | (o->x ? 16 : 0);
+}
+
+/* Looks for accesses behind o to the same two registers' address that can have its check. */
+static bool hold_indexed(const struct translation *t, const struct op *o, struct held *made)
+{
+    bool branch = false;
+    for (unsigned i = 0; t->k + i < t->n; i++) {
+        const struct op *p = o + i;
+        const struct emitter *e = &t->j->emitters[p->row];
+        if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
+            break;
+        bool store = e->emit == em_store;
+        if (i && how(e, p) == made->how && p->rn == made->base && p->rm == made->index &&
+            (made->write || !store || !branch)) {
+            made->write |= store;
+            made->high = made->high < 1 << e->b ? 1 << e->b : made->high;
+            made->last = (u8)(t->k + i);
+            made->live = true;
+        }
+        if (x_written(e, p) & (1ull << made->base | 1ull << made->index))
+            break;
+        branch |= (e->flags & EMIT_BRANCH) != 0;
+    }
+    return made->live;
+}
+
+/* The check of the current load or store, at va. */
+static void check_access(struct translation *t, const struct op *o, unsigned va, bool store)
+{
+    unsigned scale = t->e->b, mode = t->e->a & 7;
+    bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
+    s32 tags = store ? TAG_WRITE : TAG_READ;
+    struct held made = {.base = o->rn, .index = o->rm, .write = store, .high = 1 << scale}, *h = NULL;
+    made.how = (u8)how(t->e, o);
+    if (mode == MODE_UNPRIV) {
+        check_unpriv(t, va, tags, 1u << scale, aligned);
+        return;
+    }
+    for (unsigned i = 0; made.how && i < HELD; i++) {
+        struct held *p = &t->held[i];
+        if (!p->live || p->last < t->k)
+            h = p;
+        else if (p->how == made.how && p->base == o->rn && p->index == o->rm && p->high >= made.high &&
+                 (p->write || !store)) {
+            x64_rm(&t->as, true, X_LOAD, RDX, R_CONST, held_disp(t, p));
+            return;
+        }
+    }
+    bool hold = h && !aligned && !(t->flavour & FLAVOUR_ALIGN) && !(t->btype && !t->k) && o->rn != REG_SP &&
+                hold_indexed(t, o, &made);
+    check(t, va, hold && made.write ? TAG_WRITE : tags, (unsigned)made.high, aligned);
+    if (!hold)
+        return;
+    x64_rm(&t->as, true, X_STORE, RDX, R_CONST, held_disp(t, h));
+    *h = made;
+}
+
 static void em_load(struct translation *t, const struct op *o)
 {
     if (t_group(t, o))
         return;
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
-    bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == MODE_UNPRIV ? check_unpriv : check)(t, va, TAG_READ, 1u << scale, aligned);
+    check_access(t, o, va, false);
     load(t, what, scale, x_def(t, o->rd), va, 0);
     write_back(t, o, mode, va);
 }
@@ -180,8 +251,7 @@ static void em_store(struct translation *t, const struct op *o)
         return;
     unsigned mode = t->e->a & 7, scale = t->e->b;
     unsigned va = address(t, o, mode, scale);
-    bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
-    (mode == MODE_UNPRIV ? check_unpriv : check)(t, va, TAG_WRITE, 1u << scale, aligned);
+    check_access(t, o, va, true);
     store(t, scale, source(t, o->rd), va, 0);
     write_back(t, o, mode, va);
 }
@@ -413,8 +483,12 @@ void t_held_behind(struct translation *t, const struct op *o)
     u64 written = x_written(e, o);
     for (unsigned i = 0; i < HELD; i++) {
         struct held *h = &t->held[i];
-        if (!h->live || !(written >> h->base & 1))
+        if (!h->live || !(written & (1ull << h->base | (h->how ? 1ull << h->index : 0))))
             continue;
+        if (h->how) {
+            h->live = false;
+            continue;
+        }
         unsigned access = access_of(t, e);
         h->live = access && writes_back(e->a & 7) && o->rn == h->base && !based(access, o);
         h->low -= (s64)o->imm;
@@ -427,7 +501,7 @@ static struct held *held_for(struct translation *t, const struct op *o, const st
 {
     for (unsigned i = 0; i < HELD; i++) {
         struct held *h = &t->held[i];
-        if (h->live && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
+        if (h->live && !h->how && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
             h->last >= t->k + g->n - 1 && (o->rn != REG_SP || t->sp_ok))
             return h;
     }
@@ -482,11 +556,6 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
     made.low = g->low, made.high = g->high;
     *h = made;
     return h;
-}
-
-static s32 held_disp(const struct translation *t, const struct held *h)
-{
-    return (s32)offsetof(struct jit_shared, held) + 8 * (s32)(h - t->held);
 }
 
 bool t_group(struct translation *t, const struct op *o)

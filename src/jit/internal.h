@@ -228,6 +228,7 @@ struct translation {
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */
     struct held {
         u8 base, last; /* last: instruction of the block for which it was made */
+        u8 how, index; /* not 0: of base and register index, as how says (emit_mem.c) */
         bool write, live;
         s64 low, high; /* first and last + 1 byte, from the base as it is */
     } held[HELD];
