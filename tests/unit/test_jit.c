@@ -288,6 +288,11 @@ static void row_round(unsigned round)
             static const char *const between[] = {"ADD_64_imm", "SUB_64_imm", "MOV_64_reg", "ADRP", "ADR"};
             if (k % 16 > 12) /* does not part them */
                 words[i] = dense_word(row_named(between[(k >> 4) % ARRAY_LEN(between)]));
+            if (k % 32 > 24) /* by two registers: often the same ones, of which one may change */
+                words[i] = k >> 8 & 7
+                               ? 0x38206800 | (k >> 11 & 3) << 30 | (k >> 13 & 1) << 22 | (25 + (k >> 14 & 1)) << 16 |
+                                     (k >> 15 & 1) << 12 | 21 << 5 | (k >> 16 & 7 ? k >> 16 & 7 : 25)
+                               : 0x91000739; /* add x25, x25, #1 */
             if (k % 16 == 5)
                 words[i] = (words[i] & ~31u) | 21; /* the base itself */
             if (k % 16 == 6)
@@ -305,6 +310,8 @@ static void row_round(unsigned round)
         c->x[22] = ends[rnd() % ARRAY_LEN(ends)] - (rnd() & 127);
         c->x[23] = DATA + 0x1000 - (rnd() & 7 ? rnd() & 0x70 : rnd() & 0x7f);
         c->x[24] = ends[rnd() % ARRAY_LEN(ends)] - (rnd() & 63);
+        c->x[25] = rnd() & 15;
+        c->x[26] = rnd() & 127;
         c->x[28] = 6;
         c->nzcv = (u32)(rnd() & 0xf0000000);
         c->pc = CODE;
