@@ -12,6 +12,7 @@
 #include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/fields.h"
+#include "cpu/sysreg_row.h"
 #include "mmu/fault.h"
 
 #define SCTLR_V  (1ull << 13)
@@ -81,7 +82,7 @@ void aa32_leave(struct cpu *c)
     aa32_set_mode(c, AA32_USR);
     c->ps.nrw = c->ps.t = c->ps.e = c->ps.q = false;
     c->ps.mode = c->ps.it = c->ps.ge = 0;
-    c->trap_id &= 7; /* control registers were written there, perhaps */
+    sysreg_config_forget(c); /* control registers were written there, perhaps */
 }
 
 static bool banks(unsigned mode, unsigned r)

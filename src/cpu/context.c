@@ -38,12 +38,25 @@ struct slot {
     struct fast_ctx *ft[16]; /* [el0 | pan << 1 | big << 2 | mte << 3], NULL: not looked up */
 };
 
-enum { RESOLVED = 32 }; /* el | pan << 2 | uao << 3 | tco << 4 */
+enum { RESOLVED = 32, RESOLVED_SETS = 16 }; /* el | pan << 2 | uao << 3 | tco << 4; sets by generation */
+
+/* The registers that a hypervisor writes to leave a world for another: what they select is found again when their
+ * values come back. All other registers and events that select contexts or trap renew the generation (context_renew()),
+ * which ends all that. */
+static const u16 keyed[] = {HCR_EL2,    HCRX_EL2,   VTTBR_EL2,   VTCR_EL2,    SCTLR_EL1,  TCR_EL1,       TTBR0_EL1,
+                            TTBR1_EL1,  MAIR_EL1,   CPACR_EL1,   CPTR_EL2,    MDCR_EL2,   CNTKCTL_EL1,   CNTHCTL_EL2,
+                            HFGRTR_EL2, HFGWTR_EL2, HDFGRTR_EL2, HDFGWTR_EL2, HFGITR_EL2, CONTEXTIDR_EL1};
+enum { KEYED = ARRAY_LEN(keyed), NUMBERED = 32 };
+struct numbered {
+    u64 generation; /* 0: none */
+    u64 value[KEYED];
+};
 
 struct context {
     struct slot slot[REGIME_STAGE2];
-    struct resolved resolved[RESOLVED];
-    u8 lost[TLB_SPACES]; /* see LOST_TIMES */
+    struct resolved resolved[RESOLVED_SETS][RESOLVED];
+    struct numbered numbered[NUMBERED]; /* by a hash of the values */
+    u8 lost[TLB_SPACES];                /* see LOST_TIMES */
     struct ram_listener listener;
 };
 
@@ -250,7 +263,7 @@ u64 context_untag(const struct cpu *c, u64 target)
 }
 
 /* Spaces or tables serve others now: nothing that was resolved holds. */
-static void next_generation(struct cpu *c) { c->ctx_generation++; }
+static void next_generation(struct cpu *c) { context_renew(c); }
 
 /* Another process: the space is the same, and the tables that are not of one ASID. */
 static void take_ttbr(const struct cpu *c, unsigned kind, struct slot *s, const u64 in[SLOT_INPUTS])
@@ -338,6 +351,7 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
     }
     struct fast_ctx *f = *p;
     if (UNLIKELY(f->asid != s->asid)) {
+        c->ctx_floor = c->ctx_last; /* earlier generations have the table of another ASID */
         u8 *lost = &c->context->lost[s->space];
         if (fast_set_asid(c->fast_pool, f, s->asid) < LOST_ENTRIES)
             *lost = (u8)(*lost - (*lost != 0));
@@ -410,10 +424,35 @@ static void resolve(struct cpu *c)
     c->fp_trap = fp_may_trap(c);
 }
 
+bool context_keyed(unsigned cell)
+{
+    for (unsigned i = 0; i < KEYED; i++)
+        if (keyed[i] == cell)
+            return true;
+    return false;
+}
+
+void context_number(struct cpu *c)
+{
+    u64 value[KEYED], hash = 0;
+    for (unsigned i = 0; i < KEYED; i++) {
+        value[i] = c->sys[keyed[i]];
+        hash += (value[i] ^ value[i] >> 32) * (0x9e3779b97f4a7c15ull + 2 * i * 0x2545f4914f6cdd1dull);
+    }
+    struct numbered *n = &c->context->numbered[hash >> 32 & (NUMBERED - 1)];
+    if (n->generation > c->ctx_floor && !memcmp(n->value, value, sizeof value)) {
+        c->ctx_generation = n->generation;
+        return;
+    }
+    c->ctx_generation = n->generation = ++c->ctx_last;
+    memcpy(n->value, value, sizeof value);
+}
+
 static struct resolved *resolved_of(const struct cpu *c)
 {
     const struct pstate *p = &c->ps;
-    return &c->context->resolved[p->el | (unsigned)p->pan << 2 | (unsigned)p->uao << 3 | (unsigned)p->tco << 4];
+    return &c->context->resolved[c->ctx_generation % RESOLVED_SETS]
+                                [p->el | (unsigned)p->pan << 2 | (unsigned)p->uao << 3 | (unsigned)p->tco << 4];
 }
 
 static void use(struct cpu *c, struct resolved *r)
@@ -451,6 +490,8 @@ void context_resolve(struct cpu *c)
 
 void context_update(struct cpu *c)
 {
+    if (!c->ctx_generation)
+        context_number(c);
     struct resolved *r = resolved_of(c);
     if (LIKELY(r->generation == c->ctx_generation && !c->ps.nrw)) {
         use(c, r);
@@ -464,6 +505,11 @@ void context_update(struct cpu *c)
     c->resolved = NULL;
     if (c->ps.nrw)
         return;
+    r = resolved_of(c);
+    if (r->generation > c->ctx_floor && r->generation != c->ctx_generation)
+        c->ctx_floor =
+            c->ctx_last; /* who points here for that generation (struct transition) does not look whether it is still so
+                          */
     *r = (struct resolved){.generation = c->ctx_generation,
                            .big = c->big_endian,
                            .strict = c->strict_align,

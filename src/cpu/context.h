@@ -48,12 +48,23 @@ static inline void context_switch(struct cpu *c)
     c->ctx_dirty = true;
     c->pauth_tag = 0;
 }
+/* Nothing that was found before holds any more. */
+static inline void context_renew(struct cpu *c)
+{
+    c->ctx_generation = c->ctx_floor = ++c->ctx_last;
+}
 /* A selecting register changed. Cheap; resolve follows. */
 static inline void context_touch(struct cpu *c)
 {
     context_switch(c);
-    c->ctx_generation++;
+    context_renew(c);
 }
+/* One of the registers changed that hypervisors write to and fro (context_keyed()). What they select at the current EL
+ * is as it was, or context_switch() follows. */
+static inline void context_lose(struct cpu *c) { c->ctx_generation = 0; }
+bool context_keyed(unsigned cell);
+/* c->ctx_generation, where it was lost: the one that these values had before, or a new one. */
+void context_number(struct cpu *c);
 
 /* AArch64.BranchAddr: where a branch to an address with a tag leads at the current EL. */
 u64 context_untag(const struct cpu *c, u64 target);

@@ -198,6 +198,8 @@ const struct regime *context_regime(struct cpu *c, unsigned kind)
     const struct regime *r = kind == REGIME_EL10  ? &c->regime_el10
                              : kind == REGIME_EL3 ? &c->regime_el3
                                                   : &c->regime_el2;
+    if (!c->ctx_generation)
+        context_number(c);
     if (LIKELY(c->regime_generation[kind] == c->ctx_generation && r->kind == kind))
         return r;
     c->regime_generation[kind] = c->ctx_generation;

@@ -13,6 +13,7 @@
 #include "cpu/par.h"
 #include "cpu/pmu.h"
 #include "cpu/ras.h"
+#include "cpu/sysreg_row.h"
 
 static void wake(struct cpu *c)
 {
@@ -106,6 +107,7 @@ void cpu_reset(struct cpu *c)
     c->started = ~0ull;
     c->irq_check = true;
     c->trap_id = (u32)c->ps.el << 1 | 1;
+    sysreg_config_forget(c);
     sysreg_reset(c);
     sysreg_refresh(c);
     debug_update(c);
@@ -150,7 +152,7 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
     c->ps.el = (u8)el;
     c->ps.sp = (u8)spsel;
     c->x[REG_SP] = c->sp_el[spsel ? el : 0];
-    c->trap_id = (c->trap_id & ~7u) | el << 1 | spsel;
+    c->trap_id = c->trap_number[el == 2] << 3 | el << 1 | spsel;
     context_switch(c);
     if ((was == 3) != (el == 3))
         sysreg_security_changed(c);
@@ -280,6 +282,7 @@ void cpu_state(struct cpu *c, struct snap *s)
     if (s->mode == SNAP_LOAD) {
         sysreg_refresh(c);
         c->trap_id = (u32)c->ps.el << 1 | c->ps.sp;
+        sysreg_config_forget(c);
         debug_update(c);
         pmu_refresh(c);
         c->fetch_page = ~0ull;

@@ -150,7 +150,7 @@ struct transition {
     const u8 *jump;
 };
 /* SVC by EL, HVC by EL, ERET by EL and SPSR.M[3:2], ERET with SPSR.BTYPE by the same */
-enum { TRANSITIONS = 40 };
+enum { TRANSITIONS = 40, TRANSITION_SETS = 4 };
 
 struct cpu {
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
@@ -221,7 +221,10 @@ struct cpu {
     struct fast_pool *fast_pool;
     struct context *context; /* cpu/context.c's own */
     struct resolved *resolved; /* what is in ft and its kin, NULL: not one of those */
-    u64 ctx_generation;      /* changes with the registers that select contexts */
+    u64 ctx_generation; /* changes with the registers that select contexts or trap; 0: context_number() finds it */
+    u64 ctx_last;       /* the generation that was made last */
+    u64 ctx_floor;      /* generations up to this one do not come back */
+    u32 trap_number[2]; /* of the trap configuration, 0: not known; [1]: at EL2 */
     u64 regime_generation[REGIME_STAGE2]; /* ctx_generation when the regime was made */
     struct regime regime_s2, regime_el10, regime_el2, regime_el3; /* kept by context.c */
     struct port ports[PORT_COUNT];
@@ -235,7 +238,7 @@ struct cpu {
     struct poll poll;
     struct event wake; /* WFIT/WFET */
     struct sysreg_memo sysreg_memo[2][SR_COUNT];
-    struct transition transition[TRANSITIONS];
+    struct transition transition[(1 + TRANSITION_SETS) * TRANSITIONS]; /* the last ones, then sets by ctx_generation */
 };
 
 /* ---- registers ------------------------------------------------------------------------------ */

@@ -287,7 +287,7 @@ bool debug_update(struct cpu *c)
             now.watches |= (u16)((unsigned)ctl_e(c->sys[wcr[n]]) << n);
     }
     c->armed = now;
-    c->ctx_generation++;
+    context_renew(c);
     if ((now.breaks || now.watches) && c->fast_pool)
         drop_fast(c);
     return old.breaks || old.watches || now.breaks || now.watches;

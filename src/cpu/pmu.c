@@ -18,6 +18,7 @@
 
 #include "core/bits.h"
 #include "core/clock.h"
+#include "cpu/context.h"
 #include "cpu/exception.h"
 #include "cpu/fields.h"
 #include "cpu/sysreg_row.h"
@@ -220,7 +221,8 @@ void pmu_arm(struct cpu *c)
         c->pmu_on = true;
         c->pmu_exact |= i != CYCLES && exact(type(c, i) & 0xffff);
     }
-    c->ctx_generation += c->pmu_on != was; /* exceptions count, or not */
+    if (c->pmu_on != was)
+        context_renew(c); /* exceptions count, or not */
     const struct clock *k = c->env->clock;
     if (c->pmu_on && k && (k->run == &c->slice || c->par) && pmu_limit(c) < (u64)(c->slice.left + c->slice.stash))
         slice_kick(&c->slice);

@@ -146,7 +146,7 @@ void sysreg_refresh_hcr(struct cpu *c)
 
 void sysreg_refresh(struct cpu *c)
 {
-    c->trap_id &= 7;
+    sysreg_config_forget(c);
     context_touch(c);
     sysreg_refresh_hcr(c);
 }

@@ -1,9 +1,9 @@
 /* Trap configurations: what decides whether an access to a system register traps, as a number.
  *
  * The control bits that chains (trap.def) read are interned; c->trap_id is the number of their values, with the current
- * EL and SPSel in its low bits. What a chain gave under a number it gives whenever the number is the same: the
- * pipeline remembers outcomes by it, and translations compare it. 0 instead of a number: not known, whoever wants it
- * asks sysreg_config().
+ * EL and SPSel in its low bits. EL2 has numbers of its own, of the few bits that count there. What a chain gave under a
+ * number it gives whenever the number is the same: the pipeline remembers outcomes by it, and translations compare it.
+ * 0 instead of a number: not known, whoever wants it asks sysreg_config().
  *
  * Not in a configuration, so that what guests switch often does not change it: what no chain reads, and what only
  * debug, PMU and GIC registers' chains read. sysreg_config_covers() says whether a register may be decided by the
@@ -14,6 +14,7 @@
 #include "core/bits.h"
 #include "core/check.h"
 #include "cpu/code.h"
+#include "cpu/context.h"
 #include "cpu/fields.h"
 #include "cpu/sysreg_row.h"
 
@@ -52,6 +53,19 @@ static const u64 masks[CELL_COUNT] = {
 #undef X
 };
 
+/* The same at EL2, where little traps: hypervisors change what is for their guests. */
+static u64 mask_el2(const struct cpu *c, unsigned cell)
+{
+    switch (cell) {
+    case HCR_EL2: return HCR_E2H | HCR_TGE;
+    case CPTR_EL2: return c->sys[HCR_EL2] & HCR_E2H ? 3u << 20 : CPTR_TFP;
+    case SCR_EL3:
+    case CPTR_EL3:
+    case MDCR_EL3: return ~0ull;
+    default: return 0;
+    }
+}
+
 static const u16 cells[] = {
 #define X(cell, mask) cell,
     CONFIG(X)
@@ -62,15 +76,31 @@ struct sysreg_configs {
     u32 last; /* number that was given last */
     unsigned n;
     u32 number[CONFIGS];
-    u64 value[CONFIGS][ARRAY_LEN(cells)];
+    u64 value[CONFIGS][ARRAY_LEN(cells) + 1]; /* and whether it is EL2's */
 };
 
 void sysreg_config_free(struct sysreg_configs *s) { free(s); }
 
 void sysreg_config_written(struct cpu *c, unsigned cell, u64 changed)
 {
-    if (UNLIKELY(changed & masks[cell]))
+    if (LIKELY(!(changed & masks[cell])))
+        return;
+    c->trap_number[0] = 0;
+    if (c->ps.el != 2 || changed & mask_el2(c, cell)) {
+        c->trap_number[1] = 0;
         c->trap_id &= 7;
+    }
+    if (c->ps.el == 2 && context_keyed(cell))
+        context_lose(c);
+    else
+        context_renew(c);
+}
+
+void sysreg_config_forget(struct cpu *c)
+{
+    c->trap_number[0] = c->trap_number[1] = 0;
+    c->trap_id &= 7;
+    context_renew(c);
 }
 
 bool sysreg_config_cell(unsigned cell) { return masks[cell] != 0; }
@@ -107,9 +137,14 @@ u32 sysreg_config(struct cpu *c)
         c->code->configs = s = calloc(1, sizeof *s);
         CHECK(s);
     }
-    u64 v[ARRAY_LEN(cells)];
+    bool el2 = c->ps.el == 2;
+    u32 pstate = (u32)c->ps.el << 1 | c->ps.sp;
+    if (c->trap_number[el2])
+        return c->trap_id = c->trap_number[el2] << 3 | pstate;
+    u64 v[ARRAY_LEN(cells) + 1];
     for (unsigned i = 0; i < ARRAY_LEN(cells); i++)
-        v[i] = c->sys[cells[i]] & masks[cells[i]];
+        v[i] = c->sys[cells[i]] & (el2 ? mask_el2(c, cells[i]) : masks[cells[i]]);
+    v[ARRAY_LEN(cells)] = el2;
     unsigned i = 0;
     while (i < s->n && memcmp(s->value[i], v, sizeof v))
         i++;
@@ -121,5 +156,6 @@ u32 sysreg_config(struct cpu *c)
         CHECK(s->last < 1u << 29);
         memcpy(s->value[i], v, sizeof v);
     }
-    return c->trap_id = s->number[i] << 3 | (u32)c->ps.el << 1 | c->ps.sp;
+    c->trap_number[el2] = s->number[i];
+    return c->trap_id = s->number[i] << 3 | pstate;
 }

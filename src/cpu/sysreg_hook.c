@@ -311,12 +311,36 @@ bool sysreg_cell_plain(const struct cpu *c, unsigned cell)
            !sysreg_config_cell(cell);
 }
 
+/* EL2's own accesses depend on nothing of EL1's registers, and hardly on HCR_EL2. */
+bool sysreg_cell_lazy(const struct cpu *c, unsigned cell, u64 changed)
+{
+    if (c->ps.el != 2 || !context_keyed(cell))
+        return false;
+    switch (cell) {
+    case HCR_EL2: return !(changed & HCR_AT_ONCE) && !(c->sys[HCR_EL2] & HCR_TGE);
+    case CPTR_EL2:
+    case MDCR_EL2:
+    case CNTHCTL_EL2: return false;
+    default: return true;
+    }
+}
+
+static void keyed_changed(struct cpu *c, unsigned cell)
+{
+    if (c->ps.el != 2 || !context_keyed(cell)) {
+        context_touch(c);
+        return;
+    }
+    context_switch(c);
+    context_lose(c);
+}
+
 static enum step cell_changed(struct cpu *c, unsigned cell)
 {
     switch ((enum change)changes[cell]) {
     case CHANGE_HCR:
         sysreg_refresh_hcr(c);
-        context_touch(c);
+        keyed_changed(c, cell);
         cpu_recheck(c);
         return STEP_SYNC;
     case CHANGE_SCR:
@@ -325,7 +349,7 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
         sysreg_security_changed(c);
         cpu_recheck(c);
         return STEP_SYNC;
-    case CHANGE_CONTEXT: context_touch(c); return STEP_SYNC;
+    case CHANGE_CONTEXT: keyed_changed(c, cell); return STEP_SYNC;
     case CHANGE_CONTEXTIDR:
         if (!cpu_has(c, FEAT_AA32EL1))
             return STEP_NEXT;
@@ -341,14 +365,29 @@ static enum step cell_changed(struct cpu *c, unsigned cell)
     return STEP_NEXT;
 }
 
+/* The timers' registers are what their cells are: reset together, written together. */
+bool sysreg_same_is_nothing(const struct sysreg_row *row)
+{
+    return row->cell && !row->hook && (!row->port || row->port - 1 == PORT_TIMER);
+}
+
 static enum step write_cell(struct cpu *c, unsigned sr, const struct sysreg_row *row, u64 val)
 {
     bool monitors = row->cell == MDCR_EL2 || row->cell == MDCR_EL3 || row->cell == SCR_EL3;
+    u64 old = c->sys[row->cell], now = sysreg_cell_masked(c, row->cell, val);
+    if (now == old && sysreg_same_is_nothing(row))
+        return STEP_NEXT;
     if (monitors)
         pmu_sync(c);
-    u64 old = c->sys[row->cell];
-    c->sys[row->cell] = sysreg_cell_masked(c, row->cell, val);
-    sysreg_config_written(c, row->cell, old ^ c->sys[row->cell]);
+    c->sys[row->cell] = now;
+    sysreg_config_written(c, row->cell, old ^ now);
+    if (!row->port && sysreg_cell_lazy(c, row->cell, old ^ now)) {
+        context_lose(c);
+        if (row->cell != HCR_EL2)
+            return STEP_NEXT;
+        c->hcr = now;
+        return STEP_SYNC;
+    }
     if (monitors)
         pmu_arm(c);
     enum step step = cell_changed(c, row->cell);

@@ -107,6 +107,8 @@ struct sysreg_outcome sysreg_resolve(const struct cpu *c, unsigned sr, bool writ
 u32 sysreg_config(struct cpu *c);
 bool sysreg_config_covers(unsigned sr);
 bool sysreg_config_cell(unsigned cell);
+/* Control registers were written in another way. */
+void sysreg_config_forget(struct cpu *c);
 void sysreg_config_written(struct cpu *c, unsigned cell, u64 changed);
 /* sysreg_refresh() for a write of HCR_EL2 or SCR_EL3 by the pipeline. */
 void sysreg_refresh_hcr(struct cpu *c);
@@ -115,6 +117,12 @@ void sysreg_config_free(struct sysreg_configs *);
 struct sysreg_outcome sysreg_outcome(struct cpu *c, unsigned sr, bool write);
 /* Is a write to the cell a store (after sysreg_cell_masked()) and nothing else? */
 bool sysreg_cell_plain(const struct cpu *c, unsigned cell);
+/* A write of the value that the register has is nothing. */
+bool sysreg_same_is_nothing(const struct sysreg_row *row);
+/* A change of these bits of the cell is nothing to the current EL: it is looked at when the EL is left. */
+bool sysreg_cell_lazy(const struct cpu *c, unsigned cell, u64 changed);
+/* Bits of HCR_EL2 whose changes are never that. */
+#define HCR_AT_ONCE (HCR_E2H | HCR_TGE | HCR_VI | HCR_VF | HCR_VSE)
 
 /* Name and condition of a step, "TVM" and "E2 && ...", for explanations. */
 const char *sysreg_step_name(unsigned step);

@@ -11,6 +11,7 @@
 #include "cpu/context.h"
 #include "cpu/exception.h"
 #include "cpu/fields.h"
+#include "cpu/sysreg_row.h"
 #include "jit/internal.h"
 
 enum { KIND_SVC, KIND_HVC, KIND_ERET };
@@ -47,7 +48,7 @@ static void note(struct jit_shared *shared, struct cpu *c, struct transition *m)
 {
     struct transition *n = &shared->noted; /* m stays what it is until more is known */
     words(&c->ps, n->from);
-    n->from_trap_id = c->trap_id;
+    n->from_trap_id = sysreg_config(c);
     n->sp_from = sp_place(&c->ps);
     shared->exceptions = c->exceptions;
     shared->generation = c->ctx_generation;
@@ -63,8 +64,7 @@ void jit_transition(struct jit_shared *shared, struct cpu *c, struct transition 
     unsigned el = c->ps.el, from = m->from[0] & 0xff;
     bool calls = !c->env->on_exception || c->env->calls_unseen;
     if (shared->generation != c->ctx_generation || c->exceptions != shared->exceptions + !shared->eret || el == 3 ||
-        from == 3 || (c->ps.btype && !shared->eret) || c->pmu_on || !c->resolved ||
-        (!shared->eret && (!calls || !el)) || c->trap_id < 8 || m->from_trap_id < 8)
+        from == 3 || (c->ps.btype && !shared->eret) || c->pmu_on || !c->resolved || (!shared->eret && (!calls || !el)))
         return;
     if (!shared->eret) {
         bool low = el > from;
@@ -86,13 +86,14 @@ void jit_transition(struct jit_shared *shared, struct cpu *c, struct transition 
             return;
     }
     words(&c->ps, m->to);
-    m->to_trap_id = c->trap_id;
+    m->to_trap_id = sysreg_config(c);
     m->sp_to = sp_place(&c->ps);
     m->resolved = c->resolved;
     m->jump = jump;
     m->fpcr = c->fpcr;
     m->generation = c->ctx_generation;
     *to = *m;
+    to[TRANSITIONS * (1 + m->generation % TRANSITION_SETS)] = *m;
 }
 
 /* ---- shared code ----------------------------------------------------------------------------- */
@@ -117,6 +118,39 @@ static void same(struct x64 *a, u8 *fail[6])
     x64_rm(a, false, X_LOAD, RCX, R_CPU, CPU(fpcr)); /* the target's flavour depends on it */
     x64_rm(a, false, X_CMP, RCX, RSI, TR(fpcr));
     fail[5] = x64_jcc(a, CC_NE);
+}
+
+/* The transition at rsi is another generation's. Where the generation was lost, context_number() finds it; where a set
+ * has the transition of the one that is in force, it is copied. Then to retry. */
+static u8 *other_generation(struct x64 *a, const u8 *retry)
+{
+    static const u8 kept[] = {RAX, RDX, RSI, RDI};
+    x64_mi(a, true, X_CMP, R_CPU, CPU(ctx_generation), 0);
+    u8 *known = x64_jcc(a, CC_NE);
+    for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
+        x64_push(a, kept[i]);
+    x64_rm(a, true, X_LEA, RDI, R_CPU, -CPU_BIAS);
+    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [number] */
+    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, number));
+    for (unsigned i = ARRAY_LEN(kept); i-- > 0;)
+        x64_pop(a, kept[i]);
+    x64_link(x64_jmp(a), retry);
+    x64_here(a, known);
+    x64_rm(a, false, X_LOAD, RCX, R_CPU, CPU(ctx_generation));
+    x64_ri(a, false, X_AND, RCX, TRANSITION_SETS - 1);
+    x64_op(a, false, 0x69, RCX, 0, RCX, false);
+    x64_8(a, 0xc0 | RCX << 3 | RCX); /* imul ecx, ecx, size of a set */
+    x64_32(a, sizeof(struct transition) * TRANSITIONS);
+    x64_rmx(a, true, X_LEA, R8, RSI, RCX, 0, sizeof(struct transition) * TRANSITIONS);
+    x64_rm(a, true, X_LOAD, RCX, R_CPU, CPU(ctx_generation));
+    x64_rm(a, true, X_CMP, RCX, R8, TR(generation));
+    u8 *fail = x64_jcc(a, CC_NE);
+    for (s32 i = 0; i < (s32)sizeof(struct transition); i += 8) {
+        x64_rm(a, true, X_LOAD, RCX, R8, i);
+        x64_rm(a, true, X_STORE, RCX, RSI, i);
+    }
+    x64_link(x64_jmp(a), retry);
+    return fail;
 }
 
 /* rsi: transition, rdi: place in the arena of the way through the exec function */
@@ -190,6 +224,7 @@ static void emit_take_call(struct jit *j)
     struct x64 *a = &j->as;
     u8 *fail[7];
     j->take_call = a->p;
+    const u8 *retry = a->p;
     same(a, fail);
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(vbar_place));
     x64_rmx(a, true, X_LOAD, RCX, R_CPU, RCX, 0, 0);
@@ -206,6 +241,8 @@ static void emit_take_call(struct jit *j)
     x64_mi(a, true, X_ADD, R_CPU, CPU(exceptions), 1);
     x64_rm(a, true, X_LOAD, RAX, RSI, TR(vector));
     take(a);
+    x64_here(a, fail[0]);
+    fail[0] = other_generation(a, retry);
     to_exec(a, fail, 7);
 }
 
@@ -225,6 +262,7 @@ static void emit_take_eret(struct jit *j)
     u8 *plain = x64_jcc8(a, CC_E);
     x64_ri(a, true, X_ADD, RSI, 16 * (s32)sizeof(struct transition));
     x64_here8(a, plain);
+    const u8 *retry = a->p;
     same(a, fail);
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 0x0fffffff);
@@ -240,6 +278,8 @@ static void emit_take_eret(struct jit *j)
     x64_8(a, 1);
     x64_rr(a, true, X_LOAD, RAX, RDX);
     take(a);
+    x64_here(a, fail[0]);
+    fail[0] = other_generation(a, retry);
     to_exec(a, fail, 7);
 }
 
@@ -247,6 +287,7 @@ void jit_emit_exceptions(struct jit *j)
 {
     _Static_assert(sizeof(struct transition) % 4 == 0, "multiples of 4 times M[3:2]");
     j->shared.note = note;
+    j->shared.number = context_number;
     emit_take_call(j);
     emit_take_eret(j);
 }

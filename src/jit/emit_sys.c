@@ -153,7 +153,8 @@ static void em_mrs(struct translation *t, const struct op *o)
 
 /* ---- MSR ------------------------------------------------------------------------------------- */
 
-static void write_cell(struct translation *t, unsigned cell)
+/* rax = what is stored of rax; clobbers rcx */
+static void mask_cell(struct translation *t, unsigned cell)
 {
     struct x64 *a = &t->as;
     unsigned host = (t->c->sys[HCR_EL2] & HCR_E2H) != 0;
@@ -169,7 +170,40 @@ static void write_cell(struct translation *t, unsigned cell)
         x64_mov_imm(a, RCX, res1);
         x64_rr(a, true, X_OR, RAX, RCX);
     }
+}
+
+/* A register that selects contexts or trap: nothing where the value does not change, a store and the loss of the
+ * generation where it is nothing to the current EL (write_cell() of sysreg_hook.c), else a call. */
+static void write_control(struct translation *t, const struct sysreg_row *row)
+{
+    unsigned cell = row->cell;
+    struct x64 *a = &t->as;
+    x64_rm(a, true, X_CMP, RAX, R_CPU, cell_place(cell));
+    if (row->port || !sysreg_cell_lazy(t->c, cell, 0)) {
+        t_slow(t, x64_jcc(a, CC_NE));
+        return;
+    }
+    u8 *same;
+    if (cell == HCR_EL2) {
+        struct stub *s = t_slow(t, NULL);
+        same = x64_jcc8(a, CC_E);
+        x64_rm(a, true, X_LOAD, RCX, R_CPU, cell_place(cell));
+        x64_rr(a, true, X_XOR, RCX, RAX);
+        x64_mov_imm(a, RDX, HCR_AT_ONCE);
+        x64_rr(a, true, X_TEST, RCX, RDX);
+        s->from[0] = x64_jcc(a, CC_NE);
+        x64_mi(a, true, X_CMP, R_CPU, CPU(input), 0); /* the engine looks at interrupts */
+        s->from[1] = x64_jcc(a, CC_NE);
+        x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(hcr));
+    } else {
+        same = x64_jcc8(a, CC_E);
+    }
     x64_rm(a, true, X_STORE, RAX, R_CPU, cell_place(cell));
+    x64_rr(a, false, X_XOR, RCX, RCX);
+    x64_rm(a, true, X_STORE, RCX, R_CPU, CPU(ctx_generation));
+    if (sysreg_config_cell(cell))
+        x64_rm(a, false, X_STORE, RCX, R_CPU, CPU(trap_number[0]));
+    x64_here8(a, same);
 }
 
 /* byte = bit lsb of rax */
@@ -181,10 +215,10 @@ static void write_flag(struct translation *t, s32 place, unsigned lsb)
     x64_rm(a, false, X_STORE8, RAX, R_CPU, place);
 }
 
-static bool can_write(const struct translation *t, const struct sysreg_row *row)
+static bool can_write(const struct sysreg_row *row)
 {
     switch (row->hook) {
-    case HOOK_NONE: return row->cell && !row->port && sysreg_cell_plain(t->c, row->cell);
+    case HOOK_NONE: return sysreg_same_is_nothing(row);
     case HOOK_NZCV:
     case HOOK_DAIF:
     case HOOK_DIT:
@@ -215,7 +249,7 @@ static void em_msr(struct translation *t, const struct op *o)
     }
     const struct sysreg_row *row = &sysreg_rows[out.sr];
     bool nothing = out.action == ACT_RAZWI;
-    if (!nothing && !can_write(t, row)) {
+    if (!nothing && !can_write(row)) {
         t_call(t);
         return;
     }
@@ -242,7 +276,13 @@ static void em_msr(struct translation *t, const struct op *o)
     case HOOK_SP_EL0: write_sp(t, 0); break;
     case HOOK_SP_EL1: write_sp(t, 1); break;
     case HOOK_SP_EL2: write_sp(t, 2); break;
-    default: write_cell(t, row->cell); break;
+    default:
+        mask_cell(t, row->cell);
+        if (!row->port && sysreg_cell_plain(t->c, row->cell))
+            x64_rm(a, true, X_STORE, RAX, R_CPU, cell_place(row->cell));
+        else
+            write_control(t, row);
+        break;
     }
 }
 

@@ -80,6 +80,7 @@ struct jit_shared {
     a64_exec *const *execs;
     const u8 *(*resume)(struct jit_shared *, struct cpu *, u64 step); /* resume.c */
     void (*note)(struct jit_shared *, struct cpu *, struct transition *); /* emit_exception.c, as what follows */
+    void (*number)(struct cpu *);                                         /* context_number() */
     struct transition *pending, noted;
     bool eret;
     u64 exceptions, generation, after;

@@ -73,6 +73,7 @@ static s64 cpu_on(struct machine *m, struct cpu *caller, u64 target, u64 entry, 
     if (cpu_get_run(c) != CPU_OFF)
         return on_pending(c, caller) ? PSCI_ON_PENDING : PSCI_ALREADY_ON;
     cpu_warm_reset(c);
+    timer_reset(m->timers[c->index]);
     /* The new CPU's exception endianness is its creator's. */
     const u64 ee = 1ull << 25;
     c->sys[SCTLR_EL2] = (c->sys[SCTLR_EL2] & ~ee) | (caller->sys[SCTLR_EL2] & ee);
