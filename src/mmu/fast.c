@@ -24,6 +24,7 @@ _Static_assert(FAST_CONTEXTS *FAST_MAX <= 1 << PLACE_BITS, "numbers of write tag
 struct fast_pool {
     struct fast_ctx *ctx; /* [FAST_CONTEXTS] */
     u64 key[FAST_CONTEXTS];
+    u16 asid[FAST_CONTEXTS]; /* of the contexts, which are far from each other and from the caches */
     u64 used[FAST_CONTEXTS]; /* last use, for replacement */
     u64 tick;
     u64 *latch;
@@ -151,7 +152,7 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     }
     p->key[oldest] = key;
     f->key = *k;
-    f->asid = k->asid;
+    f->asid = p->asid[oldest] = k->asid;
     p->used[oldest] = ++p->tick;
     return f;
 }
@@ -163,7 +164,7 @@ u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid)
         lost = f->nonglobal;
         drop_ng(p, f);
     }
-    f->asid = asid;
+    f->asid = p->asid[f - p->ctx] = asid;
     return lost;
 }
 
@@ -262,10 +263,16 @@ static void drop_page(struct fast_ctx *f, u64 va)
         f->t.xtag[x] = fast_invalid(x);
 }
 
-void fast_drop_va(struct fast_pool *p, unsigned space, u64 va)
+/* Can context c hold copies of an entry of the space and ASID? What is not global is only where its ASID is current. */
+static bool may_hold(const struct fast_pool *p, unsigned c, unsigned space, u32 asid)
+{
+    return p->key[c] && space_of(p->key[c]) == space && (asid == FAST_ANY_ASID || p->asid[c] == asid);
+}
+
+void fast_drop_va(struct fast_pool *p, unsigned space, u32 asid, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && space_of(p->key[c]) == space)
+        if (may_hold(p, c, space, asid))
             drop_page(&p->ctx[c], va);
     *p->latch = ~0ull;
 }
@@ -298,10 +305,10 @@ static void drop_2m(struct fast_ctx *f, u64 va)
     }
 }
 
-void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va)
+void fast_drop_2m(struct fast_pool *p, unsigned space, u32 asid, u64 va)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && space_of(p->key[c]) == space)
+        if (may_hold(p, c, space, asid))
             drop_2m(&p->ctx[c], va);
     *p->latch = ~0ull;
 }
@@ -316,7 +323,7 @@ void fast_drop_space(struct fast_pool *p, unsigned space)
 void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask)
 {
     for (unsigned c = 0; c < FAST_CONTEXTS; c++)
-        if (p->key[c] && space_of(p->key[c]) == space && !((p->ctx[c].asid ^ asid) & mask))
+        if (p->key[c] && space_of(p->key[c]) == space && !((p->asid[c] ^ asid) & mask))
             drop_ng(p, &p->ctx[c]);
 }
 

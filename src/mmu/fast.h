@@ -82,12 +82,13 @@ u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global);
 void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global, bool guarded);
 
-/* Removals, called by the TLB. va: page address, any top byte. */
-void fast_drop_va(struct fast_pool *p, unsigned space, u64 va);
+/* Removals, called by the TLB, of an entry of the ASID or a global one. va: page address, any top byte. */
+#define FAST_ANY_ASID 0xffffffffu
+void fast_drop_va(struct fast_pool *p, unsigned space, u32 asid, u64 va);
 /* The same in every space. */
 void fast_drop_va_all(struct fast_pool *p, u64 va);
 /* The 2 MiB from va on. */
-void fast_drop_2m(struct fast_pool *p, unsigned space, u64 va);
+void fast_drop_2m(struct fast_pool *p, unsigned space, u32 asid, u64 va);
 void fast_drop_space(struct fast_pool *p, unsigned space);
 /* Non-global entries of the ASIDs whose low bits (mask) are those of asid. */
 void fast_drop_asid(struct fast_pool *p, unsigned space, u16 asid, u16 mask);

@@ -189,10 +189,11 @@ static void count(struct tlb *t, const struct tlb_entry *e, int by)
 static void remove_entry(struct tlb *t, struct tlb_entry *e)
 {
     if (alive(t, e) && t->fast) {
+        u32 asid = e->flags & TLB_GLOBAL ? FAST_ANY_ASID : e->asid;
         if (is_big(t, e))
-            fast_drop_2m(t->fast, space_of(e), e->key & ~ones(21));
+            fast_drop_2m(t->fast, space_of(e), asid, e->key & ~ones(21));
         else
-            fast_drop_va(t->fast, space_of(e), e->key & ~0xfffull);
+            fast_drop_va(t->fast, space_of(e), asid, e->key & ~0xfffull);
     }
     count(t, e, -1);
     memset(e, 0, sizeof *e);

@@ -346,11 +346,33 @@ START_TEST(test_fast_drop_2m)
         fast_fill(pool, f, 0x200000, ram, 0, true, false, true);
         fast_fill(pool, f, 0xff00000000001000, ram, 0, true, false, true);
         fast_fill_code(pool, f, 0x5000, NULL, true, false);
-        fast_drop_2m(pool, a, 0);
+        fast_drop_2m(pool, a, FAST_ANY_ASID, 0);
         for (u64 va = 0; va < 0x200000; va += 0x1000)
             ck_assert(!readable(f, va) && f->t.xtag[va >> 12 & (FAST_FETCH - 1)] != va);
         ck_assert(readable(f, 0x200000) && !readable(f, 0xff00000000001000));
     }
+}
+END_TEST
+
+/* An entry of one ASID that goes is in that ASID's tables and in those where it is current; a global one in all. */
+START_TEST(test_fast_drop_of_asid)
+{
+    unsigned a = space(1, true);
+    struct fast_ctx *f5 = ctx(a, true, 5), *f6 = ctx(a, true, 6), *k = ctx(a, false, 5);
+    for (unsigned block = 0; block < 2; block++)
+        for (unsigned any = 0; any < 2; any++) {
+            fast_set_asid(pool, k, 5);
+            enter(f5, 0x1000, 3, true);
+            enter(f6, 0x1000, 4, true);
+            fast_set_asid(pool, k, 6);
+            enter(k, 0x1000, 4, true);
+            u32 asid = any ? FAST_ANY_ASID : 6;
+            if (block)
+                fast_drop_2m(pool, a, asid, 0);
+            else
+                fast_drop_va(pool, a, asid, 0x1000);
+            ck_assert(readable(f5, 0x1000) == !any && !readable(f6, 0x1000) && !readable(k, 0x1000));
+        }
 }
 END_TEST
 
@@ -421,7 +443,7 @@ START_TEST(test_fast_aliases)
             seed = seed * 1664525 + 1013904223;
             u64 va = (seed >> 8 & 7) << 12;
             if (seed >> 28 == 0)
-                fast_drop_va(pool, a, va);
+                fast_drop_va(pool, a, FAST_ANY_ASID, va);
             else
                 enter(f[seed >> 16 & 3], va, seed >> 20 & 3, true);
         }
@@ -468,6 +490,7 @@ int main(void)
     tcase_add_test(c, test_fast_subset);
     tcase_add_test(c, test_fast_by_asid);
     tcase_add_test(c, test_fast_drop_2m);
+    tcase_add_test(c, test_fast_drop_of_asid);
     tcase_add_test(c, test_fast_overflow);
     tcase_add_test(c, test_fast_grow);
     tcase_add_test(c, test_fast_withdraw);
