@@ -327,7 +327,7 @@ bool sysreg_cell_lazy(const struct cpu *c, unsigned cell, u64 changed)
 
 static void keyed_changed(struct cpu *c, unsigned cell)
 {
-    if (c->ps.el != 2 || !context_keyed(cell)) {
+    if (!context_keyed(cell)) {
         context_touch(c);
         return;
     }
