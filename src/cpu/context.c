@@ -245,13 +245,20 @@ static bool tbi_of(const struct cpu *c, unsigned kind, bool upper, bool fetch)
     return bit(tcr, 20) && !(tbid && bit(tcr, 29));
 }
 
-static void set_tbi(const struct cpu *c, unsigned kind, struct fast_ctx *f)
+/* What a table has from control registers that do not choose it. Earlier generations had it otherwise, perhaps. */
+static void set_controls(struct cpu *c, unsigned kind, const struct slot *s, struct fast_ctx *f)
 {
+    bool same = f->device == s->device;
+    f->device = s->device;
     f->two_ranges = kind == REGIME_EL10 || kind == REGIME_EL20;
     for (unsigned i = 0; i < 2; i++) {
-        f->tbi[i] = tbi_of(c, kind, i, false);
-        f->tbi_fetch[i] = tbi_of(c, kind, i, true);
+        bool data = tbi_of(c, kind, i, false), fetch = tbi_of(c, kind, i, true);
+        same = same && f->tbi[i] == data && f->tbi_fetch[i] == fetch;
+        f->tbi[i] = data;
+        f->tbi_fetch[i] = fetch;
     }
+    if (!same)
+        c->ctx_floor = c->ctx_last;
 }
 
 u64 context_untag(const struct cpu *c, u64 target)
@@ -345,8 +352,7 @@ static struct fast_ctx *slot_ctx(struct cpu *c, struct slot *s, unsigned kind, b
             s->fast_epoch = fast_epoch(c->fast_pool);
             next_generation(c);
         }
-        set_tbi(c, kind, found);
-        found->device = s->device;
+        set_controls(c, kind, s, found);
         *p = found;
     }
     struct fast_ctx *f = *p;

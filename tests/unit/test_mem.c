@@ -618,6 +618,28 @@ START_TEST(test_mmu_switch)
 }
 END_TEST
 
+/* Contexts that are found again when a control register's value comes back have what that value gave them: with the top
+ * byte ignored, an invalidation by address finds what was accessed with another top byte. */
+START_TEST(test_contexts_again)
+{
+    const u64 tbi0 = 1ull << 37, top = 0xabull << 56, tcr = c->sys[TCR_EL1];
+    map(root0, 0x5000, RAM + 0x1000 + (AF | NORMAL | PAGE | NG));
+    poke(RAM + 0x1000, 1);
+    poke(RAM + 0x2000, 2);
+    u64 v;
+    for (unsigned i = 0; i < 3; i++) {
+        c->sys[TCR_EL1] = i % 2 ? tcr : tcr | tbi0;
+        context_switch(c);
+        context_lose(c);
+        context_update(c);
+    }
+    ck_assert(mem_read(c, 0x5000 + top, 8, 0, &v) && v == 1);
+    map(root0, 0x5000, RAM + 0x2000 + (AF | NORMAL | PAGE | NG));
+    sysop_tlbi(c, SR_TLBI_VAE1, 0x5 | 1ull << 48);
+    ck_assert(mem_read(c, 0x5000 + top, 8, 0, &v) && v == 2);
+}
+END_TEST
+
 START_TEST(test_zero_block)
 {
     map(root0, 0x5000, RAM + 0x1000 + (AF | NORMAL | PAGE));
@@ -670,6 +692,7 @@ int main(void)
     tcase_add_test(t, test_stage2_order);
     tcase_add_test(t, test_clean_stays);
     tcase_add_test(t, test_mmu_switch);
+    tcase_add_test(t, test_contexts_again);
     tcase_add_test(t, test_zero_block);
     tcase_add_test(t, test_debug);
     suite_add_tcase(s, t);
