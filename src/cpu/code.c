@@ -13,6 +13,7 @@
 #include "cpu/sysreg_row.h"
 
 enum { PATIENCE = 32 };
+_Static_assert(A64_ROW_FETCH == 0, "zeroed slots are not decoded");
 
 /* Decoded pages are allocated so many at a time. Fresh memory is zero. */
 enum { HUGE = 2 << 20, PAGES_AT_ONCE = (HUGE - 64) / sizeof(struct code_page) };

@@ -31,7 +31,7 @@ struct code_page {
 struct code_cache {
     struct bus *bus;
     struct code_page **by_page; /* [bus_page_count()] */
-    u32 count, limit; /* decoded pages; a hundredth of the machine's at most, as each costs four times its size */
+    u32 count, limit; /* decoded pages; a hundredth of the machine's at most, as each costs five times its size */
     struct code_page *oldest, *newest, *unused;
     struct code_pages *memory; /* where they all are */
     u32 fresh;                 /* of its first piece, never used */
