@@ -35,18 +35,21 @@ void t_align(struct translation *t, unsigned va, unsigned align)
     t->align_check = x64_jcc(&t->as, CC_NE);
 }
 
-/* va: the register with the VA. Leaves rdx = host - VA. */
-static void check(struct translation *t, unsigned va, s32 tags, unsigned size, bool aligned)
+/* The access is at the VA in register va, + disp. Leaves rdx = host - VA. */
+static void check(struct translation *t, unsigned va, s32 disp, s32 tags, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
-    x64_bextr(a, RCX, va, R_INDEX);
-    x64_rr(a, true, X_LOAD, RDX, va);
+    if (disp)
+        x64_rm(a, true, X_LEA, RDX, va, disp);
+    x64_bextr(a, RCX, disp ? (unsigned)RDX : va, R_INDEX);
+    if (!disp)
+        x64_rr(a, true, X_LOAD, RDX, va);
     x64_rmx(a, true, X_XOR, RDX, R_FT, RCX, 3, tags);
     check_tag(t, size, aligned);
     x64_rmx(a, true, X_LOAD, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, delta));
 }
 
-void t_check(struct translation *t, s32 tags, unsigned size, bool aligned) { check(t, RAX, tags, size, aligned); }
+void t_check(struct translation *t, s32 tags, unsigned size, bool aligned) { check(t, RAX, 0, tags, size, aligned); }
 
 /* The same in the table of unprivileged accesses. */
 static void check_unpriv(struct translation *t, unsigned va, s32 tags, unsigned size, bool aligned)
@@ -74,9 +77,10 @@ static unsigned use(struct translation *t, unsigned host, unsigned r, bool again
 
 static bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MODE_PRE; }
 
-/* The register with the VA of the access, rax or the base itself; notes the check of SP's alignment. Nothing may be
- * allocated between that and the check of the access: both leave for the same stub. */
-static unsigned address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
+/* The register with the VA of the access, rax or the base itself; what is to be added to that goes to disp, unless that
+ * is NULL. Notes the check of SP's alignment. Nothing may be allocated between that and the check of the access: both
+ * leave for the same stub. */
+static unsigned address(struct translation *t, const struct op *o, unsigned mode, unsigned scale, s32 *disp)
 {
     struct x64 *a = &t->as;
     unsigned index = mode == MODE_REG || mode == MODE_EXT ? use(t, RCX, o->rm, false) : 0;
@@ -97,7 +101,9 @@ static unsigned address(struct translation *t, const struct op *o, unsigned mode
         x64_rmx(a, true, X_LEA, RAX, base, RCX, o->y ? scale : 0, 0);
         return RAX;
     default:
-        if (!o->imm)
+        if (disp)
+            *disp = (s32)o->imm;
+        if (!o->imm || disp)
             break;
         x64_rm(a, true, X_LEA, RAX, base, (s32)o->imm);
         return RAX;
@@ -117,16 +123,17 @@ static s32 held_disp(const struct translation *t, const struct held *h)
 /* address() in rax. */
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
-    unsigned va = address(t, o, mode, scale);
+    unsigned va = address(t, o, mode, scale, NULL);
     if (va != RAX)
         x64_rr(&t->as, true, X_LOAD, RAX, va);
 }
 
-static void write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va)
+/* disp: as address() had it */
+static void write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va, s32 disp)
 {
     if (!writes_back(mode))
         return;
-    s32 imm = mode == MODE_POST ? (s32)o->imm : 0;
+    s32 imm = mode == MODE_POST ? (s32)o->imm : disp;
     unsigned d = t->regs ? x_def(t, o->rn) : va;
     if (imm)
         x64_rm(&t->as, true, X_LEA, d, va, imm);
@@ -137,25 +144,33 @@ static void write_back(struct translation *t, const struct op *o, unsigned mode,
 }
 
 /* rax: VA of the access. */
-void t_write_back(struct translation *t, const struct op *o, unsigned mode) { write_back(t, o, mode, RAX); }
+void t_write_back(struct translation *t, const struct op *o, unsigned mode) { write_back(t, o, mode, RAX, 0); }
 
 /* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
 enum what { LD, LDS32, LDS64, ST, LIT };
 #define A(mode, what) ((mode) | (what) << 3)
 enum { ORDERED = 128 };
 
+/* op r, [va + rdx + disp]; rdx as va: that is the host's address. */
+static void access(struct translation *t, bool w, unsigned op, unsigned r, unsigned va, s32 disp)
+{
+    if (va == RDX)
+        x64_rm(&t->as, w, op, r, va, disp);
+    else
+        x64_rmx(&t->as, w, op, r, va, RDX, 0, disp);
+}
+
 static void load(struct translation *t, unsigned what, unsigned scale, unsigned host, unsigned va, s32 disp)
 {
     static const unsigned zero[] = {X_MOVZX8, X_MOVZX16, X_LOAD, X_LOAD}, sign[] = {X_MOVSX8, X_MOVSX16, X_MOVSXD, 0};
-    x64_rmx(&t->as, what == LDS64 || (what == LD && scale == 3), what == LD ? zero[scale] : sign[scale], host, va, RDX,
-            0, disp);
+    access(t, what == LDS64 || (what == LD && scale == 3), what == LD ? zero[scale] : sign[scale], host, va, disp);
 }
 
 static void store(struct translation *t, unsigned scale, unsigned host, unsigned va, s32 disp)
 {
     if (scale == 1)
         x64_8(&t->as, 0x66);
-    x64_rmx(&t->as, scale == 3, scale ? X_STORE : X_STORE8, host, va, RDX, 0, disp);
+    access(t, scale == 3, scale ? X_STORE : X_STORE8, host, va, disp);
 }
 
 /* The register with what is stored from r. */
@@ -203,17 +218,19 @@ static bool hold_indexed(const struct translation *t, const struct op *o, struct
     return made->live;
 }
 
-/* The check of the current load or store, at va. */
-static void check_access(struct translation *t, const struct op *o, unsigned va, bool store)
+/* Address and check of the current load or store: what access() takes. */
+static unsigned checked(struct translation *t, const struct op *o, bool store, s32 *disp)
 {
     unsigned scale = t->e->b, mode = t->e->a & 7;
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
     s32 tags = store ? TAG_WRITE : TAG_READ;
     struct held made = {.base = o->rn, .index = o->rm, .write = store, .high = 1 << scale}, *h = NULL;
     made.how = (u8)how(t->e, o);
+    *disp = 0;
     if (mode == MODE_UNPRIV) {
+        unsigned va = address(t, o, mode, scale, NULL);
         check_unpriv(t, va, tags, 1u << scale, aligned);
-        return;
+        return va;
     }
     for (unsigned i = 0; made.how && i < HELD; i++) {
         struct held *p = &t->held[i];
@@ -222,16 +239,19 @@ static void check_access(struct translation *t, const struct op *o, unsigned va,
         else if (p->how == made.how && p->base == o->rn && p->index == o->rm && p->high >= made.high &&
                  (p->write || !store)) {
             x64_rm(&t->as, true, X_LOAD, RDX, R_CONST, held_disp(t, p));
-            return;
+            return RDX;
         }
     }
+    unsigned va = address(t, o, mode, scale, disp);
     bool hold = h && !aligned && !(t->flavour & FLAVOUR_ALIGN) && !(t->btype && !t->k) && o->rn != REG_SP &&
                 hold_indexed(t, o, &made);
-    check(t, va, hold && made.write ? TAG_WRITE : tags, (unsigned)made.high, aligned);
+    check(t, va, *disp, hold && made.write ? TAG_WRITE : tags, (unsigned)made.high, aligned);
     if (!hold)
-        return;
+        return va;
+    x64_rr(&t->as, true, X_ADD, RDX, va);
     x64_rm(&t->as, true, X_STORE, RDX, R_CONST, held_disp(t, h));
     *h = made;
+    return RDX;
 }
 
 static void em_load(struct translation *t, const struct op *o)
@@ -239,10 +259,10 @@ static void em_load(struct translation *t, const struct op *o)
     if (t_group(t, o))
         return;
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    unsigned va = address(t, o, mode, scale);
-    check_access(t, o, va, false);
-    load(t, what, scale, x_def(t, o->rd), va, 0);
-    write_back(t, o, mode, va);
+    s32 disp;
+    unsigned va = checked(t, o, false, &disp);
+    load(t, what, scale, x_def(t, o->rd), va, disp);
+    write_back(t, o, mode, va, disp);
 }
 
 static void em_store(struct translation *t, const struct op *o)
@@ -250,10 +270,10 @@ static void em_store(struct translation *t, const struct op *o)
     if (t_group(t, o))
         return;
     unsigned mode = t->e->a & 7, scale = t->e->b;
-    unsigned va = address(t, o, mode, scale);
-    check_access(t, o, va, true);
-    store(t, scale, source(t, o->rd), va, 0);
-    write_back(t, o, mode, va);
+    s32 disp;
+    unsigned va = checked(t, o, true, &disp);
+    store(t, scale, source(t, o->rd), va, disp);
+    write_back(t, o, mode, va, disp);
 }
 
 static void em_literal(struct translation *t, const struct op *o)
@@ -344,21 +364,28 @@ static void em_stxr(struct translation *t, const struct op *o)
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
 /* b: scale of one register */
-static void em_ldp(struct translation *t, const struct op *o)
+static void load_pair(struct translation *t, const struct op *o, unsigned va, s32 disp)
 {
-    unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
-    if (t_group(t, o))
-        return;
-    unsigned va = address(t, o, mode, scale);
-    t_align(t, va, 1u << scale);
-    check(t, va, TAG_READ, 2u << scale, false);
+    unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     bool last = va != RAX && x_host(t, o->rd) == va; /* it overwrites the base */
     if (last)
-        load(t, what, scale, x_def(t, o->ra), va, 1 << scale);
-    load(t, what, scale, x_def(t, o->rd), va, 0);
+        load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
+    load(t, what, scale, x_def(t, o->rd), va, disp);
     if (!last)
-        load(t, what, scale, x_def(t, o->ra), va, 1 << scale);
-    write_back(t, o, mode, va);
+        load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
+}
+
+static void em_ldp(struct translation *t, const struct op *o)
+{
+    unsigned mode = t->e->a & 7, scale = t->e->b;
+    if (t_group(t, o))
+        return;
+    s32 disp = 0;
+    unsigned va = address(t, o, mode, scale, t->flavour & FLAVOUR_ALIGN ? NULL : &disp);
+    t_align(t, va, 1u << scale);
+    check(t, va, disp, TAG_READ, 2u << scale, false);
+    load_pair(t, o, va, disp);
+    write_back(t, o, mode, va, disp);
 }
 
 static void em_stp(struct translation *t, const struct op *o)
@@ -366,12 +393,13 @@ static void em_stp(struct translation *t, const struct op *o)
     unsigned mode = t->e->a & 7, scale = t->e->b;
     if (t_group(t, o))
         return;
-    unsigned va = address(t, o, mode, scale);
+    s32 disp = 0;
+    unsigned va = address(t, o, mode, scale, t->flavour & FLAVOUR_ALIGN ? NULL : &disp);
     t_align(t, va, 1u << scale);
-    check(t, va, TAG_WRITE, 2u << scale, false);
-    store(t, scale, source(t, o->rd), va, 0);
-    store(t, scale, source(t, o->ra), va, 1 << scale);
-    write_back(t, o, mode, va);
+    check(t, va, disp, TAG_WRITE, 2u << scale, false);
+    store(t, scale, source(t, o->rd), va, disp);
+    store(t, scale, source(t, o->ra), va, disp + (1 << scale));
+    write_back(t, o, mode, va, disp);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
@@ -443,15 +471,17 @@ static struct group group_of(const struct translation *t, const struct op *first
 /* One of the accesses, inline, at va + rdx + disp; t->k and t->e are its. */
 static void group_member(struct translation *t, const struct op *o, unsigned access, unsigned va, s32 disp)
 {
-    unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
-    if (access & ACCESS_VECTOR)
-        t_vector_member(t, o, disp);
-    for (unsigned i = 0; !(access & ACCESS_VECTOR) && i < (access & ACCESS_PAIR ? 2u : 1u); i++) {
-        unsigned r = i ? o->ra : o->rd;
-        if (access & ACCESS_STORE)
-            store(t, scale, source(t, r), va, disp + ((s32)i << scale));
-        else
-            load(t, what, scale, x_def(t, r), va, disp + ((s32)i << scale));
+    unsigned scale = t->e->b;
+    if (access & ACCESS_VECTOR) {
+        t_vector_member(t, o, va, disp);
+    } else if (access & ACCESS_STORE) {
+        store(t, scale, source(t, o->rd), va, disp);
+        if (access & ACCESS_PAIR)
+            store(t, scale, source(t, o->ra), va, disp + (1 << scale));
+    } else if (access & ACCESS_PAIR) {
+        load_pair(t, o, va, disp);
+    } else {
+        load(t, t->e->a >> 3 & 7, scale, x_def(t, o->rd), va, disp);
     }
     if (writes_back(t->e->a & 7) && o->imm) {
         x_use(t, o->rn);
@@ -586,31 +616,33 @@ bool t_group(struct translation *t, const struct op *o)
         t->sp_check = x64_jcc(a, CC_NE);
         t->sp_ok = true;
     }
-    bool direct = held && g.accesses == 1 && !(access & ACCESS_VECTOR) && !based(access, o);
+    /* Else rax has the lowest address, that displacements are short. */
+    bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);
     if (held) {
         x64_rm(a, true, X_LOAD, RDX, R_CONST, held_disp(t, held));
-        if (!direct)
-            x64_rr(a, true, X_LOAD, RAX, base);
-        g.low = 0;
     } else {
-        if (g.low)
+        if (!direct)
             x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
-        else
-            x64_rr(a, true, X_LOAD, RAX, base);
         unsigned stub = t->nstubs;
-        check(t, RAX, stores || (made && made->write) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
+        check(t, direct ? base : (unsigned)RAX, direct ? (s32)g.low : 0,
+              stores || (made && made->write) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
         t->stubs[stub].count = g.n;
         if (made)
             x64_rm(a, true, X_STORE, RDX, R_CONST, held_disp(t, made));
     }
+    s64 moved = 0; /* the base */
     for (unsigned i = 0; i < g.n; i++) {
         t->k = k + i;
         t->e = &t->j->emitters[o[i].row];
         unsigned member = access_of(t, t->e);
-        if (member)
-            group_member(t, o + i, member, direct ? base : (unsigned)RAX, (s32)(g.at[i] - g.low));
+        if (member && direct)
+            group_member(t, o + i, member, x_use(t, o->rn), (s32)(g.at[i] - moved));
+        else if (member)
+            group_member(t, o + i, member, RAX, (s32)(g.at[i] - g.low));
         else
             t->e->emit(t, o + i);
+        if (member && writes_back(t->e->a & 7))
+            moved += (s64)o[i].imm;
         if (i)
             flags_behind(t, o + i);
     }

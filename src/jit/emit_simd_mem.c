@@ -7,40 +7,40 @@
 
 enum { IMM = MODE_IMM, POST = MODE_POST, PRE = MODE_PRE, REG = MODE_REG };
 
-/* host = [rax + rdx + disp], zero-extended */
-static void load_v(struct translation *t, unsigned host, unsigned scale, s32 disp)
+/* host = [va + rdx + disp], zero-extended */
+static void load_v(struct translation *t, unsigned host, unsigned scale, unsigned va, s32 disp)
 {
     struct x64 *a = &t->as;
     if (scale < 2) {
-        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RCX, RAX, RDX, 0, disp);
+        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RCX, va, RDX, 0, disp);
         v_rr(t, VMOVD, host, 0, RCX);
     } else if (scale == 2) {
-        x64_vex_rmx(a, 1, 1, false, 0x6e, host, 0, RAX, RDX, disp);
+        x64_vex_rmx(a, 1, 1, false, 0x6e, host, 0, va, RDX, disp);
     } else {
-        x64_vex_rmx(a, 1, 2, false, scale == 3 ? 0x7e : 0x6f, host, 0, RAX, RDX, disp);
+        x64_vex_rmx(a, 1, 2, false, scale == 3 ? 0x7e : 0x6f, host, 0, va, RDX, disp);
     }
 }
 
-static void store_v(struct translation *t, unsigned r, unsigned scale, s32 disp)
+static void store_v(struct translation *t, unsigned r, unsigned scale, unsigned va, s32 disp)
 {
     struct x64 *a = &t->as;
     if (scale < 2) {
         v_rr(t, VMOVD_ST, v_get_low(t, r, 4), 0, RCX);
         if (scale == 1)
             x64_8(a, 0x66);
-        x64_rmx(a, false, scale ? X_STORE : X_STORE8, RCX, RAX, RDX, 0, disp);
+        x64_rmx(a, false, scale ? X_STORE : X_STORE8, RCX, va, RDX, 0, disp);
         return;
     }
     unsigned host = v_get_low(t, r, 1u << scale);
     if (scale == 4)
-        x64_vex_rmx(a, 1, 2, false, 0x7f, host, 0, RAX, RDX, disp);
+        x64_vex_rmx(a, 1, 2, false, 0x7f, host, 0, va, RDX, disp);
     else
-        x64_vex_rmx(a, 1, 1, false, scale == 3 ? 0xd6 : 0x7e, host, 0, RAX, RDX, disp);
+        x64_vex_rmx(a, 1, 1, false, scale == 3 ? 0xd6 : 0x7e, host, 0, va, RDX, disp);
 }
 
-static void load_reg(struct translation *t, unsigned r, unsigned scale, s32 disp)
+static void load_reg(struct translation *t, unsigned r, unsigned scale, unsigned va, s32 disp)
 {
-    load_v(t, v_new(t, r), scale, disp);
+    load_v(t, v_new(t, r), scale, va, disp);
     v_done(t, r, scale < 2 ? 4 : 1u << scale);
 }
 
@@ -70,7 +70,7 @@ static void em_ldr_v(struct translation *t, const struct op *o)
     address_v(t, o, mode, scale);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
-    load_reg(t, o->rd, scale, 0);
+    load_reg(t, o->rd, scale, RAX, 0);
     t_write_back(t, o, mode);
 }
 
@@ -82,7 +82,7 @@ static void em_str_v(struct translation *t, const struct op *o)
     address_v(t, o, mode, scale);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 1u << scale, false);
-    store_v(t, o->rd, scale, 0);
+    store_v(t, o->rd, scale, RAX, 0);
     t_write_back(t, o, mode);
 }
 
@@ -94,8 +94,8 @@ static void em_ldp_v(struct translation *t, const struct op *o)
     t_address(t, o, mode, 0);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 2u << scale, false);
-    load_reg(t, o->rd, scale, 0);
-    load_reg(t, o->ra, scale, 1 << scale);
+    load_reg(t, o->rd, scale, RAX, 0);
+    load_reg(t, o->ra, scale, RAX, 1 << scale);
     t_write_back(t, o, mode);
 }
 
@@ -107,8 +107,8 @@ static void em_stp_v(struct translation *t, const struct op *o)
     t_address(t, o, mode, 0);
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_WRITE, 2u << scale, false);
-    store_v(t, o->rd, scale, 0);
-    store_v(t, o->ra, scale, 1 << scale);
+    store_v(t, o->rd, scale, RAX, 0);
+    store_v(t, o->ra, scale, RAX, 1 << scale);
     t_write_back(t, o, mode);
 }
 
@@ -121,14 +121,14 @@ unsigned t_vector_access(const struct emitter *e)
     return 0;
 }
 
-void t_vector_member(struct translation *t, const struct op *o, s32 disp)
+void t_vector_member(struct translation *t, const struct op *o, unsigned va, s32 disp)
 {
     unsigned scale = t->e->b, access = t_vector_access(t->e);
     for (unsigned i = 0; i < (access & ACCESS_PAIR ? 2u : 1u); i++)
         if (access & ACCESS_STORE)
-            store_v(t, i ? o->ra : o->rd, scale, disp + ((s32)i << scale));
+            store_v(t, i ? o->ra : o->rd, scale, va, disp + ((s32)i << scale));
         else
-            load_reg(t, i ? o->ra : o->rd, scale, disp + ((s32)i << scale));
+            load_reg(t, i ? o->ra : o->rd, scale, va, disp + ((s32)i << scale));
 }
 
 static void em_literal_v(struct translation *t, const struct op *o)
@@ -138,7 +138,7 @@ static void em_literal_v(struct translation *t, const struct op *o)
     t->sp_check = NULL;
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
-    load_reg(t, o->rd, scale, 0);
+    load_reg(t, o->rd, scale, RAX, 0);
 }
 
 /* ---- structures ------------------------------------------------------------------------------ */
@@ -182,7 +182,7 @@ static void em_ld_multi(struct translation *t, const struct op *o)
     t_check(t, TAG_READ, n * each, false);
     if (t->e->b == 1) {
         for (unsigned k = 0; k < n; k++)
-            load_reg(t, nth(o, k), o->y ? 4 : 3, (s32)(k * each));
+            load_reg(t, nth(o, k), o->y ? 4 : 3, RAX, (s32)(k * each));
     } else {
         /* The last register's host takes the last 16 (or 8) bytes; results are made from four hosts that hold none of
          * the wanted registers' values any more, the last result first. */
@@ -190,7 +190,7 @@ static void em_ld_multi(struct translation *t, const struct op *o)
         for (unsigned k = 0; k < n; k++) {
             host[k] = v_new(t, nth(o, k));
             if (16 * k < n * each)
-                load_v(t, host[k], 16 * k + 16 <= n * each ? 4 : 3, (s32)(16 * k));
+                load_v(t, host[k], 16 * k + 16 <= n * each ? 4 : 3, RAX, (s32)(16 * k));
         }
         for (unsigned k = 0; k < n; k++) {
             shuffle(t, VC_LDN, n, o, k, host);
@@ -211,7 +211,7 @@ static void em_st_multi(struct translation *t, const struct op *o)
     t_check(t, TAG_WRITE, n * each, false);
     if (t->e->b == 1) {
         for (unsigned k = 0; k < n; k++)
-            store_v(t, nth(o, k), o->y ? 4 : 3, (s32)(k * each));
+            store_v(t, nth(o, k), o->y ? 4 : 3, RAX, (s32)(k * each));
     } else {
         unsigned host[4];
         for (unsigned k = 0; k < n; k++)

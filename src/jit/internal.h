@@ -64,7 +64,7 @@ enum { HELD = 4 };
 struct jit_shared {
     const u8 *nzcv[4];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
     u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
-    u64 held[HELD];               /* host - VA of checks that hold for later accesses (emit_mem.c) */
+    u64 held[HELD];               /* of checks that hold for later accesses (emit_mem.c): host - VA, or host */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
@@ -422,9 +422,9 @@ static inline unsigned access_of(const struct translation *t, const struct emitt
     unsigned access = e->row & ACCESS_ALL;
     return access & ACCESS_VECTOR && t->flavour & FLAVOUR_FP_CALL ? 0 : access;
 }
-/* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at rax + rdx + disp. */
+/* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at va + rdx + disp. */
 unsigned t_vector_access(const struct emitter *e);
-void t_vector_member(struct translation *t, const struct op *o, s32 disp);
+void t_vector_member(struct translation *t, const struct op *o, unsigned va, s32 disp);
 void t_monitor_mark(struct translation *t, unsigned scale);
 void t_monitor_check(struct translation *t, unsigned scale, u8 *fail[3]);
 
