@@ -593,6 +593,8 @@ bool t_group(struct translation *t, const struct op *o)
     struct x64 *a = &t->as;
     const struct emitter *e = t->e;
     unsigned k = t->k, access = access_of(t, e);
+    const struct held *in_rdx = t->in_rdx;
+    t->in_rdx = NULL;
     if (!access || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
         return false;
     struct group g = group_of(t, o);
@@ -619,7 +621,8 @@ bool t_group(struct translation *t, const struct op *o)
     /* Else rax has the lowest address, that displacements are short. */
     bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);
     if (held) {
-        x64_rm(a, true, X_LOAD, RDX, R_CONST, held_disp(t, held));
+        if (in_rdx != held)
+            x64_rm(a, true, X_LOAD, RDX, R_CONST, held_disp(t, held));
     } else {
         if (!direct)
             x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
@@ -649,6 +652,7 @@ bool t_group(struct translation *t, const struct op *o)
     t->k = k;
     t->e = e;
     t->sp_keep = true;
+    t->in_rdx = held ? held : made;
     if (g.odd)
         t->sp_ok = false;
     t->skip = g.n - 1;

@@ -79,12 +79,23 @@ unsigned x_use(struct translation *t, unsigned r)
     return h;
 }
 
+/* Is there one that holds nothing, or what a block that is no loop does not need any more? */
+static bool has_room(const struct translation *t)
+{
+    const struct vstate *s = &t->vs;
+    if (t->loop)
+        return host_of(s, 0u - 1);
+    u64 needed = (t->later[t->k] | t->uses[t->k]) << 1;
+    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
+        if (!(needed >> s->x[pool[i]] & 1))
+            return true;
+    return false;
+}
+
 unsigned x_src(struct translation *t, unsigned r)
 {
-    bool room = host_of(&t->vs, 0u - 1);
-    if (host_of(&t->vs, r) || (t->loop && room))
-        return x_use(t, r);
-    return room && t->later[t->k] >> r & 1 ? x_use(t, r) : X_STATE | r;
+    bool need = t->loop || t->later[t->k] >> r & 1;
+    return host_of(&t->vs, r) || (need && has_room(t)) ? x_use(t, r) : X_STATE | r;
 }
 
 unsigned x_def(struct translation *t, unsigned r)

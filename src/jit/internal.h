@@ -233,6 +233,7 @@ struct translation {
         bool write, live;
         s64 low, high; /* first and last + 1 byte, from the base as it is */
     } held[HELD];
+    const struct held *in_rdx; /* what it holds is there as well; or NULL */
     unsigned skip; /* so many next instructions were emitted with the current one */
     u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */

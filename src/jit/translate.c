@@ -361,6 +361,8 @@ static void emit_op(struct translation *t, const struct op *o)
         x_forget(t);
     }
     flags_before(t, o);
+    if (!(t->e->flags & EMIT_QUIET) && !access_of(t, t->e))
+        t->in_rdx = NULL;
     t->sp_keep = false;
     bool plain = t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
     bool done = t->e->row & ROW_SYSREG && t_fp_register(t, o);
@@ -439,6 +441,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->skip = 0;
     t->edge = NULL;
     memset(t->held, 0, sizeof t->held);
+    t->in_rdx = NULL;
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;
