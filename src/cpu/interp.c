@@ -67,11 +67,12 @@ static bool latch_page(struct cpu *c)
 {
     u64 page = c->pc & ~0xfffull;
     const struct fast *ft = c->ft;
-    u64 i = c->pc >> 12 & (FAST_FETCH - 1);
-    if (LIKELY(ft->xtag[i] == page)) {
+    bool guarded;
+    struct code_page *code = fast_code(ft, page, &guarded);
+    if (LIKELY(code != NULL)) {
         c->fetch_page = page;
-        c->fetch_code = ft->code[i];
-        c->fetch_guarded = ft->xguard[i];
+        c->fetch_code = code;
+        c->fetch_guarded = guarded;
         return true;
     }
     return mem_fetch_page(c);

@@ -11,10 +11,12 @@ bool mem_fetch_page(struct cpu *c)
     if (c->ctx_dirty)
         context_update(c);
     struct fast_ctx *f = mem_ctx(c, 0);
-    u64 va = c->pc & ~0xfffull, i = va >> 12 & (FAST_FETCH - 1);
-    if (f->t.xtag[i] == va) {
-        c->fetch_code = f->t.code[i];
-        c->fetch_guarded = f->t.xguard[i];
+    u64 va = c->pc & ~0xfffull;
+    bool guarded;
+    struct code_page *code = fast_code(&f->t, va, &guarded);
+    if (code) {
+        c->fetch_code = code;
+        c->fetch_guarded = guarded;
         c->fetch_page = va;
         return true;
     }
@@ -28,8 +30,9 @@ bool mem_fetch_page(struct cpu *c)
         exc_insn_abort(c, &fault);
         return false;
     }
-    bool global = e->flags & TLB_GLOBAL, guarded = e->flags & TLB_GP;
-    struct code_page *code = code_page_get(c->code, e->page); /* may drop all code pointers */
+    bool global = e->flags & TLB_GLOBAL;
+    guarded = e->flags & TLB_GP;
+    code = code_page_get(c->code, e->page);              /* may drop all code pointers */
     if (UNLIKELY(c->code->parallel) && !code->decoded) { /* pages in fetch entries are marked: translation asks it */
         code_page_mark(c->code, code);
         return mem_fetch_page(c); /* it waited, and the TLB entry may be gone */

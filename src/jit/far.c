@@ -45,7 +45,7 @@ void far_emit(struct translation *t, s32 off)
     shared_way(&t->as, j, t->flavour, index, off);
 }
 
-void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, const u8 *target,
+void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
               unsigned flavour)
 {
     const struct far_jump *f = &j->far[index];
@@ -56,19 +56,18 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     from->parts |= 1u << j->part;
     struct x64 *a = &j->as, site = {j->rw + f->site};
     u8 *piece = a->p, *away[2];
-    x64_page(a, RDX, f->off & ~0xfff);
-    x64_rr(a, false, X_LOAD, RCX, RDX);
-    x64_shift(a, false, X_SHR, RCX, 12);
-    x64_ri(a, false, X_AND, RCX, FAST_FETCH - 1);
-    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, xtag));
+    x64_page(a, RDX, (f->off & ~0xfff) + guarded);
+    x64_fast_code(a, RCX, RDX);
+    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].tag));
     away[0] = x64_jcc8(a, CC_NE);
-    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
+    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].code));
     x64_mi(a, false, X_CMP, RSI, (s32)offsetof(struct code_page, jit_serial), (s32)p->jit_serial);
     away[1] = x64_jcc8(a, CC_NE);
-    x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
+    if (guarded)
+        x64_ri(a, true, X_SUB, RDX, 1);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
-    x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
+    x64_store_imm8(a, R_CPU, CPU(fetch_guarded), guarded);
     u8 *d = x64_jmp(a);
     x64_link(d, target);
     x64_here8(a, away[0]);

@@ -299,7 +299,7 @@ void version_drop(struct jit_page *jp);
 void far_emit_shared(struct jit *j, unsigned flavour);
 void far_emit(struct translation *t, s32 off);
 /* The jump goes to target, the translation of pc, which is in p. */
-void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, const u8 *target,
+void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
               unsigned flavour);
 /* returns.c */
 void returns_emit_shared(struct jit *j);
@@ -480,6 +480,15 @@ static inline void x64_page(struct x64 *a, unsigned host, s64 off)
 {
     x64_mov_imm(a, host, (u64)off);
     x64_rm(a, true, X_ADD, host, R_CPU, CPU(fetch_page));
+}
+/* host = offset of the fast table's x[] for the page of the VA in r. Clobbers EFLAGS. */
+static inline void x64_fast_code(struct x64 *a, unsigned host, unsigned r)
+{
+    _Static_assert(sizeof(struct fast_code) == 16, "shift");
+    if (host != r)
+        x64_rr(a, false, X_LOAD, host, r);
+    x64_shift(a, false, X_SHR, host, 8);
+    x64_ri(a, false, X_AND, host, (FAST_FETCH - 1) << 4);
 }
 /* The same for a load that need not keep the flags. */
 static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)

@@ -190,16 +190,15 @@ static void emit_jump(struct jit *j, unsigned flavour)
     away[0] = x64_jcc(a, CC_NE);
     x64_rr(a, true, X_LOAD, RDX, RAX);
     x64_ri(a, true, X_AND, RDX, -0x1000);
-    x64_rr(a, false, X_LOAD, RCX, RAX);
-    x64_shift(a, false, X_SHR, RCX, 12);
-    x64_ri(a, false, X_AND, RCX, FAST_FETCH - 1);
-    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, xtag));
-    away[1] = x64_jcc(a, CC_NE);
-    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 3, (s32)offsetof(struct fast, code));
-    x64_rmx(a, false, X_MOVZX8, RCX, R_FT, RCX, 0, (s32)offsetof(struct fast, xguard));
+    x64_fast_code(a, RCX, RAX);
+    x64_rmx(a, true, X_LOAD, RDI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].tag));
+    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].code));
+    x64_rr(a, true, X_SUB, RDI, RDX);
+    x64_ri(a, true, X_CMP, RDI, 1);
+    away[1] = x64_jcc(a, CC_A);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
-    x64_rm(a, false, X_STORE8, RCX, R_CPU, CPU(fetch_guarded));
+    x64_rm(a, false, X_STORE8, RDI, R_CPU, CPU(fetch_guarded));
     x64_here8(a, here);
     x64_rr(a, false, X_LOAD, RCX, RAX);
     x64_ri(a, false, X_AND, RCX, 0xffc);
@@ -532,13 +531,11 @@ static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigne
 /* A direct jump to another page was executed often: links it, if the fast table has the page. */
 static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
 {
-    unsigned i = (unsigned)(c->pc >> 12) & (FAST_FETCH - 1);
-    if (c->ft->xtag[i] != (c->pc & ~0xfffull))
-        return;
-    struct code_page *p = c->ft->code[i];
-    const u8 *code = find(j, c, p, flavour);
+    bool guarded;
+    struct code_page *p = fast_code(c->ft, c->pc, &guarded);
+    const u8 *code = p ? find(j, c, p, flavour) : NULL;
     if (code)
-        far_link(j, c, index, p, j->rw + (code - j->rx), flavour);
+        far_link(j, c, index, p, guarded, j->rw + (code - j->rx), flavour);
 }
 
 /* A jump within the page leads to the block at pc, whose translation is code. */

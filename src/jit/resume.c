@@ -27,14 +27,16 @@ static bool quiet(struct cpu *c)
 static bool latch(struct cpu *c)
 {
     const struct fast *ft = c->ft;
-    u64 page = c->pc & ~0xfffull, i = c->pc >> 12 & (FAST_FETCH - 1);
+    u64 page = c->pc & ~0xfffull;
     if (page == c->fetch_page)
         return true;
-    if (ft->xtag[i] != page)
+    bool guarded;
+    struct code_page *code = fast_code(ft, page, &guarded);
+    if (!code)
         return false;
     c->fetch_page = page;
-    c->fetch_code = ft->code[i];
-    c->fetch_guarded = ft->xguard[i];
+    c->fetch_code = code;
+    c->fetch_guarded = guarded;
     return true;
 }
 

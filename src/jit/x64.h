@@ -182,6 +182,12 @@ static inline void x64_mi(struct x64 *a, bool w, unsigned alu, unsigned base, s3
     else
         x64_32(a, (u32)imm);
 }
+/* mov byte [base + disp], imm */
+static inline void x64_store_imm8(struct x64 *a, unsigned base, s32 disp, u8 imm)
+{
+    x64_mem(a, x64_opcode(false, 0xc6, 0, 0, base, false), 0, base, disp);
+    x64_8(a, imm);
+}
 /* mov [base + disp], imm (sign-extended) */
 static inline void x64_store_imm(struct x64 *a, bool w, unsigned base, s32 disp, s32 imm)
 {

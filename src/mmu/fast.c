@@ -81,10 +81,10 @@ static void drop_code(struct fast_ctx *f)
 {
     if (f->filled_code > FAST_JOURNAL_CODE)
         for (u64 i = 0; i < FAST_FETCH; i++)
-            f->t.xtag[i] = fast_invalid(i);
+            f->t.x[i].tag = fast_invalid(i);
     else
         for (u32 k = 0; k < f->filled_code; k++)
-            f->t.xtag[f->journal_code[k]] = fast_invalid(f->journal_code[k]);
+            f->t.x[f->journal_code[k]].tag = fast_invalid(f->journal_code[k]);
     f->filled_code = 0;
 }
 
@@ -121,7 +121,7 @@ static void drop_ng(struct fast_pool *p, struct fast_ctx *f)
         if (i < FAST_MAX)
             drop_data(f, i);
         else
-            f->t.xtag[i - FAST_MAX] = fast_invalid(i - FAST_MAX);
+            f->t.x[i - FAST_MAX].tag = fast_invalid(i - FAST_MAX);
     }
     if (f->nonglobal)
         *p->latch = ~0ull;
@@ -244,11 +244,9 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
     u64 i = va >> 12 & (FAST_FETCH - 1);
     if (f->filled_code >= FAST_JOURNAL_CODE)
         f->filled_code = FAST_JOURNAL_CODE + 1;
-    else if (f->t.xtag[i] == fast_invalid(i))
+    else if (f->t.x[i].tag == fast_invalid(i))
         f->journal_code[f->filled_code++] = (u16)i;
-    f->t.xtag[i] = va & ~0xfffull;
-    f->t.code[i] = code;
-    f->t.xguard[i] = guarded;
+    f->t.x[i] = (struct fast_code){(va & ~0xfffull) | guarded, code};
     if (!global && !f->key.el0)
         note_ng(f, (u32)(FAST_MAX + i));
 }
@@ -259,8 +257,8 @@ static void drop_page(struct fast_ctx *f, u64 va)
     u64 i = fast_index(&f->t, va), x = va >> 12 & (FAST_FETCH - 1);
     if (!((f->t.rtag[i] ^ va) << 8 >> 20) || !((f->t.wtag[i] ^ va) << 8 >> 20))
         drop_data(f, i);
-    if (!((f->t.xtag[x] ^ va) << 8 >> 20))
-        f->t.xtag[x] = fast_invalid(x);
+    if (!((f->t.x[x].tag ^ va) << 8 >> 20))
+        f->t.x[x].tag = fast_invalid(x);
 }
 
 /* Can context c hold copies of an entry of the space and ASID? What is not global is only where its ASID is current. */
@@ -300,8 +298,8 @@ static void drop_2m(struct fast_ctx *f, u64 va)
     }
     for (u32 k = 0; k < f->filled_code; k++) {
         u64 i = f->journal_code[k];
-        if (!((f->t.xtag[i] ^ va) << 8 >> 29))
-            f->t.xtag[i] = fast_invalid(i);
+        if (!((f->t.x[i].tag ^ va) << 8 >> 29))
+            f->t.x[i].tag = fast_invalid(i);
     }
 }
 

@@ -16,16 +16,29 @@ static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
 
 struct code_page;
 
+/* An executable page, in one line of the host's cache: each jump to another page looks here. */
+struct fast_code {
+    u64 tag;                /* bit 0: the page has the GP attribute (BTI) */
+    struct code_page *code; /* decoded */
+};
+
 struct fast {
     u64 delta[FAST_MAX];  /* host address = guest VA + delta; first: generated code is shortest so */
     u64 rtag[FAST_MAX];   /* page readable */
     u64 wtag[FAST_MAX];   /* page writable (and readable), dirty, and no enum page_why applies */
-    u64 xtag[FAST_FETCH]; /* page executable: code[i] is its decoded page */
-    struct code_page *code[FAST_FETCH];
-    u8 xguard[FAST_FETCH]; /* the page has the GP attribute (BTI) */
-    u64 mask;              /* entries in use - 1 */
+    struct fast_code x[FAST_FETCH];
+    u64 mask; /* entries in use - 1 */
     /* mmu/fast.c's own fields follow in struct fast_ctx, which begins with this struct */
 };
+
+/* The page of va if it is executable, else NULL; and whether it has the GP attribute. */
+static inline struct code_page *fast_code(const struct fast *ft, u64 va, bool *guarded)
+{
+    const struct fast_code *x = &ft->x[va >> 12 & (FAST_FETCH - 1)];
+    u64 tag = x->tag - (va & ~0xfffull);
+    *guarded = tag;
+    return tag <= 1 ? x->code : NULL;
+}
 
 static inline u64 fast_index(const struct fast *ft, u64 va) { return va >> 12 & ft->mask; }
 static inline u8 *ft_host(const struct fast *ft, u64 i, u64 va) { return (u8 *)(uintptr_t)(va + ft->delta[i]); }
