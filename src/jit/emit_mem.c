@@ -95,10 +95,18 @@ static unsigned address(struct translation *t, const struct op *o, unsigned mode
     switch (mode) {
     case MODE_POST:
     case MODE_BASE: break;
-    case MODE_REG: x64_rmx(a, true, X_LEA, RAX, base, index, o->y ? scale : 0, 0); return RAX;
+    case MODE_REG:
     case MODE_EXT:
-        x64_rr(a, o->x != 0, o->x ? X_MOVSXD : X_LOAD, RCX, index);
-        x64_rmx(a, true, X_LEA, RAX, base, RCX, o->y ? scale : 0, 0);
+        if (mode == MODE_EXT) {
+            x64_rr(a, o->x != 0, o->x ? X_MOVSXD : X_LOAD, RCX, index);
+            index = RCX;
+        }
+        if (o->y && scale > 3) {
+            if (index != RCX)
+                x64_rr(a, true, X_LOAD, RCX, index);
+            x64_shift(a, true, X_SHL, index = RCX, scale);
+        }
+        x64_rmx(a, true, X_LEA, RAX, base, index, o->y && scale <= 3 ? scale : 0, 0);
         return RAX;
     default:
         if (disp)
@@ -129,7 +137,7 @@ void t_address(struct translation *t, const struct op *o, unsigned mode, unsigne
 }
 
 /* disp: as address() had it */
-static void write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va, s32 disp)
+void t_write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va, s32 disp)
 {
     if (!writes_back(mode))
         return;
@@ -142,9 +150,6 @@ static void write_back(struct translation *t, const struct op *o, unsigned mode,
     if (!t->regs)
         st_x(t, o->rn, va);
 }
-
-/* rax: VA of the access. */
-void t_write_back(struct translation *t, const struct op *o, unsigned mode) { write_back(t, o, mode, RAX, 0); }
 
 /* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
 enum what { LD, LDS32, LDS64, ST, LIT };
@@ -185,12 +190,27 @@ static unsigned source(struct translation *t, unsigned r)
 static void em_store(struct translation *t, const struct op *o);
 static void em_load(struct translation *t, const struct op *o);
 
+/* Loads and stores of vector registers have one mode for both, and in x option<2>:option<0>. */
+static unsigned mode_of(const struct emitter *e, const struct op *o)
+{
+    unsigned mode = e->a & 7;
+    return mode == MODE_REG && e->flags & EMIT_FP && !(o->x & 1) ? MODE_EXT : mode;
+}
+static bool is_store(const struct emitter *e)
+{
+    return e->emit == em_store || (e->flags & EMIT_FP && t_vector_access(e) & ACCESS_STORE);
+}
+
 /* How an address is made of two registers: as a number, not 0, that says all but the registers. 0: it is not. */
 static unsigned how(const struct emitter *e, const struct op *o)
 {
-    unsigned mode = e->a & 7;
-    if ((e->emit != em_load && e->emit != em_store) || (mode != MODE_REG && mode != MODE_EXT))
+    if (e->emit != em_load && e->emit != em_store && !(e->flags & EMIT_FP && t_vector_access(e)))
         return 0;
+    unsigned mode = mode_of(e, o);
+    if (mode != MODE_REG && mode != MODE_EXT)
+        return 0;
+    if (mode == MODE_REG)
+        return mode | (o->y ? 8u | (unsigned)e->b << 5 : 0);
     return mode | (o->y ? 8u | (unsigned)e->b << 5 : 0) | (o->x ? 16 : 0);
 }
 
@@ -203,7 +223,7 @@ static bool hold_indexed(const struct translation *t, const struct op *o, struct
         const struct emitter *e = &t->j->emitters[p->row];
         if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
             break;
-        bool store = e->emit == em_store;
+        bool store = is_store(e);
         if (i && how(e, p) == made->how && p->rn == made->base && p->rm == made->index &&
             (made->write || !store || !branch)) {
             made->write |= store;
@@ -219,9 +239,9 @@ static bool hold_indexed(const struct translation *t, const struct op *o, struct
 }
 
 /* Address and check of the current load or store: what access() takes. */
-static unsigned checked(struct translation *t, const struct op *o, bool store, s32 *disp)
+unsigned t_checked(struct translation *t, const struct op *o, bool store, s32 *disp)
 {
-    unsigned scale = t->e->b, mode = t->e->a & 7;
+    unsigned scale = t->e->b, mode = mode_of(t->e, o);
     bool aligned = scale && (t->e->a & ORDERED || t->flavour & FLAVOUR_ALIGN);
     s32 tags = store ? TAG_WRITE : TAG_READ;
     struct held made = {.base = o->rn, .index = o->rm, .write = store, .high = 1 << scale}, *h = NULL;
@@ -260,9 +280,9 @@ static void em_load(struct translation *t, const struct op *o)
         return;
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     s32 disp;
-    unsigned va = checked(t, o, false, &disp);
+    unsigned va = t_checked(t, o, false, &disp);
     load(t, what, scale, x_def(t, o->rd), va, disp);
-    write_back(t, o, mode, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 static void em_store(struct translation *t, const struct op *o)
@@ -271,9 +291,9 @@ static void em_store(struct translation *t, const struct op *o)
         return;
     unsigned mode = t->e->a & 7, scale = t->e->b;
     s32 disp;
-    unsigned va = checked(t, o, true, &disp);
+    unsigned va = t_checked(t, o, true, &disp);
     store(t, scale, source(t, o->rd), va, disp);
-    write_back(t, o, mode, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 static void em_literal(struct translation *t, const struct op *o)
@@ -385,7 +405,7 @@ static void em_ldp(struct translation *t, const struct op *o)
     t_align(t, va, 1u << scale);
     check(t, va, disp, TAG_READ, 2u << scale, false);
     load_pair(t, o, va, disp);
-    write_back(t, o, mode, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 static void em_stp(struct translation *t, const struct op *o)
@@ -399,7 +419,7 @@ static void em_stp(struct translation *t, const struct op *o)
     check(t, va, disp, TAG_WRITE, 2u << scale, false);
     store(t, scale, source(t, o->rd), va, disp);
     store(t, scale, source(t, o->ra), va, disp + (1 << scale));
-    write_back(t, o, mode, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */

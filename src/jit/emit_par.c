@@ -57,7 +57,7 @@ static void em_ldp(struct translation *t, const struct op *o)
         x64_rmx(a, true, X_LOAD, x_def(t, o->rd), RAX, RDX, 0, 0);
         x64_rmx(a, true, X_LOAD, x_def(t, o->ra), RAX, RDX, 0, 8);
     }
-    t_write_back(t, o, mode);
+    t_write_back(t, o, mode, RAX, 0);
 }
 
 /* The register with what is stored from r. */
@@ -85,7 +85,7 @@ static void em_stp(struct translation *t, const struct op *o)
         x64_rmx(a, true, X_STORE, source(t, o->rd), RAX, RDX, 0, 0);
         x64_rmx(a, true, X_STORE, source(t, o->ra), RAX, RDX, 0, 8);
     }
-    t_write_back(t, o, mode);
+    t_write_back(t, o, mode, RAX, 0);
 }
 
 /* ---- atomics: guest registers are in the state ------------------------------------------------- */

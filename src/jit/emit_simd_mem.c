@@ -7,35 +7,45 @@
 
 enum { IMM = MODE_IMM, POST = MODE_POST, PRE = MODE_PRE, REG = MODE_REG };
 
-/* host = [va + rdx + disp], zero-extended */
+/* op r, [va + rdx + disp]; rdx as va: that is the host's address. */
+static void access_v(struct translation *t, unsigned op, unsigned r, unsigned va, s32 disp)
+{
+    if (va == RDX)
+        v_rm(t, op, r, 0, va, disp);
+    else
+        x64_vex_rmx(&t->as, op >> 12 & 15, op >> 8 & 15, false, op & 0xff, r, 0, va, RDX, disp);
+}
+
+static void access_x(struct translation *t, unsigned op, unsigned va, s32 disp)
+{
+    if (va == RDX)
+        x64_rm(&t->as, false, op, RCX, va, disp);
+    else
+        x64_rmx(&t->as, false, op, RCX, va, RDX, 0, disp);
+}
+
+/* Zero-extended. */
 static void load_v(struct translation *t, unsigned host, unsigned scale, unsigned va, s32 disp)
 {
-    struct x64 *a = &t->as;
     if (scale < 2) {
-        x64_rmx(a, false, scale ? X_MOVZX16 : X_MOVZX8, RCX, va, RDX, 0, disp);
+        access_x(t, scale ? X_MOVZX16 : X_MOVZX8, va, disp);
         v_rr(t, VMOVD, host, 0, RCX);
-    } else if (scale == 2) {
-        x64_vex_rmx(a, 1, 1, false, 0x6e, host, 0, va, RDX, disp);
     } else {
-        x64_vex_rmx(a, 1, 2, false, scale == 3 ? 0x7e : 0x6f, host, 0, va, RDX, disp);
+        access_v(t, scale == 2 ? VMOVD : scale == 3 ? VMOVQ : VMOVDQU, host, va, disp);
     }
 }
 
 static void store_v(struct translation *t, unsigned r, unsigned scale, unsigned va, s32 disp)
 {
-    struct x64 *a = &t->as;
+    unsigned host = v_get_low(t, r, scale < 2 ? 4 : 1u << scale);
     if (scale < 2) {
-        v_rr(t, VMOVD_ST, v_get_low(t, r, 4), 0, RCX);
+        v_rr(t, VMOVD_ST, host, 0, RCX);
         if (scale == 1)
-            x64_8(a, 0x66);
-        x64_rmx(a, false, scale ? X_STORE : X_STORE8, RCX, va, RDX, 0, disp);
-        return;
+            x64_8(&t->as, 0x66);
+        access_x(t, scale ? X_STORE : X_STORE8, va, disp);
+    } else {
+        access_v(t, scale == 2 ? VMOVD_ST : scale == 3 ? VMOVQ_ST : VMOVDQU_ST, host, va, disp);
     }
-    unsigned host = v_get_low(t, r, 1u << scale);
-    if (scale == 4)
-        x64_vex_rmx(a, 1, 2, false, 0x7f, host, 0, va, RDX, disp);
-    else
-        x64_vex_rmx(a, 1, 1, false, scale == 3 ? 0xd6 : 0x7e, host, 0, va, RDX, disp);
 }
 
 static void load_reg(struct translation *t, unsigned r, unsigned scale, unsigned va, s32 disp)
@@ -44,46 +54,24 @@ static void load_reg(struct translation *t, unsigned r, unsigned scale, unsigned
     v_done(t, r, scale < 2 ? 4 : 1u << scale);
 }
 
-/* x = option<2>:option<0>, y = shifted */
-static void address_v(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
-{
-    struct x64 *a = &t->as;
-    if (mode == REG && t->regs)
-        x_use(t, o->rm); /* not behind t_address() */
-    t_address(t, o, mode == REG ? MODE_BASE : mode, 0);
-    if (mode != REG)
-        return;
-    op_x(t, o->x != 0, o->x & 1 ? X_LOAD : o->x & 2 ? X_MOVSXD : X_LOAD, RCX, o->rm);
-    if (o->y && scale > 3) {
-        x64_shift(a, true, X_SHL, RCX, scale);
-        x64_rr(a, true, X_ADD, RAX, RCX);
-    } else {
-        x64_rmx(a, true, X_LEA, RAX, RAX, RCX, o->y ? scale : 0, 0);
-    }
-}
-
 static void em_ldr_v(struct translation *t, const struct op *o)
 {
-    unsigned mode = t->e->a & 7, scale = t->e->b;
     if (t_group(t, o))
         return;
-    address_v(t, o, mode, scale);
-    t_align(t, RAX, 1u << scale);
-    t_check(t, TAG_READ, 1u << scale, false);
-    load_reg(t, o->rd, scale, RAX, 0);
-    t_write_back(t, o, mode);
+    s32 disp;
+    unsigned mode = t->e->a & 7, va = t_checked(t, o, false, &disp);
+    load_reg(t, o->rd, t->e->b, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 static void em_str_v(struct translation *t, const struct op *o)
 {
-    unsigned mode = t->e->a & 7, scale = t->e->b;
     if (t_group(t, o))
         return;
-    address_v(t, o, mode, scale);
-    t_align(t, RAX, 1u << scale);
-    t_check(t, TAG_WRITE, 1u << scale, false);
-    store_v(t, o->rd, scale, RAX, 0);
-    t_write_back(t, o, mode);
+    s32 disp;
+    unsigned mode = t->e->a & 7, va = t_checked(t, o, true, &disp);
+    store_v(t, o->rd, t->e->b, va, disp);
+    t_write_back(t, o, mode, va, disp);
 }
 
 static void em_ldp_v(struct translation *t, const struct op *o)
@@ -96,7 +84,7 @@ static void em_ldp_v(struct translation *t, const struct op *o)
     t_check(t, TAG_READ, 2u << scale, false);
     load_reg(t, o->rd, scale, RAX, 0);
     load_reg(t, o->ra, scale, RAX, 1 << scale);
-    t_write_back(t, o, mode);
+    t_write_back(t, o, mode, RAX, 0);
 }
 
 static void em_stp_v(struct translation *t, const struct op *o)
@@ -109,7 +97,7 @@ static void em_stp_v(struct translation *t, const struct op *o)
     t_check(t, TAG_WRITE, 2u << scale, false);
     store_v(t, o->rd, scale, RAX, 0);
     store_v(t, o->ra, scale, RAX, 1 << scale);
-    t_write_back(t, o, mode);
+    t_write_back(t, o, mode, RAX, 0);
 }
 
 unsigned t_vector_access(const struct emitter *e)

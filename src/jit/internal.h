@@ -410,7 +410,10 @@ enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(st
 enum t_mode { MODE_IMM, MODE_POST, MODE_PRE, MODE_REG, MODE_EXT, MODE_BASE, MODE_UNPRIV };
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale);
 void t_check(struct translation *t, s32 tags, unsigned size, bool aligned); /* rdx = host - VA, or the slow path */
-void t_write_back(struct translation *t, const struct op *o, unsigned mode);
+void t_write_back(struct translation *t, const struct op *o, unsigned mode, unsigned va, s32 disp);
+/* Address and check of a load or store of one register: the access is at the register returned, + rdx unless that is
+ * rdx, + disp. */
+unsigned t_checked(struct translation *t, const struct op *o, bool store, s32 *disp);
 void t_align(struct translation *t, unsigned va, unsigned align); /* before the check: FLAVOUR_ALIGN's part of it */
 /* Loads and stores in a row: emits o and its neighbours, if it has any. */
 bool t_group(struct translation *t, const struct op *o);

@@ -293,6 +293,9 @@ static void row_round(unsigned round)
                                ? 0x38206800 | (k >> 11 & 3) << 30 | (k >> 13 & 1) << 22 | (25 + (k >> 14 & 1)) << 16 |
                                      (k >> 15 & 1) << 12 | 21 << 5 | (k >> 16 & 7 ? k >> 16 & 7 : 25)
                                : 0x91000739; /* add x25, x25, #1 */
+            if (k % 32 > 28 && k >> 8 & 7)   /* vector registers; some quadwords, some of a word as index */
+                words[i] =
+                    (words[i] | 1u << 26 | (k >> 11 & 3 ? 0 : (k >> 19 & 1) << 23)) & ~((k >> 20 & 3 ? 0u : 1u) << 13);
             if (k % 16 == 5)
                 words[i] = (words[i] & ~31u) | 21; /* the base itself */
             if (k % 16 == 6)
