@@ -504,6 +504,8 @@ static void em_extr(struct translation *t, const struct op *o)
     }
 }
 
+bool t_adds_constant(const struct emitter *e) { return e->emit == em_addsub_imm; }
+
 /* ---- table ----------------------------------------------------------------------------------- */
 
 /* add, sub: flags of those that do not set NZCV */

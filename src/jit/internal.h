@@ -281,6 +281,9 @@ void arena_trim(struct jit *j); /* something was made */
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in, unsigned reach);
+/* pace.c: makes the rounds of a loop over pages long enough; before its last instruction, a branch. */
+void t_pace(struct translation *t, const struct op *first);
+bool t_adds_constant(const struct emitter *e); /* emit_int.c: to rn, or subtracts it */
 /* resume.c: goes on in generated code behind an exec function that said STEP_JUMP or STEP_SYNC, when there is nothing for
  * the loop in jit.c to do. NULL: leave, with shared->exit. */
 const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step);

@@ -23,6 +23,7 @@ _Static_assert(FAST_CONTEXTS *FAST_MAX <= 1 << PLACE_BITS, "numbers of write tag
 
 struct fast_pool {
     struct fast_ctx *ctx; /* [FAST_CONTEXTS] */
+    u8 *memory;           /* it is there */
     u64 key[FAST_CONTEXTS];
     u16 asid[FAST_CONTEXTS]; /* of the contexts, which are far from each other and from the caches */
     u64 used[FAST_CONTEXTS]; /* last use, for replacement */
@@ -51,11 +52,14 @@ static void *reserve(size_t n)
     return p;
 }
 
+enum { POOL_BYTES = FAST_FIRST + FAST_CONTEXTS * sizeof(struct fast_ctx) };
+
 struct fast_pool *fast_pool_new(u64 *latch, const u8 *ram_base, u32 pages)
 {
     struct fast_pool *p = calloc(1, sizeof *p);
     CHECK(p);
-    p->ctx = reserve(FAST_CONTEXTS * sizeof *p->ctx);
+    p->memory = reserve(POOL_BYTES);
+    p->ctx = (struct fast_ctx *)(p->memory + FAST_FIRST);
     p->place = reserve(pages * sizeof *p->place + 1);
     p->latch = latch;
     p->ram_base = ram_base;
@@ -67,7 +71,7 @@ void fast_pool_free(struct fast_pool *p)
 {
     if (!p)
         return;
-    munmap(p->ctx, FAST_CONTEXTS * sizeof *p->ctx);
+    munmap(p->memory, POOL_BYTES);
     munmap(p->place, p->pages * sizeof *p->place + 1);
     free(p);
 }

@@ -10,6 +10,9 @@
 #include "core/types.h"
 
 enum { FAST_MAX = 65536, FAST_FETCH = 4096, FAST_START = 2048, FAST_GROWN = FAST_MAX, FAST_CONTEXTS = 32 };
+/* Between arrays, and in front: what one access looks at is in different sets of the host's first-level cache, and the
+ * first entries are not where the guest's pages begin. */
+enum { FAST_APART = 21 * 64 / 8, FAST_FIRST = 50 * 64 };
 
 /* The tag of an unused entry i: its index bits are those of no address that looks there. */
 static inline u64 fast_invalid(u64 i) { return ~(i << 12); }
@@ -23,9 +26,11 @@ struct fast_code {
 };
 
 struct fast {
-    u64 delta[FAST_MAX];  /* host address = guest VA + delta; first: generated code is shortest so */
-    u64 rtag[FAST_MAX];   /* page readable */
-    u64 wtag[FAST_MAX];   /* page writable (and readable), dirty, and no enum page_why applies */
+    u64 delta[FAST_MAX]; /* host address = guest VA + delta; first: generated code is shortest so */
+    u64 apart_r[FAST_APART];
+    u64 rtag[FAST_MAX]; /* page readable */
+    u64 apart_w[FAST_APART];
+    u64 wtag[FAST_MAX]; /* page writable (and readable), dirty, and no enum page_why applies */
     struct fast_code x[FAST_FETCH];
     u64 mask; /* entries in use - 1 */
     /* mmu/fast.c's own fields follow in struct fast_ctx, which begins with this struct */
@@ -51,8 +56,8 @@ struct fast_key {
     u8 kind;  /* enum regime_kind, of the space */
     bool el0; /* EL0's permissions, else privileged */
     bool pan;
-    bool mte; /* data accesses are tag-checked: has no entries of tagged pages */
-    bool big; /* big-endian data: has no data entries */
+    bool mte;     /* data accesses are tag-checked: has no entries of tagged pages */
+    bool big;     /* big-endian data: has no data entries */
     bool by_asid; /* privileged, and for one ASID: most of its pages are not global */
     u16 asid;     /* of EL0 contexts and those; other privileged ones follow the current ASID */
 };
@@ -66,12 +71,12 @@ struct fast_ctx {
     bool tbi[2]; /* top byte ignored, data, by VA<55> */
     bool tbi_fetch[2];
     bool two_ranges;
-    bool device; /* holds Device memory (stage 1 off): what looks here has to be aligned */
-    u32 filled;    /* data entries noted in journal; > FAST_JOURNAL: clear everything */
-    u32 nonglobal; /* entries of journal_ng */
+    bool device;     /* holds Device memory (stage 1 off): what looks here has to be aligned */
+    u32 filled;      /* data entries noted in journal; > FAST_JOURNAL: clear everything */
+    u32 nonglobal;   /* entries of journal_ng */
     u32 filled_code; /* the same of code, by journal_code */
-    u32 evicted; /* pages that had to make room for others since the last drop */
-    u32 fills;   /* data entries made since then */
+    u32 evicted;     /* pages that had to make room for others since the last drop */
+    u32 fills;       /* data entries made since then */
     u16 journal[FAST_JOURNAL], journal_code[FAST_JOURNAL_CODE];
     u32 journal_ng[FAST_JOURNAL]; /* indices, FAST_MAX + index for code */
 };

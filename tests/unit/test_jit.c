@@ -609,6 +609,26 @@ START_TEST(page_crossing)
 }
 END_TEST
 
+/* Loops from page to page, up and down, which change what they find (jit/pace.c). */
+START_TEST(page_steps)
+{
+    static const u32 words[] = {
+        0x91410022, 0x91408044, /* add x2, x1, #0x40000; add x4, x2, #0x20000 */
+        0xf9400043, 0x91000463, 0xf9000043,
+        0x91400442,             /* 1: ldr x3, [x2]; add x3, x3, #1; str x3, [x2]; add x2, x2, #0x1000 */
+        0xeb04005f, 0x54ffff61, /* cmp x2, x4; b.ne 1b */
+        0xd1400442, 0xa9411443, 0x8b050063,
+        0xa9010843, /* 2: sub x2, x2, #0x1000; ldp x3, x5, [x2, #16]; add x3, x3, x5; stp x3, x2, [x2, #16] */
+        0x3797ff82, 0x91000400, 0x17fffff2, /* tbnz x2, #18, 2b; add x0, x0, #1; b */
+    };
+    for (unsigned most = 1; most < 4000; most = most * 5 + 3) {
+        u64 x0;
+        both(CODE, words, ARRAY_LEN(words), 40000, most, "page steps", &x0);
+        ck_assert_uint_eq(x0, 40000 / (2 + 32 * 6 + 34 * 5 + 2));
+    }
+}
+END_TEST
+
 /* The same page at two addresses: a write through one is seen by code at the other. */
 START_TEST(aliases)
 {
@@ -702,6 +722,7 @@ int main(void)
     tcase_add_test(t, written_registers);
     tcase_add_test(t, self_modifying);
     tcase_add_test(t, page_crossing);
+    tcase_add_test(t, page_steps);
     tcase_add_test(t, aliases);
     tcase_add_test(t, aarch32);
     suite_add_tcase(s, t);
