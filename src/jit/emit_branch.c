@@ -64,7 +64,7 @@ static void em_tbz(struct translation *t, const struct op *o)
 
 static void em_ret(struct translation *t, const struct op *o)
 {
-    op_x(t, true, X_LOAD, RAX, o->rn);
+    x64_ro(&t->as, true, X_LOAD, RAX, x_src(t, o->rn));
     t_return(t);
 }
 
@@ -119,7 +119,7 @@ const struct emit_row emit_branch_rows[] = {
     ROW(cbnz64, em_cbz, EMIT_BRANCH | EMIT_REGS, 1, CC_NE),
     ROW(tbz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_E),
     ROW(tbnz, em_tbz, EMIT_BRANCH | EMIT_REGS, 0, CC_NE),
-    ROW(ret, em_ret, EMIT_END),
+    ROW(ret, em_ret, EMIT_END | EMIT_REGS),
     ROW(br, em_br, EMIT_END | EMIT_REGS),
     ROW(blr, em_blr, EMIT_END),
     LEAVES(undefined),

@@ -7,7 +7,8 @@
 #include "core/bits.h"
 #include "jit/internal.h"
 
-/* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes. */
+/* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes; where SP
+ * is to be aligned and it is a multiple of 16 from there (sp_check), a multiple of 16 as well. */
 static void check_tag(struct translation *t, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
@@ -15,16 +16,22 @@ static void check_tag(struct translation *t, unsigned size, bool aligned)
     if (aligned) {
         x64_test_ri(a, true, RDX, -0x1000 | (s32)(size - 1));
         slow = x64_jcc(a, CC_NE);
+    } else if (t->sp_check && size <= 16) {
+        x64_test_ri(a, true, RDX, -0x1000 | 15);
+        slow = x64_jcc(a, CC_NE);
+    } else if (t->sp_check) {
+        x64_shift(a, true, X_ROR, RDX, 4);
+        x64_ri(a, true, X_CMP, RDX, (0x1000 - (s32)size) >> 4);
+        slow = x64_jcc(a, CC_A);
     } else {
         x64_ri(a, true, X_CMP, RDX, 0x1000 - (s32)size);
         slow = x64_jcc(a, CC_A);
     }
     struct stub *s = t_slow(t, slow);
-    if (t->sp_check)
-        s->from[1] = t->sp_check;
-    if (t->align_check)
-        s->from[2] = t->align_check;
-    t->sp_check = t->align_check = NULL;
+    s->from[1] = t->sp_jump;
+    s->from[2] = t->align_check;
+    t->sp_jump = t->align_check = NULL;
+    t->sp_check = false;
 }
 
 void t_align(struct translation *t, unsigned va, unsigned align)
@@ -39,6 +46,10 @@ void t_align(struct translation *t, unsigned va, unsigned align)
 static void check(struct translation *t, unsigned va, s32 disp, s32 tags, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
+    if (t->sp_check) {
+        size += (unsigned)disp & 15;
+        disp &= ~15;
+    }
     if (disp)
         x64_rm(a, true, X_LEA, RDX, va, disp);
     x64_bextr(a, RCX, disp ? (unsigned)RDX : va, R_INDEX);
@@ -85,11 +96,13 @@ static unsigned address(struct translation *t, const struct op *o, unsigned mode
     struct x64 *a = &t->as;
     unsigned index = mode == MODE_REG || mode == MODE_EXT ? use(t, RCX, o->rm, false) : 0;
     unsigned base = use(t, RAX, o->rn, writes_back(mode));
-    t->sp_check = NULL;
     if (o->rn == REG_SP && !t->sp_ok) {
-        x64_test_ri(a, false, base, 15);
-        t->sp_check = x64_jcc(a, CC_NE);
         t->sp_ok = true;
+        t->sp_check = disp && !(t->flavour & FLAVOUR_ALIGN) && (mode == MODE_IMM || writes_back(mode));
+        if (!t->sp_check) {
+            x64_test_ri(a, false, base, 15);
+            t->sp_jump = x64_jcc(a, CC_NE);
+        }
     }
     t->sp_keep = !(o->imm & 15);
     switch (mode) {
@@ -300,7 +313,6 @@ static void em_literal(struct translation *t, const struct op *o)
 {
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     x64_page(&t->as, RAX, (s64)(t_off(t) + o->imm));
-    t->sp_check = NULL;
     t_check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
     load(t, what, scale, x_def(t, o->rd), RAX, 0);
 }
@@ -632,11 +644,9 @@ bool t_group(struct translation *t, const struct op *o)
     t->k = k;
     t->e = e;
     unsigned base = x_use(t, o->rn);
-    t->sp_check = NULL;
     if (o->rn == REG_SP && !t->sp_ok) {
-        x64_test_ri(a, false, base, 15);
-        t->sp_check = x64_jcc(a, CC_NE);
-        t->sp_ok = true;
+        g.low &= ~15ll;
+        t->sp_check = t->sp_ok = true;
     }
     /* Else rax has the lowest address, that displacements are short. */
     bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);

@@ -123,7 +123,6 @@ static void em_literal_v(struct translation *t, const struct op *o)
 {
     unsigned scale = t->e->b;
     x64_page(&t->as, RAX, (s64)(t_off(t) + o->imm));
-    t->sp_check = NULL;
     t_align(t, RAX, 1u << scale);
     t_check(t, TAG_READ, 1u << scale, false);
     load_reg(t, o->rd, scale, RAX, 0);

@@ -343,7 +343,6 @@ static void em_sys(struct translation *t, const struct op *o)
                !(zero && t->flavour & FLAVOUR_ALIGN)) { /* DC ZVA faults on Device memory */
         guard(t);
         ld_x(t, true, RAX, o->rd);
-        t->sp_check = NULL;
         if (zero)
             zero_block(t);
         else

@@ -235,7 +235,8 @@ struct translation {
     } held[HELD];
     const struct held *in_rdx; /* what it holds is there as well; or NULL */
     unsigned skip; /* so many next instructions were emitted with the current one */
-    u8 *sp_check; /* jump of the check of SP's alignment that belongs to the next memory check */
+    bool sp_check; /* the next memory check, which is based on SP, is one of SP's alignment too */
+    u8 *sp_jump;   /* of a check of SP's alignment by itself that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
     u8 *edge, *edge_at; /* the conditional branch whose way is emitted at edge_at; NULL: none */
     unsigned nstubs;

@@ -437,7 +437,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->k = 0;
     t->known = REG_SINK;
     t->sp_ok = false;
-    t->sp_check = t->align_check = NULL;
+    t->sp_jump = t->align_check = NULL;
+    t->sp_check = false;
     t->skip = 0;
     t->edge = NULL;
     memset(t->held, 0, sizeof t->held);
