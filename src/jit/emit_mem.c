@@ -440,7 +440,7 @@ static void em_stp(struct translation *t, const struct op *o)
  * check, which is of all that they access; moves and additions in between are no hindrance. When it fails the exec
  * functions do all of them out of line, one by one and in order. Nothing is written before it, so that the inline path
  * needs no order. */
-enum { GROUP_MAX = 12, GROUP_SPAN = 128 };
+enum { GROUP_MAX = 12, GROUP_SPAN = 256 };
 struct group {
     unsigned n, accesses;         /* instructions, and how many of them are accesses */
     s64 low, high, at[GROUP_MAX]; /* first and last + 1 byte, and where each begins, from the base as it was */
