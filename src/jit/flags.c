@@ -123,14 +123,35 @@ static bool is_saved(const struct pending *p) { return p->op >= PENDING_SAVED_SU
 bool flags_saved(const struct translation *t) { return is_saved(&t->vs.flags); }
 s32 flags_saved_disp(void) { return slot_disp(SLOT); }
 
+/* Of a comparison with zero and of TST C and V are known: N and Z are as LAHF has them in AH. */
+static bool is_simple(const struct pending *p)
+{
+    return p->op == PENDING_TEST || p->op == PENDING_TEST_IMM || (p->op == PENDING_CMP_IMM && !p->imm);
+}
+static void store_simple(struct x64 *a, const struct pending *p)
+{
+    x64_8(a, 0x9f); /* lahf */
+    x64_shift(a, false, X_SHL, RAX, 16);
+    x64_ri(a, false, X_AND, RAX, (s32)0xc0000000);
+    if (p->op == PENDING_CMP_IMM)
+        x64_ri(a, false, X_OR, RAX, 1 << 29);
+    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+}
+
 void flags_settle(struct x64 *a, struct vstate *s)
 {
     if (!s->flags.op)
         return;
-    if (is_saved(&s->flags))
+    struct pending was = s->flags;
+    if (is_saved(&s->flags)) {
         store_nzcv(a, s->flags.op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD, true);
-    else
-        store_nzcv(a, again(a, s), false);
+    } else {
+        enum eflags kind = again(a, s);
+        if (is_simple(&was))
+            store_simple(a, &was);
+        else
+            store_nzcv(a, kind, false);
+    }
     s->flags.op = PENDING_NONE;
 }
 
