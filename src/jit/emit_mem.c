@@ -233,7 +233,7 @@ static bool hold_indexed(const struct translation *t, const struct op *o, struct
     bool branch = false;
     for (unsigned i = 0; t->k + i < t->n; i++) {
         const struct op *p = o + i;
-        const struct emitter *e = &t->j->emitters[p->row];
+        const struct emitter *e = t->row[t->k + i];
         if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
             break;
         bool store = is_store(e);
@@ -244,7 +244,7 @@ static bool hold_indexed(const struct translation *t, const struct op *o, struct
             made->last = (u8)(t->k + i);
             made->live = true;
         }
-        if (x_written(e, p) & (1ull << made->base | 1ull << made->index))
+        if (t->written[t->k + i] & (1ull << made->base | 1ull << made->index))
             break;
         branch |= (e->flags & EMIT_BRANCH) != 0;
     }
@@ -284,6 +284,7 @@ unsigned t_checked(struct translation *t, const struct op *o, bool store, s32 *d
     x64_rr(&t->as, true, X_ADD, RDX, va);
     x64_rm(&t->as, true, X_STORE, RDX, R_CONST, held_disp(t, h));
     *h = made;
+    t->holds = true;
     return RDX;
 }
 
@@ -469,12 +470,12 @@ static struct group group_of(const struct translation *t, const struct op *first
     g.n = g.accesses = 0;
     g.low = INT64_MAX, g.high = INT64_MIN;
     g.odd = false;
-    unsigned stores = access_of(t, &t->j->emitters[first->row]) & ACCESS_STORE;
+    unsigned stores = access_of(t, t->e) & ACCESS_STORE;
     s64 moved = 0;
     for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
         const struct op *o = first + i;
-        const struct emitter *e = &t->j->emitters[o->row];
-        if (e->flags & EMIT_QUIET && !(x_written(e, o) & (1ull << first->rn | 1ull << REG_SP)))
+        const struct emitter *e = t->row[t->k + i];
+        if (e->flags & EMIT_QUIET && !(t->written[t->k + i] & (1ull << first->rn | 1ull << REG_SP)))
             continue;
         unsigned access = access_of(t, e), mode = e->a & 7;
         if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
@@ -538,13 +539,13 @@ bool t_held(const struct translation *t)
 
 void t_held_behind(struct translation *t, const struct op *o)
 {
-    if (!(t->held[0].live | t->held[1].live | t->held[2].live | t->held[3].live))
-        return;
-    _Static_assert(HELD == 4, "all are asked above");
-    const struct emitter *e = &t->j->emitters[o->row];
-    u64 written = x_written(e, o);
+    const struct emitter *e = t->row[t->k];
+    u64 written = t->written[t->k];
+    t->holds = false;
     for (unsigned i = 0; i < HELD; i++) {
         struct held *h = &t->held[i];
+        h->live &= h->last > t->k;
+        t->holds |= h->live;
         if (!h->live || !(written & (1ull << h->base | (h->how ? 1ull << h->index : 0))))
             continue;
         if (h->how) {
@@ -586,13 +587,13 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
     bool branch = false;
     for (unsigned i = 0; h && t->k + i < t->n; i++) {
         const struct op *p = o + i;
-        const struct emitter *e = &t->j->emitters[p->row];
+        const struct emitter *e = t->row[t->k + i];
         if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
             break;
         unsigned access = access_of(t, e), mode = e->a & 7;
         bool store = access & ACCESS_STORE;
         if (!access || p->rn != o->rn) {
-            if (x_written(e, p) >> o->rn & 1)
+            if (t->written[t->k + i] >> o->rn & 1)
                 break;
             branch |= (e->flags & EMIT_BRANCH) != 0;
             continue;
@@ -607,7 +608,7 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
             made.last = (u8)(t->k + i);
             made.live = true;
         }
-        if (x_written(e, p) >> o->rn & 1) {
+        if (t->written[t->k + i] >> o->rn & 1) {
             if (based(access, p) || !writes_back(mode))
                 break;
             moved += (s64)p->imm;
@@ -617,6 +618,7 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
         return NULL;
     made.low = g->low, made.high = g->high;
     *h = made;
+    t->holds = true;
     return h;
 }
 
@@ -627,7 +629,8 @@ bool t_group(struct translation *t, const struct op *o)
     unsigned k = t->k, access = access_of(t, e);
     const struct held *in_rdx = t->in_rdx;
     t->in_rdx = NULL;
-    if (!access || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
+    if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
+        (t->btype && !k)) /* the first one clears BTYPE */
         return false;
     struct group g = group_of(t, o);
     if (!g.accesses)
@@ -638,8 +641,9 @@ bool t_group(struct translation *t, const struct op *o)
         return false;
     for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
-        t->e = &t->j->emitters[o[i].row];
-        flags_before(t, o + i);
+        t->e = t->row[k + i];
+        if (t->vs.flags.op)
+            flags_before(t);
     }
     t->k = k;
     t->e = e;
@@ -666,7 +670,7 @@ bool t_group(struct translation *t, const struct op *o)
     s64 moved = 0; /* the base */
     for (unsigned i = 0; i < g.n; i++) {
         t->k = k + i;
-        t->e = &t->j->emitters[o[i].row];
+        t->e = t->row[k + i];
         unsigned member = access_of(t, t->e);
         if (member && direct)
             group_member(t, o + i, member, x_use(t, o->rn), (s32)(g.at[i] - moved));
@@ -676,8 +680,8 @@ bool t_group(struct translation *t, const struct op *o)
             t->e->emit(t, o + i);
         if (member && writes_back(t->e->a & 7))
             moved += (s64)o[i].imm;
-        if (i)
-            flags_behind(t, o + i);
+        if (i && t->vs.flags.op)
+            flags_behind(t);
     }
     t->k = k;
     t->e = e;

@@ -191,10 +191,10 @@ static void save(struct translation *t, u8 *r, unsigned slot)
     *r = (u8)slot;
 }
 
-void flags_before(struct translation *t, const struct op *o)
+void flags_before(struct translation *t)
 {
     struct pending *p = &t->vs.flags;
-    u64 lost = x_written(t->e, o) & operands(p);
+    u64 lost = t->written[t->k] & operands(p);
     if (!lost || t->e->flags & EMIT_SETS || !t->live[t->k])
         return;
     u8 a = p->a;
@@ -208,8 +208,8 @@ void flags_before(struct translation *t, const struct op *o)
         save(t, &p->b, SLOT + 1);
 }
 
-void flags_behind(struct translation *t, const struct op *o)
+void flags_behind(struct translation *t)
 {
-    if (!(t->e->flags & EMIT_SETS) && x_written(t->e, o) & operands(&t->vs.flags))
+    if (!(t->e->flags & EMIT_SETS) && t->written[t->k] & operands(&t->vs.flags))
         t->vs.flags.op = PENDING_NONE;
 }

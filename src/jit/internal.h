@@ -215,10 +215,13 @@ struct translation {
     enum eflags eflags;
     bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
+    const struct emitter *row[BLOCK_MAX];
     bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
     u64 uses[BLOCK_MAX];  /* general registers, a bit each */
+    u64 written[BLOCK_MAX];
     u64 later[BLOCK_MAX]; /* those of the instructions behind it */
     u64 accesses;         /* instructions that t_group() knows, a bit each */
+    u64 again;            /* those of them that another one with the same base register follows */
     const struct emitter *e;
     bool called;      /* the current instruction became a call */
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
@@ -234,6 +237,7 @@ struct translation {
         s64 low, high; /* first and last + 1 byte, from the base as it is */
     } held[HELD];
     const struct held *in_rdx; /* what it holds is there as well; or NULL */
+    bool holds; /* one of them may be live */
     unsigned skip; /* so many next instructions were emitted with the current one */
     bool sp_check; /* the next memory check, which is based on SP, is one of SP's alignment too */
     u8 *sp_jump;   /* of a check of SP's alignment by itself that belongs to the next memory check */
@@ -367,16 +371,23 @@ static inline u64 x_fixed(const struct emitter *e)
 {
     return UNLIKELY(e->flags & EMIT_FIXED) && e->b & 63 ? 1ull << (e->b & 63) : 0;
 }
-/* That o has as operands. */
-static inline u64 x_registers(const struct emitter *e, const struct op *o)
+/* The general registers among rd, rn, rm, ra, which of them by the bits of m. */
+static inline u64 x_among(const struct op *o, unsigned m)
 {
-    return x_fixed(e) | (u64)(e->fields & 1) << (o->rd & 63) | (u64)(e->fields >> 1 & 1) << (o->rn & 63) |
-           (u64)(e->fields >> 2 & 1) << (o->rm & 63) | (u64)(e->fields >> 3 & 1) << (o->ra & 63);
+    static const u32 other[16] = {0xffffffff, 0xffffff00, 0xffff00ff, 0xffff0000, 0xff00ffff, 0xff00ff00,
+                                  0xff0000ff, 0xff000000, 0x00ffffff, 0x00ffff00, 0x00ff00ff, 0x00ff0000,
+                                  0x0000ffff, 0x0000ff00, 0x000000ff, 0};
+    u32 r;
+    _Static_assert(offsetof(struct op, ra) == offsetof(struct op, rd) + 3, "together");
+    memcpy(&r, &o->rd, sizeof r);
+    r |= other[m & 15]; /* these fall on bit 63 */
+    return (1ull << (r & 63) | 1ull << (r >> 8 & 63) | 1ull << (r >> 16 & 63) | 1ull << (r >> 24 & 63)) & ~0ull >> 1;
 }
+/* That o has as operands. */
+static inline u64 x_registers(const struct emitter *e, const struct op *o) { return x_fixed(e) | x_among(o, e->fields); }
 static inline u64 x_written(const struct emitter *e, const struct op *o)
 {
-    return x_fixed(e) | (u64)(e->writes & 1) << (o->rd & 63) | (u64)(e->writes >> 1 & 1) << (o->rn & 63) |
-           (u64)(e->writes >> 3 & 1) << (o->ra & 63);
+    return x_fixed(e) | x_among(o, e->writes & 11u);
 }
 
 /* flags.c: NZCV that is computed when somebody asks for it. Slots: places for operands that are overwritten before. */
@@ -400,8 +411,8 @@ enum { SLOT = REG_SP + 1, SLOTS = 2 };
 /* The current instruction, a setter, is done and EFLAGS hold the flags: p is what they are to whoever asks later,
  * PENDING_NONE: that cannot be said. */
 void flags_set(struct translation *t, enum eflags kind, struct pending p);
-void flags_before(struct translation *t, const struct op *o); /* the operands of what is pending may be overwritten */
-void flags_behind(struct translation *t, const struct op *o);
+void flags_before(struct translation *t); /* the operands of what is pending may be overwritten */
+void flags_behind(struct translation *t);
 bool flags_saved(const struct translation *t); /* PENDING_SAVED_* */
 s32 flags_saved_disp(void);                    /* where: AL, AH */
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */

@@ -507,6 +507,21 @@ static struct jit_page *page_of(struct jit *j, struct code_page *p)
     return p->jit = jp;
 }
 
+/* The block at slot, entry's, was interpreted often enough. Not inlined: find() is mostly asked for other blocks. */
+static __attribute__((noinline)) const u8 *make(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour,
+                                                unsigned slot, u32 *entry)
+{
+    page_of(j, p);
+    *entry = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
+    arena_trim(j);
+    return j->rx + *entry;
+}
+
+static __attribute__((noinline)) u32 *new_entries(struct jit *j, struct code_page *p, unsigned flavour)
+{
+    return page_of(j, p)->entry[flavour] = take_entries(j);
+}
+
 /* The block at pc, which is in p; NULL: it is the interpreter's once more. */
 static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour)
 {
@@ -514,16 +529,14 @@ static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigne
     __builtin_prefetch(&p->op[slot]); /* cold blocks wait for little but these two lines */
     u32 *entries = code_entries(p, flavour);
     if (UNLIKELY(!entries))
-        entries = page_of(j, p)->entry[flavour] = take_entries(j);
+        entries = new_entries(j, p, flavour);
     u32 *entry = entries + slot;
     if (entry_cold(*entry)) {
         if (*entry < j->cold) {
             ++*entry;
             return NULL;
         }
-        page_of(j, p);
-        *entry = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
-        arena_trim(j);
+        return make(j, c, p, flavour, slot, entry);
     }
     return j->rx + *entry;
 }

@@ -17,23 +17,37 @@ static void scan(struct translation *t)
 {
     enum { EXCLUSIVE = 10 };
     unsigned k = 0, max = CODE_SLOTS - t->first < BLOCK_MAX ? CODE_SLOTS - t->first : BLOCK_MAX;
-    t->accesses = 0;
+    const struct op *first = &t->page->op[t->first];
+    u64 accesses = 0, again = 0;
     for (bool end = false; k < max && !end; k++) {
-        unsigned slot = t->first + k;
-        const struct op *o = &t->page->op[slot];
+        const struct op *o = first + k;
         if (o->row == A64_ROW_FETCH)
-            o = code_decode(t->j->code, t->c->decoder, t->page, slot);
+            o = code_decode(t->j->code, t->c->decoder, t->page, t->first + k);
         if (UNLIKELY(t->j->parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o))
             break; /* its store should be in the same block */
         const struct emitter *e = emitter_of(t, o);
-        t->jp->covered[slot / 64] |= 1ull << slot % 64;
+        t->row[k] = e;
         t->uses[k] = x_registers(e, o);
-        t->accesses |= (u64)(access_of(t, e) != 0) << k;
+        t->written[k] = x_written(e, o);
+        accesses |= (u64)(access_of(t, e) != 0) << k;
         end = e->flags & EMIT_END || (e->row & ROW_BRANCH && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0));
     }
     t->n = k;
-    for (u64 later = 0; k-- > 0; later |= t->uses[k])
+    u64 mask = ~0ull >> (64 - k), *covered = t->jp->covered + t->first / 64;
+    unsigned shift = t->first % 64;
+    covered[0] |= mask << shift;
+    if (shift + k > 64)
+        covered[1] |= mask >> (64 - shift);
+    for (u64 later = 0, bases = 0; k-- > 0; later |= t->uses[k]) {
         t->later[k] = later;
+        if (accesses >> k & 1) {
+            u64 base = 1ull << (first[k].rn & 63);
+            again |= (u64)((bases & base) != 0) << k;
+            bases |= base;
+        }
+    }
+    t->accesses = accesses;
+    t->again = again;
 }
 
 static bool fuses(const struct emitter *setter, const struct op *user)
@@ -61,13 +75,13 @@ static bool finds(const struct emitter *setter, const struct op *o, const struct
 static bool fused(struct translation *t, unsigned k, const struct op *o, const struct emitter *e)
 {
     unsigned d = 1;
-    while (d < k && keeps(emitter_of(t, o - d), o - d))
+    while (d < k && keeps(t->row[k - d], o - d))
         d++;
-    const struct emitter *b = d <= k ? emitter_of(t, o - d) : NULL;
+    const struct emitter *b = d <= k ? t->row[k - d] : NULL;
     if (!b || !(b->flags & EMIT_SETS) || !finds(b, o, e))
         return false;
     for (unsigned i = 1; i < d; i++) {
-        const struct emitter *u = emitter_of(t, o - i);
+        const struct emitter *u = t->row[k - i];
         if (b->kind >= EFLAGS_FP || (u->flags & EMIT_COND && ((o - i)->x >> 1 == 7 || !finds(b, o - i, u))))
             return false;
     }
@@ -82,7 +96,7 @@ static void liveness(struct translation *t)
     memset(t->keep, 0, sizeof t->keep);
     for (unsigned k = t->n; k-- > 0;) {
         const struct op *o = &t->page->op[t->first + k];
-        const struct emitter *e = emitter_of(t, o);
+        const struct emitter *e = t->row[k];
         if (e->flags & EMIT_BRANCH)
             live = true;
         t->live[k] = live;
@@ -108,6 +122,7 @@ void t_call(struct translation *t)
     x64_link(x64_call(&t->as), t->j->call);
     v_forget(t);
     t->sp_ok = false;
+    t->holds = false;
     memset(t->held, 0, sizeof t->held);
 }
 
@@ -343,48 +358,58 @@ static void emit_stubs(struct translation *t)
     }
 }
 
+static void held_behind(struct translation *t, const struct op *o)
+{
+    if (t->holds)
+        t_held_behind(t, o);
+}
+
 static void emit_op(struct translation *t, const struct op *o)
 {
-    t->e = emitter_of(t, o);
-    if (!(t->e->flags & (EMIT_COND | EMIT_USES)) && !t->keep[t->k])
+    const unsigned k = t->k;
+    const struct emitter *e = t->e = t->row[k];
+    const unsigned flags = e->flags;
+    if (!(flags & (EMIT_COND | EMIT_USES)) && !t->keep[k])
         t->eflags = EFLAGS_NONE;
     unsigned stubs = t->nstubs;
     t->called = false;
     if (t->skip) {
         t->skip--;
-        t_held_behind(t, o);
+        held_behind(t, o);
         return;
     }
-    t->regs = t->e->flags & EMIT_REGS;
+    t->regs = flags & EMIT_REGS;
     if (!t->regs) {
         x_sync(t);
         x_forget(t);
     }
-    flags_before(t, o);
-    if (!(t->e->flags & EMIT_QUIET) && !access_of(t, t->e))
+    if (t->vs.flags.op)
+        flags_before(t);
+    if (!(flags & EMIT_QUIET) && !access_of(t, e))
         t->in_rdx = NULL;
     t->sp_keep = false;
-    bool plain = t->e->emit && !((t->e->flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
-    bool done = t->e->row & ROW_SYSREG && t_fp_register(t, o);
+    bool plain = e->emit && !((flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
+    bool done = e->row & ROW_SYSREG && t_fp_register(t, o);
     if (!done && plain)
-        t->e->emit(t, o);
+        e->emit(t, o);
     else if (!done)
         t_call(t);
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
-    if ((t->e->flags & (EMIT_COND | EMIT_USES)) && !(t->e->flags & (EMIT_BRANCH | EMIT_SETS)) && !t->keep[t->k])
+    if ((flags & (EMIT_COND | EMIT_USES)) && !(flags & (EMIT_BRANCH | EMIT_SETS)) && !t->keep[k])
         t->eflags = EFLAGS_NONE;
     for (; stubs < t->nstubs; stubs++)
         if (!t->stubs[stubs].edge) {
             t->stubs[stubs].back = t->as.p;
             t->stubs[stubs].vs = t->vs;
-            t->stubs[stubs].again = t->e->flags & EMIT_EXIT && t_held(t);
+            t->stubs[stubs].again = flags & EMIT_EXIT && t->holds && t_held(t);
         }
-    t_held_behind(t, o);
-    flags_behind(t, o);
-    if (!t->regs || (x_written(t->e, o) >> REG_SP & 1 && !t->sp_keep))
+    held_behind(t, o);
+    if (t->vs.flags.op)
+        flags_behind(t);
+    if (!t->regs || (t->written[k] >> REG_SP & 1 && !t->sp_keep))
         t->sp_ok = false;
-    if (!(t->e->flags & EMIT_CONST))
+    if (!(flags & EMIT_CONST))
         t->known = REG_SINK;
 }
 
@@ -411,7 +436,7 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
         x64_cmp8_mi(&t->as, R_CPU, CPU(fetch_guarded), 0);
         refused = x64_jcc(&t->as, CC_NE);
     }
-    if (emitter_of(t, o)->row & ROW_BRANCH)
+    if (t->row[0]->row & ROW_BRANCH)
         clear_btype(t);
     return refused;
 }
@@ -443,6 +468,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->edge = NULL;
     memset(t->held, 0, sizeof t->held);
     t->in_rdx = NULL;
+    t->holds = false;
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;
@@ -452,7 +478,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->reach = reach;
     scan(t);
     const struct op *last = &p->op[slot + t->n - 1];
-    t->loop = in || (emitter_of(t, last)->row & ROW_BRANCH && (s64)last->imm < 0);
+    t->loop = in || (t->row[t->n - 1]->row & ROW_BRANCH && (s64)last->imm < 0);
     liveness(t);
     if (in) /* loops */
         t->as.p += -(uintptr_t)t->as.p & 15;
