@@ -6,6 +6,7 @@
  * 1 being off (FLAVOUR_ALIGN), or the access is ordered: what the slow path would do with them is the same copy. */
 #include "core/bits.h"
 #include "jit/internal.h"
+#include "jit/mem.h"
 
 /* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes; where SP
  * is to be aligned and it is a multiple of 16 from there (sp_check), a multiple of 16 as well. */
@@ -43,7 +44,7 @@ void t_align(struct translation *t, unsigned va, unsigned align)
 }
 
 /* The access is at the VA in register va, + disp. Leaves rdx = host - VA. */
-static void check(struct translation *t, unsigned va, s32 disp, s32 tags, unsigned size, bool aligned)
+void mem_check(struct translation *t, unsigned va, s32 disp, s32 tags, unsigned size, bool aligned)
 {
     struct x64 *a = &t->as;
     if (t->sp_check) {
@@ -60,7 +61,10 @@ static void check(struct translation *t, unsigned va, s32 disp, s32 tags, unsign
     x64_rmx(a, true, X_LOAD, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, delta));
 }
 
-void t_check(struct translation *t, s32 tags, unsigned size, bool aligned) { check(t, RAX, 0, tags, size, aligned); }
+void t_check(struct translation *t, s32 tags, unsigned size, bool aligned)
+{
+    mem_check(t, RAX, 0, tags, size, aligned);
+}
 
 /* The same in the table of unprivileged accesses. */
 static void check_unpriv(struct translation *t, unsigned va, s32 tags, unsigned size, bool aligned)
@@ -85,8 +89,6 @@ static unsigned use(struct translation *t, unsigned host, unsigned r, bool again
         x64_ro(&t->as, true, X_LOAD, host, h);
     return h & X_STATE ? host : h;
 }
-
-static bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MODE_PRE; }
 
 /* The register with the VA of the access, rax or the base itself; what is to be added to that goes to disp, unless that
  * is NULL. Notes the check of SP's alignment. Nothing may be allocated between that and the check of the access: both
@@ -136,11 +138,6 @@ static unsigned address(struct translation *t, const struct op *o, unsigned mode
     return base;
 }
 
-static s32 held_disp(const struct translation *t, const struct held *h)
-{
-    return (s32)offsetof(struct jit_shared, held) + 8 * (s32)(h - t->held);
-}
-
 /* address() in rax. */
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale)
 {
@@ -164,11 +161,6 @@ void t_write_back(struct translation *t, const struct op *o, unsigned mode, unsi
         st_x(t, o->rn, va);
 }
 
-/* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
-enum what { LD, LDS32, LDS64, ST, LIT };
-#define A(mode, what) ((mode) | (what) << 3)
-enum { ORDERED = 128 };
-
 /* op r, [va + rdx + disp]; rdx as va: that is the host's address. */
 static void access(struct translation *t, bool w, unsigned op, unsigned r, unsigned va, s32 disp)
 {
@@ -178,13 +170,13 @@ static void access(struct translation *t, bool w, unsigned op, unsigned r, unsig
         x64_rmx(&t->as, w, op, r, va, RDX, 0, disp);
 }
 
-static void load(struct translation *t, unsigned what, unsigned scale, unsigned host, unsigned va, s32 disp)
+void mem_load(struct translation *t, unsigned what, unsigned scale, unsigned host, unsigned va, s32 disp)
 {
     static const unsigned zero[] = {X_MOVZX8, X_MOVZX16, X_LOAD, X_LOAD}, sign[] = {X_MOVSX8, X_MOVSX16, X_MOVSXD, 0};
     access(t, what == LDS64 || (what == LD && scale == 3), what == LD ? zero[scale] : sign[scale], host, va, disp);
 }
 
-static void store(struct translation *t, unsigned scale, unsigned host, unsigned va, s32 disp)
+void mem_store(struct translation *t, unsigned scale, unsigned host, unsigned va, s32 disp)
 {
     if (scale == 1)
         x64_8(&t->as, 0x66);
@@ -192,7 +184,7 @@ static void store(struct translation *t, unsigned scale, unsigned host, unsigned
 }
 
 /* The register with what is stored from r. */
-static unsigned source(struct translation *t, unsigned r)
+unsigned mem_source(struct translation *t, unsigned r)
 {
     if (r != REG_ZERO)
         return use(t, RCX, r, false);
@@ -271,18 +263,18 @@ unsigned t_checked(struct translation *t, const struct op *o, bool store, s32 *d
             h = p;
         else if (p->how == made.how && p->base == o->rn && p->index == o->rm && p->high >= made.high &&
                  (p->write || !store)) {
-            x64_rm(&t->as, true, X_LOAD, RDX, R_CONST, held_disp(t, p));
+            x64_rm(&t->as, true, X_LOAD, RDX, R_CONST, mem_held_disp(t, p));
             return RDX;
         }
     }
     unsigned va = address(t, o, mode, scale, disp);
     bool hold = h && !aligned && !(t->flavour & FLAVOUR_ALIGN) && !(t->btype && !t->k) && o->rn != REG_SP &&
                 hold_indexed(t, o, &made);
-    check(t, va, *disp, hold && made.write ? TAG_WRITE : tags, (unsigned)made.high, aligned);
+    mem_check(t, va, *disp, hold && made.write ? TAG_WRITE : tags, (unsigned)made.high, aligned);
     if (!hold)
         return va;
     x64_rr(&t->as, true, X_ADD, RDX, va);
-    x64_rm(&t->as, true, X_STORE, RDX, R_CONST, held_disp(t, h));
+    x64_rm(&t->as, true, X_STORE, RDX, R_CONST, mem_held_disp(t, h));
     *h = made;
     t->holds = true;
     return RDX;
@@ -295,7 +287,7 @@ static void em_load(struct translation *t, const struct op *o)
     unsigned mode = t->e->a & 7, what = t->e->a >> 3 & 7, scale = t->e->b;
     s32 disp;
     unsigned va = t_checked(t, o, false, &disp);
-    load(t, what, scale, x_def(t, o->rd), va, disp);
+    mem_load(t, what, scale, x_def(t, o->rd), va, disp);
     t_write_back(t, o, mode, va, disp);
 }
 
@@ -306,7 +298,7 @@ static void em_store(struct translation *t, const struct op *o)
     unsigned mode = t->e->a & 7, scale = t->e->b;
     s32 disp;
     unsigned va = t_checked(t, o, true, &disp);
-    store(t, scale, source(t, o->rd), va, disp);
+    mem_store(t, scale, mem_source(t, o->rd), va, disp);
     t_write_back(t, o, mode, va, disp);
 }
 
@@ -315,7 +307,7 @@ static void em_literal(struct translation *t, const struct op *o)
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     x64_page(&t->as, RAX, (s64)(t_off(t) + o->imm));
     t_check(t, TAG_READ, 1u << scale, t->flavour & FLAVOUR_ALIGN);
-    load(t, what, scale, x_def(t, o->rd), RAX, 0);
+    mem_load(t, what, scale, x_def(t, o->rd), RAX, 0);
 }
 
 /* ---- exclusives ------------------------------------------------------------------------------ */
@@ -369,7 +361,7 @@ static void em_ldxr(struct translation *t, const struct op *o)
     unsigned scale = t->e->b;
     t_address(t, o, MODE_BASE, scale);
     t_check(t, TAG_READ, 1u << scale, true);
-    load(t, LD, scale, x_def(t, o->rd), RAX, 0);
+    mem_load(t, LD, scale, x_def(t, o->rd), RAX, 0);
     t_monitor_mark(t, scale);
 }
 
@@ -387,7 +379,7 @@ static void em_stxr(struct translation *t, const struct op *o)
     t_monitor_check(t, scale, fail);
     if (value == RCX)
         x64_mov_imm_keep(a, RCX, 0);
-    store(t, scale, value, RAX, 0);
+    mem_store(t, scale, value, RAX, 0);
     for (unsigned i = 0; i < ARRAY_LEN(fail); i++)
         x64_here(a, fail[i]);
     x64_setcc(a, CC_NE, RCX);
@@ -397,15 +389,15 @@ static void em_stxr(struct translation *t, const struct op *o)
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
 /* b: scale of one register */
-static void load_pair(struct translation *t, const struct op *o, unsigned va, s32 disp)
+void mem_load_pair(struct translation *t, const struct op *o, unsigned va, s32 disp)
 {
     unsigned what = t->e->a >> 3 & 7, scale = t->e->b;
     bool last = va != RAX && x_host(t, o->rd) == va; /* it overwrites the base */
     if (last)
-        load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
-    load(t, what, scale, x_def(t, o->rd), va, disp);
+        mem_load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
+    mem_load(t, what, scale, x_def(t, o->rd), va, disp);
     if (!last)
-        load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
+        mem_load(t, what, scale, x_def(t, o->ra), va, disp + (1 << scale));
 }
 
 static void em_ldp(struct translation *t, const struct op *o)
@@ -416,8 +408,8 @@ static void em_ldp(struct translation *t, const struct op *o)
     s32 disp = 0;
     unsigned va = address(t, o, mode, scale, t->flavour & FLAVOUR_ALIGN ? NULL : &disp);
     t_align(t, va, 1u << scale);
-    check(t, va, disp, TAG_READ, 2u << scale, false);
-    load_pair(t, o, va, disp);
+    mem_check(t, va, disp, TAG_READ, 2u << scale, false);
+    mem_load_pair(t, o, va, disp);
     t_write_back(t, o, mode, va, disp);
 }
 
@@ -429,24 +421,11 @@ static void em_stp(struct translation *t, const struct op *o)
     s32 disp = 0;
     unsigned va = address(t, o, mode, scale, t->flavour & FLAVOUR_ALIGN ? NULL : &disp);
     t_align(t, va, 1u << scale);
-    check(t, va, disp, TAG_WRITE, 2u << scale, false);
-    store(t, scale, source(t, o->rd), va, disp);
-    store(t, scale, source(t, o->ra), va, disp + (1 << scale));
+    mem_check(t, va, disp, TAG_WRITE, 2u << scale, false);
+    mem_store(t, scale, mem_source(t, o->rd), va, disp);
+    mem_store(t, scale, mem_source(t, o->ra), va, disp + (1 << scale));
     t_write_back(t, o, mode, va, disp);
 }
-
-/* ---- groups ---------------------------------------------------------------------------------- */
-
-/* Loads, or stores, in a row off one base register (a function's first and last instructions most of all) share one
- * check, which is of all that they access; moves and additions in between are no hindrance. When it fails the exec
- * functions do all of them out of line, one by one and in order. Nothing is written before it, so that the inline path
- * needs no order. */
-enum { GROUP_MAX = 12, GROUP_SPAN = 256 };
-struct group {
-    unsigned n, accesses;         /* instructions, and how many of them are accesses */
-    s64 low, high, at[GROUP_MAX]; /* first and last + 1 byte, and where each begins, from the base as it was */
-    bool odd;                     /* the base is SP and not aligned behind the last one */
-};
 
 unsigned t_access(const struct emitter *e)
 {
@@ -456,241 +435,6 @@ unsigned t_access(const struct emitter *e)
     else if (e->emit == em_ldp || e->emit == em_stp)
         access = ACCESS | ACCESS_PAIR | (e->emit == em_stp ? ACCESS_STORE : 0);
     return mode == MODE_IMM || writes_back(mode) ? access : 0;
-}
-
-/* Is the base what is loaded or stored? */
-static bool based(unsigned access, const struct op *o)
-{
-    return !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
-}
-
-static struct group group_of(const struct translation *t, const struct op *first)
-{
-    struct group g; /* at[] is not cleared */
-    g.n = g.accesses = 0;
-    g.low = INT64_MAX, g.high = INT64_MIN;
-    g.odd = false;
-    unsigned stores = access_of(t, t->e) & ACCESS_STORE;
-    s64 moved = 0;
-    for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
-        const struct op *o = first + i;
-        const struct emitter *e = t->row[t->k + i];
-        if (e->flags & EMIT_QUIET && !(t->written[t->k + i] & (1ull << first->rn | 1ull << REG_SP)))
-            continue;
-        unsigned access = access_of(t, e), mode = e->a & 7;
-        if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
-            break;
-        if (writes_back(mode) && based(access, o))
-            break;
-        s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm,
-            end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
-        s64 low = at < g.low ? at : g.low, high = end > g.high ? end : g.high;
-        if (high - low > GROUP_SPAN)
-            break;
-        g.low = low, g.high = high;
-        g.at[i] = at;
-        g.n = i + 1;
-        g.accesses++;
-        if (based(access, o) && !stores)
-            break;
-        if (writes_back(mode)) {
-            moved += imm;
-            g.odd = o->rn == REG_SP && imm & 15;
-        }
-    }
-    return g;
-}
-
-/* One of the accesses, inline, at va + rdx + disp; t->k and t->e are its. */
-static void group_member(struct translation *t, const struct op *o, unsigned access, unsigned va, s32 disp)
-{
-    unsigned scale = t->e->b;
-    if (access & ACCESS_VECTOR) {
-        t_vector_member(t, o, va, disp);
-    } else if (access & ACCESS_STORE) {
-        store(t, scale, source(t, o->rd), va, disp);
-        if (access & ACCESS_PAIR)
-            store(t, scale, source(t, o->ra), va, disp + (1 << scale));
-    } else if (access & ACCESS_PAIR) {
-        load_pair(t, o, va, disp);
-    } else {
-        load(t, t->e->a >> 3 & 7, scale, x_def(t, o->rd), va, disp);
-    }
-    if (writes_back(t->e->a & 7) && o->imm) {
-        x_use(t, o->rn);
-        x64_ri(&t->as, true, X_ADD, x_def(t, o->rn), (s32)o->imm);
-    }
-}
-
-/* ---- checks that hold ------------------------------------------------------------------------ */
-
-/* Later accesses of the block off the same base, with whatever in between that is no call, are checked with the first
- * one, and find host - VA in memory. A slow path in between may change the fast tables: behind it the block is left for
- * the next instruction's own, as it is where the check of all of them fails. A load is checked for the stores behind it
- * that are executed whenever it is. */
-
-bool t_held(const struct translation *t)
-{
-    for (unsigned i = 0; i < HELD; i++)
-        if (t->held[i].live && t->held[i].last > t->k + t->skip)
-            return true;
-    return false;
-}
-
-void t_held_behind(struct translation *t, const struct op *o)
-{
-    const struct emitter *e = t->row[t->k];
-    u64 written = t->written[t->k];
-    t->holds = false;
-    for (unsigned i = 0; i < HELD; i++) {
-        struct held *h = &t->held[i];
-        h->live &= h->last > t->k;
-        t->holds |= h->live;
-        if (!h->live || !(written & (1ull << h->base | (h->how ? 1ull << h->index : 0))))
-            continue;
-        if (h->how) {
-            h->live = false;
-            continue;
-        }
-        unsigned access = access_of(t, e);
-        h->live = access && writes_back(e->a & 7) && o->rn == h->base && !based(access, o);
-        h->low -= (s64)o->imm;
-        h->high -= (s64)o->imm;
-    }
-}
-
-/* What g, the instructions from o on, need not check; NULL: they have to. */
-static struct held *held_for(struct translation *t, const struct op *o, const struct group *g, bool stores)
-{
-    for (unsigned i = 0; i < HELD; i++) {
-        struct held *h = &t->held[i];
-        if (h->live && !h->how && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
-            h->last >= t->k + g->n - 1 && (o->rn != REG_SP || t->sp_ok))
-            return h;
-    }
-    return NULL;
-}
-
-/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
-static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
-{
-    u64 later = t->accesses >> t->k >> g->n; /* of those that could be held for */
-    while (later && (o + g->n)[__builtin_ctzll(later)].rn != o->rn)
-        later &= later - 1;
-    if (!later)
-        return NULL;
-    struct held *h = NULL, made = {.base = o->rn, .write = stores};
-    for (unsigned i = 0; i < HELD; i++)
-        if (!t->held[i].live || t->held[i].last < t->k + g->n)
-            h = &t->held[i];
-    s64 moved = 0;
-    bool branch = false;
-    for (unsigned i = 0; h && t->k + i < t->n; i++) {
-        const struct op *p = o + i;
-        const struct emitter *e = t->row[t->k + i];
-        if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
-            break;
-        unsigned access = access_of(t, e), mode = e->a & 7;
-        bool store = access & ACCESS_STORE;
-        if (!access || p->rn != o->rn) {
-            if (t->written[t->k + i] >> o->rn & 1)
-                break;
-            branch |= (e->flags & EMIT_BRANCH) != 0;
-            continue;
-        }
-        if (based(access, p) && writes_back(mode))
-            break;
-        s64 at = mode == MODE_POST ? moved : moved + (s64)p->imm, end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
-        s64 low = at < g->low ? at : g->low, high = end > g->high ? end : g->high;
-        if (access && i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || !branch)) {
-            g->low = low, g->high = high;
-            made.write |= store;
-            made.last = (u8)(t->k + i);
-            made.live = true;
-        }
-        if (t->written[t->k + i] >> o->rn & 1) {
-            if (based(access, p) || !writes_back(mode))
-                break;
-            moved += (s64)p->imm;
-        }
-    }
-    if (!made.live)
-        return NULL;
-    made.low = g->low, made.high = g->high;
-    *h = made;
-    t->holds = true;
-    return h;
-}
-
-bool t_group(struct translation *t, const struct op *o)
-{
-    struct x64 *a = &t->as;
-    const struct emitter *e = t->e;
-    unsigned k = t->k, access = access_of(t, e);
-    const struct held *in_rdx = t->in_rdx;
-    t->in_rdx = NULL;
-    if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
-        (t->btype && !k)) /* the first one clears BTYPE */
-        return false;
-    struct group g = group_of(t, o);
-    if (!g.accesses)
-        return false;
-    bool stores = access & ACCESS_STORE;
-    struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores);
-    if (g.accesses < 2 && !held && !made)
-        return false;
-    for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
-        t->k = k + i;
-        t->e = t->row[k + i];
-        if (t->vs.flags.op)
-            flags_before(t);
-    }
-    t->k = k;
-    t->e = e;
-    unsigned base = x_use(t, o->rn);
-    if (o->rn == REG_SP && !t->sp_ok) {
-        g.low &= ~15ll;
-        t->sp_check = t->sp_ok = true;
-    }
-    /* Else rax has the lowest address, that displacements are short. */
-    bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);
-    if (held) {
-        if (in_rdx != held)
-            x64_rm(a, true, X_LOAD, RDX, R_CONST, held_disp(t, held));
-    } else {
-        if (!direct)
-            x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
-        unsigned stub = t->nstubs;
-        check(t, direct ? base : (unsigned)RAX, direct ? (s32)g.low : 0,
-              stores || (made && made->write) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
-        t->stubs[stub].count = g.n;
-        if (made)
-            x64_rm(a, true, X_STORE, RDX, R_CONST, held_disp(t, made));
-    }
-    s64 moved = 0; /* the base */
-    for (unsigned i = 0; i < g.n; i++) {
-        t->k = k + i;
-        t->e = t->row[k + i];
-        unsigned member = access_of(t, t->e);
-        if (member && direct)
-            group_member(t, o + i, member, x_use(t, o->rn), (s32)(g.at[i] - moved));
-        else if (member)
-            group_member(t, o + i, member, RAX, (s32)(g.at[i] - g.low));
-        else
-            t->e->emit(t, o + i);
-        if (member && writes_back(t->e->a & 7))
-            moved += (s64)o[i].imm;
-        if (i && t->vs.flags.op)
-            flags_behind(t);
-    }
-    t->k = k;
-    t->e = e;
-    t->sp_keep = true;
-    t->in_rdx = held ? held : made;
-    if (g.odd)
-        t->sp_ok = false;
-    t->skip = g.n - 1;
-    return true;
 }
 
 enum { MEM = EMIT_EXIT | EMIT_REGS };

@@ -1,0 +1,249 @@
+/* Several loads and stores with one check of the fast table: accesses in a row, and later ones of the block. */
+#include "core/bits.h"
+#include "jit/mem.h"
+
+/* Loads, or stores, in a row off one base register (a function's first and last instructions most of all) share one
+ * check, which is of all that they access; moves and additions in between are no hindrance. When it fails the exec
+ * functions do all of them out of line, one by one and in order. Nothing is written before it, so that the inline path
+ * needs no order. */
+enum { GROUP_MAX = 12, GROUP_SPAN = 256 };
+struct group {
+    unsigned n, accesses;         /* instructions, and how many of them are accesses */
+    s64 low, high, at[GROUP_MAX]; /* first and last + 1 byte, and where each begins, from the base as it was */
+    bool odd;                     /* the base is SP and not aligned behind the last one */
+};
+
+/* Is the base what is loaded or stored? */
+static bool based(unsigned access, const struct op *o)
+{
+    return !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
+}
+
+static struct group group_of(const struct translation *t, const struct op *first)
+{
+    struct group g; /* at[] is not cleared */
+    g.n = g.accesses = 0;
+    g.low = INT64_MAX, g.high = INT64_MIN;
+    g.odd = false;
+    unsigned stores = access_of(t, t->e) & ACCESS_STORE;
+    s64 moved = 0;
+    for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
+        const struct op *o = first + i;
+        const struct emitter *e = t->row[t->k + i];
+        if (e->flags & EMIT_QUIET && !(t->written[t->k + i] & (1ull << first->rn | 1ull << REG_SP)))
+            continue;
+        unsigned access = access_of(t, e), mode = e->a & 7;
+        if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
+            break;
+        if (writes_back(mode) && based(access, o))
+            break;
+        s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm,
+            end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
+        s64 low = at < g.low ? at : g.low, high = end > g.high ? end : g.high;
+        if (high - low > GROUP_SPAN)
+            break;
+        g.low = low, g.high = high;
+        g.at[i] = at;
+        g.n = i + 1;
+        g.accesses++;
+        if (based(access, o) && !stores)
+            break;
+        if (writes_back(mode)) {
+            moved += imm;
+            g.odd = o->rn == REG_SP && imm & 15;
+        }
+    }
+    return g;
+}
+
+/* One of the accesses, inline, at va + rdx + disp; t->k and t->e are its. */
+static void group_member(struct translation *t, const struct op *o, unsigned access, unsigned va, s32 disp)
+{
+    unsigned scale = t->e->b;
+    if (access & ACCESS_VECTOR) {
+        t_vector_member(t, o, va, disp);
+    } else if (access & ACCESS_STORE) {
+        mem_store(t, scale, mem_source(t, o->rd), va, disp);
+        if (access & ACCESS_PAIR)
+            mem_store(t, scale, mem_source(t, o->ra), va, disp + (1 << scale));
+    } else if (access & ACCESS_PAIR) {
+        mem_load_pair(t, o, va, disp);
+    } else {
+        mem_load(t, t->e->a >> 3 & 7, scale, x_def(t, o->rd), va, disp);
+    }
+    if (writes_back(t->e->a & 7) && o->imm) {
+        x_use(t, o->rn);
+        x64_ri(&t->as, true, X_ADD, x_def(t, o->rn), (s32)o->imm);
+    }
+}
+
+/* ---- checks that hold ------------------------------------------------------------------------ */
+
+/* Later accesses of the block off the same base, with whatever in between that is no call, are checked with the first
+ * one, and find host - VA in memory. A slow path in between may change the fast tables: behind it the block is left for
+ * the next instruction's own, as it is where the check of all of them fails. A load is checked for the stores behind it
+ * that are executed whenever it is. */
+
+bool t_held(const struct translation *t)
+{
+    for (unsigned i = 0; i < HELD; i++)
+        if (t->held[i].live && t->held[i].last > t->k + t->skip)
+            return true;
+    return false;
+}
+
+void t_held_behind(struct translation *t, const struct op *o)
+{
+    const struct emitter *e = t->row[t->k];
+    u64 written = t->written[t->k];
+    t->holds = false;
+    for (unsigned i = 0; i < HELD; i++) {
+        struct held *h = &t->held[i];
+        h->live &= h->last > t->k;
+        t->holds |= h->live;
+        if (!h->live || !(written & (1ull << h->base | (h->how ? 1ull << h->index : 0))))
+            continue;
+        if (h->how) {
+            h->live = false;
+            continue;
+        }
+        unsigned access = access_of(t, e);
+        h->live = access && writes_back(e->a & 7) && o->rn == h->base && !based(access, o);
+        h->low -= (s64)o->imm;
+        h->high -= (s64)o->imm;
+    }
+}
+
+/* What g, the instructions from o on, need not check; NULL: they have to. */
+static struct held *held_for(struct translation *t, const struct op *o, const struct group *g, bool stores)
+{
+    for (unsigned i = 0; i < HELD; i++) {
+        struct held *h = &t->held[i];
+        if (h->live && !h->how && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
+            h->last >= t->k + g->n - 1 && (o->rn != REG_SP || t->sp_ok))
+            return h;
+    }
+    return NULL;
+}
+
+/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
+static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
+{
+    u64 later = t->accesses >> t->k >> g->n; /* of those that could be held for */
+    while (later && (o + g->n)[__builtin_ctzll(later)].rn != o->rn)
+        later &= later - 1;
+    if (!later)
+        return NULL;
+    struct held *h = NULL, made = {.base = o->rn, .write = stores};
+    for (unsigned i = 0; i < HELD; i++)
+        if (!t->held[i].live || t->held[i].last < t->k + g->n)
+            h = &t->held[i];
+    s64 moved = 0;
+    bool branch = false;
+    for (unsigned i = 0; h && t->k + i < t->n; i++) {
+        const struct op *p = o + i;
+        const struct emitter *e = t->row[t->k + i];
+        if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
+            break;
+        unsigned access = access_of(t, e), mode = e->a & 7;
+        bool store = access & ACCESS_STORE;
+        if (!access || p->rn != o->rn) {
+            if (t->written[t->k + i] >> o->rn & 1)
+                break;
+            branch |= (e->flags & EMIT_BRANCH) != 0;
+            continue;
+        }
+        if (based(access, p) && writes_back(mode))
+            break;
+        s64 at = mode == MODE_POST ? moved : moved + (s64)p->imm, end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
+        s64 low = at < g->low ? at : g->low, high = end > g->high ? end : g->high;
+        if (access && i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || !branch)) {
+            g->low = low, g->high = high;
+            made.write |= store;
+            made.last = (u8)(t->k + i);
+            made.live = true;
+        }
+        if (t->written[t->k + i] >> o->rn & 1) {
+            if (based(access, p) || !writes_back(mode))
+                break;
+            moved += (s64)p->imm;
+        }
+    }
+    if (!made.live)
+        return NULL;
+    made.low = g->low, made.high = g->high;
+    *h = made;
+    t->holds = true;
+    return h;
+}
+
+bool t_group(struct translation *t, const struct op *o)
+{
+    struct x64 *a = &t->as;
+    const struct emitter *e = t->e;
+    unsigned k = t->k, access = access_of(t, e);
+    const struct held *in_rdx = t->in_rdx;
+    t->in_rdx = NULL;
+    if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
+        (t->btype && !k)) /* the first one clears BTYPE */
+        return false;
+    struct group g = group_of(t, o);
+    if (!g.accesses)
+        return false;
+    bool stores = access & ACCESS_STORE;
+    struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores);
+    if (g.accesses < 2 && !held && !made)
+        return false;
+    for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
+        t->k = k + i;
+        t->e = t->row[k + i];
+        if (t->vs.flags.op)
+            flags_before(t);
+    }
+    t->k = k;
+    t->e = e;
+    unsigned base = x_use(t, o->rn);
+    if (o->rn == REG_SP && !t->sp_ok) {
+        g.low &= ~15ll;
+        t->sp_check = t->sp_ok = true;
+    }
+    /* Else rax has the lowest address, that displacements are short. */
+    bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);
+    if (held) {
+        if (in_rdx != held)
+            x64_rm(a, true, X_LOAD, RDX, R_CONST, mem_held_disp(t, held));
+    } else {
+        if (!direct)
+            x64_rm(a, true, X_LEA, RAX, base, (s32)g.low);
+        unsigned stub = t->nstubs;
+        mem_check(t, direct ? base : (unsigned)RAX, direct ? (s32)g.low : 0,
+                  stores || (made && made->write) ? TAG_WRITE : TAG_READ, (unsigned)(g.high - g.low), false);
+        t->stubs[stub].count = g.n;
+        if (made)
+            x64_rm(a, true, X_STORE, RDX, R_CONST, mem_held_disp(t, made));
+    }
+    s64 moved = 0; /* the base */
+    for (unsigned i = 0; i < g.n; i++) {
+        t->k = k + i;
+        t->e = t->row[k + i];
+        unsigned member = access_of(t, t->e);
+        if (member && direct)
+            group_member(t, o + i, member, x_use(t, o->rn), (s32)(g.at[i] - moved));
+        else if (member)
+            group_member(t, o + i, member, RAX, (s32)(g.at[i] - g.low));
+        else
+            t->e->emit(t, o + i);
+        if (member && writes_back(t->e->a & 7))
+            moved += (s64)o[i].imm;
+        if (i && t->vs.flags.op)
+            flags_behind(t);
+    }
+    t->k = k;
+    t->e = e;
+    t->sp_keep = true;
+    t->in_rdx = held ? held : made;
+    if (g.odd)
+        t->sp_ok = false;
+    t->skip = g.n - 1;
+    return true;
+}
