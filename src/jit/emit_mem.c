@@ -5,7 +5,6 @@
  * accesses to the table's pages are served too, unless SCTLR_ELx.A forbids them or the table holds Device memory, stage
  * 1 being off (FLAVOUR_ALIGN), or the access is ordered: what the slow path would do with them is the same copy. */
 #include "core/bits.h"
-#include "jit/internal.h"
 #include "jit/mem.h"
 
 /* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes; where SP
@@ -160,6 +159,11 @@ void t_write_back(struct translation *t, const struct op *o, unsigned mode, unsi
     if (!t->regs)
         st_x(t, o->rn, va);
 }
+
+/* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
+enum what { LD, LDS32, LDS64, ST };
+#define A(mode, what) ((mode) | (what) << 3)
+enum { ORDERED = 128 };
 
 /* op r, [va + rdx + disp]; rdx as va: that is the host's address. */
 static void access(struct translation *t, bool w, unsigned op, unsigned r, unsigned va, s32 disp)

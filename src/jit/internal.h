@@ -64,7 +64,7 @@ enum { HELD = 4 };
 struct jit_shared {
     const u8 *nzcv[4];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
     u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
-    u64 held[HELD];               /* of checks that hold for later accesses (emit_mem.c): host - VA, or host */
+    u64 held[HELD];               /* of checks that hold for later accesses (mem_group.c, emit_mem.c): host - VA, or host */
     u8 vector[VECTOR_CONSTS][16]; /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
@@ -499,6 +499,14 @@ static inline void x64_page(struct x64 *a, unsigned host, s64 off)
     x64_mov_imm(a, host, (u64)off);
     x64_rm(a, true, X_ADD, host, R_CPU, CPU(fetch_page));
 }
+/* The same for a load that need not keep the flags. */
+static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)
+{
+    if (r == REG_ZERO)
+        x64_rr(&t->as, false, X_XOR, host, host);
+    else
+        op_x(t, w, X_LOAD, host, r);
+}
 /* host = offset of the fast table's x[] for the page of the VA in r. Clobbers EFLAGS. */
 static inline void x64_fast_code(struct x64 *a, unsigned host, unsigned r)
 {
@@ -508,13 +516,14 @@ static inline void x64_fast_code(struct x64 *a, unsigned host, unsigned r)
     x64_shift(a, false, X_SHR, host, 8);
     x64_ri(a, false, X_AND, host, (FAST_FETCH - 1) << 4);
 }
-/* The same for a load that need not keep the flags. */
-static inline void ld_x(struct translation *t, bool w, unsigned host, unsigned r)
+/* Is the page, its offset in x[] in index, executable? Not: CC_A. guard: 1 if it has the GP attribute, else 0; code: its
+ * decoded page. */
+static inline void x64_fast_look(struct x64 *a, unsigned index, unsigned page, unsigned guard, unsigned code)
 {
-    if (r == REG_ZERO)
-        x64_rr(&t->as, false, X_XOR, host, host);
-    else
-        op_x(t, w, X_LOAD, host, r);
+    x64_rmx(a, true, X_LOAD, guard, R_FT, index, 0, (s32)offsetof(struct fast, x[0].tag));
+    x64_rmx(a, true, X_LOAD, code, R_FT, index, 0, (s32)offsetof(struct fast, x[0].code));
+    x64_rr(a, true, X_SUB, guard, page);
+    x64_ri(a, true, X_CMP, guard, 1);
 }
 /* All 64 bits: 32-bit results are zero-extended in the host register. */
 static inline void st_x(struct translation *t, unsigned r, unsigned host)

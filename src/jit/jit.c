@@ -191,10 +191,7 @@ static void emit_jump(struct jit *j, unsigned flavour)
     x64_rr(a, true, X_LOAD, RDX, RAX);
     x64_ri(a, true, X_AND, RDX, -0x1000);
     x64_fast_code(a, RCX, RAX);
-    x64_rmx(a, true, X_LOAD, RDI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].tag));
-    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].code));
-    x64_rr(a, true, X_SUB, RDI, RDX);
-    x64_ri(a, true, X_CMP, RDI, 1);
+    x64_fast_look(a, RCX, RDX, RDI, RSI);
     away[1] = x64_jcc(a, CC_A);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));

@@ -2,11 +2,6 @@
 #pragma once
 #include "jit/internal.h"
 
-/* a: bits 2:0 mode, 5:3 what; b: 1 << scale; ordered accesses have bit 7 of a. */
-enum what { LD, LDS32, LDS64, ST, LIT };
-#define A(mode, what) ((mode) | (what) << 3)
-enum { ORDERED = 128 };
-
 static inline bool writes_back(unsigned mode) { return mode == MODE_POST || mode == MODE_PRE; }
 
 /* Where h's number is, from R_CONST. */

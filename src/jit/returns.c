@@ -39,10 +39,7 @@ static void emit_return(struct jit *j, unsigned flavour)
     x64_ret(a);
     x64_here8(a, other);
     x64_fast_code(a, RAX, RAX);
-    x64_rmx(a, true, X_LOAD, RDX, R_FT, RAX, 0, (s32)offsetof(struct fast, x[0].tag));
-    x64_rmx(a, true, X_LOAD, RSI, R_FT, RAX, 0, (s32)offsetof(struct fast, x[0].code));
-    x64_rr(a, true, X_SUB, RDX, RDI);
-    x64_ri(a, true, X_CMP, RDX, 1);
+    x64_fast_look(a, RAX, RDI, RDX, RSI);
     away[3] = x64_jcc8(a, CC_A);
     x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
     away[4] = x64_jcc8(a, CC_NE);

@@ -496,7 +496,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         refused = landing(t, &p->op[slot], btype);
     for (; t->k < t->n; t->k++) {
         const struct op *o = &p->op[slot + t->k];
-        if (in && o == last && emitter_of(t, o)->row & ROW_BRANCH)
+        if (in && o == last && t->row[t->k]->row & ROW_BRANCH)
             t_pace(t, &p->op[slot]);
         emit_op(t, o);
         if (btype && !t->k && !(t->e->row & ROW_BRANCH))

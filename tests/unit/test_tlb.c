@@ -345,10 +345,12 @@ START_TEST(test_fast_drop_2m)
             fast_fill(pool, f, i << 12, ram, 0, true, false, true);
         fast_fill(pool, f, 0x200000, ram, 0, true, false, true);
         fast_fill(pool, f, 0xff00000000001000, ram, 0, true, false, true);
-        fast_fill_code(pool, f, 0x5000, NULL, true, false);
+        bool guarded;
+        fast_fill_code(pool, f, 0x5000, (void *)ram, true, n == 4);
+        ck_assert(fast_code(&f->t, 0x5000, &guarded) == (void *)ram && guarded == (n == 4));
         fast_drop_2m(pool, a, FAST_ANY_ASID, 0);
         for (u64 va = 0; va < 0x200000; va += 0x1000)
-            ck_assert(!readable(f, va) && !fast_code(&f->t, va, &(bool){false}));
+            ck_assert(!readable(f, va) && !fast_code(&f->t, va, &guarded));
         ck_assert(readable(f, 0x200000) && !readable(f, 0xff00000000001000));
     }
 }
