@@ -153,6 +153,8 @@ struct transition {
 enum { TRANSITIONS = 40, TRANSITION_SETS = 4 };
 
 struct cpu {
+    /* Generated code is shortest for the first 32 words: this one and X0 to X30. */
+    u64 fetch_page; /* VA of the latched fetch page, ~0: none */
     /* 0..31: X0-X30 and zero; REG_SINK: where writes of XZR go; REG_SP: the current SP */
     u64 x[34];
     u64 pc;
@@ -164,8 +166,7 @@ struct cpu {
     struct fast *ft;          /* loads, stores, fetches as PSTATE.EL */
     struct fast *ft_unpriv;   /* LDTR/STTR */
     struct fast *ft_el2;      /* VNCR_EL2 accesses */
-    u64 fetch_page;           /* VA of the latched fetch page, ~0: none */
-    struct code_page *fetch_code;
+    struct code_page *fetch_code; /* of fetch_page */
     bool fetch_guarded;       /* the latched page has the GP attribute (BTI) */
     u32 exit;                 /* enum par_exit: another thread wants something; atomic, 0 in deterministic mode */
 
@@ -190,7 +191,7 @@ struct cpu {
     bool pmu_exact;      /* a counter needs every instruction looked at (kept by pmu.c) */
     u64 wake_at;         /* WFIT/WFET deadline in virtual ns, ~0: none */
 
-    union vreg v[36]; /* 32 and above: scratch of AArch32 */
+    union vreg v[36] __attribute__((aligned(16))); /* 32 and above: scratch of AArch32 */
 
     u64 sp_el[4];        /* banked SP_ELx; the current one lives in x[REG_SP] */
     u64 sys[CELL_COUNT]; /* system register cells, cell.def */
@@ -234,7 +235,6 @@ struct cpu {
     struct irq pmu_irq;  /* PMUIRQ, for the machine to connect */
     bool pmu_on;         /* some counter is enabled (kept by pmu.c) */
     u64 slice_start;     /* virtual time at which the running slice began */
-    u64 jit_slot[2];   /* generated code's own: operands of flags that are not computed yet (jit/flags.c) */
     struct poll poll;
     struct event wake; /* WFIT/WFET */
     struct sysreg_memo sysreg_memo[2][SR_COUNT];

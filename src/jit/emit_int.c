@@ -286,8 +286,8 @@ static void carry_in(struct translation *t, bool sub)
     struct x64 *a = &t->as;
     enum eflags kind = t->eflags;
     if (kind == EFLAGS_NONE && flags_saved(t)) {
-        x64_op(a, false, 0x0fba, 0, 0, R_CPU, false); /* bt [saved], 8: C of AH */
-        x64_modrm(a, 4, R_CPU, flags_saved_disp());
+        x64_op(a, false, 0x0fba, 0, 0, R_CONST, false); /* bt [saved], 8: C of AH */
+        x64_modrm(a, 4, R_CONST, flags_saved_disp());
         x64_8(a, 8);
         kind = t->vs.flags.op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD;
     } else if (kind == EFLAGS_NONE && t->vs.flags.op) {

@@ -7,6 +7,30 @@
 #include "core/bits.h"
 #include "jit/mem.h"
 
+/* Largest offsets in a page of accesses of frequent sizes, and what an offset with SP's alignment has not: as operands
+ * in memory they make code shorter than as immediate ones. */
+static const s32 bounds[BOUNDS] = {0x1000 - 8, 0x1000 - 4, 0x1000 - 1, 0x1000 - 16, -0x1000 | 15};
+
+void mem_bounds(u64 to[BOUNDS])
+{
+    for (unsigned i = 0; i < BOUNDS; i++)
+        to[i] = (u64)(s64)bounds[i];
+}
+
+/* op rdx, bound: X_CMP or X_TEST */
+static void op_bound(struct x64 *a, unsigned op, s32 bound)
+{
+    for (unsigned i = 0; i < BOUNDS; i++)
+        if (bounds[i] == bound) {
+            x64_rm(a, true, op, RDX, R_CONST, (s32)(offsetof(struct jit_shared, bounds) + i * sizeof(u64)));
+            return;
+        }
+    if (op == X_TEST)
+        x64_test_ri(a, true, RDX, bound);
+    else
+        x64_ri(a, true, X_CMP, RDX, bound);
+}
+
 /* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes; where SP
  * is to be aligned and it is a multiple of 16 from there (sp_check), a multiple of 16 as well. */
 static void check_tag(struct translation *t, unsigned size, bool aligned)
@@ -17,14 +41,14 @@ static void check_tag(struct translation *t, unsigned size, bool aligned)
         x64_test_ri(a, true, RDX, -0x1000 | (s32)(size - 1));
         slow = x64_jcc(a, CC_NE);
     } else if (t->sp_check && size <= 16) {
-        x64_test_ri(a, true, RDX, -0x1000 | 15);
+        op_bound(a, X_TEST, -0x1000 | 15);
         slow = x64_jcc(a, CC_NE);
     } else if (t->sp_check) {
         x64_shift(a, true, X_ROR, RDX, 4);
         x64_ri(a, true, X_CMP, RDX, (0x1000 - (s32)size) >> 4);
         slow = x64_jcc(a, CC_A);
     } else {
-        x64_ri(a, true, X_CMP, RDX, 0x1000 - (s32)size);
+        op_bound(a, X_CMP, 0x1000 - (s32)size);
         slow = x64_jcc(a, CC_A);
     }
     struct stub *s = t_slow(t, slow);

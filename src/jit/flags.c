@@ -25,13 +25,13 @@ static bool has_b(const struct pending *p)
     }
 }
 
-static s32 slot_disp(unsigned r) { return CPU(jit_slot) + 8 * (s32)(r - SLOT); }
+static s32 slot_disp(unsigned r) { return (s32)offsetof(struct jit_shared, slot) + 8 * (s32)(r - SLOT); }
 
 /* op host, register or slot r, wherever it is */
 static void operand(struct x64 *a, const struct vstate *s, bool w, unsigned op, unsigned host, unsigned r)
 {
     if (r >= SLOT) {
-        x64_rm(a, w, op, host, R_CPU, slot_disp(r));
+        x64_rm(a, w, op, host, R_CONST, slot_disp(r));
         return;
     }
     unsigned h = x_host_in(s, r);
@@ -104,7 +104,7 @@ void flags_emit_shared(struct jit *j)
             x64_8(a, 0x9f); /* lahf */
             x64_setcc(a, CC_O, RAX);
         } else {
-            x64_rm(a, false, X_LOAD, RAX, R_CPU, flags_saved_disp());
+            x64_rm(a, false, X_LOAD, RAX, R_CONST, flags_saved_disp());
         }
         x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
         x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, table[i]);
@@ -177,7 +177,7 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
     } else {
         x64_8(a, 0x9f); /* lahf */
         x64_setcc(a, CC_O, RAX);
-        x64_rm(a, false, X_STORE, RAX, R_CPU, flags_saved_disp());
+        x64_rm(a, false, X_STORE, RAX, R_CONST, flags_saved_disp());
         t->vs.flags = (struct pending){.op = kind == EFLAGS_SUB ? PENDING_SAVED_SUB : PENDING_SAVED_ADD, .a = SLOT};
     }
 }
@@ -187,7 +187,7 @@ static u64 operands(const struct pending *p) { return p->op ? 1ull << p->a | (ha
 static void save(struct translation *t, u8 *r, unsigned slot)
 {
     unsigned h = x_use(t, *r);
-    x64_rm(&t->as, true, X_STORE, h, R_CPU, slot_disp(slot));
+    x64_rm(&t->as, true, X_STORE, h, R_CONST, slot_disp(slot));
     *r = (u8)slot;
 }
 

@@ -24,7 +24,7 @@ enum {
 enum { CPU_BIAS = 128 };
 
 #define CPU(field) ((s32)offsetof(struct cpu, field) - CPU_BIAS)
-static inline s32 x_disp(unsigned r) { return 8 * (s32)r - CPU_BIAS; }
+static inline s32 x_disp(unsigned r) { return CPU(x) + 8 * (s32)r; }
 
 /* What blocks depend on besides their bytes. */
 enum {
@@ -58,14 +58,17 @@ enum { STALE = 256, STALE_DROPS = 4 };
 
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
-enum { HELD = 4 };
+enum { HELD = 4, BOUNDS = 5 };
 
-/* What generated code reads through R_CONST. */
+/* What generated code reads through R_CONST; code is shortest for the first 128 bytes. */
 struct jit_shared {
-    const u8 *nzcv[4];            /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
-    u64 frames, frames_end; /* returns.c: the frame at the bottom; below this there is no room for another */
-    u64 held[HELD];               /* of checks that hold for later accesses (mem_group.c, emit_mem.c): host - VA, or host */
-    u8 vector[VECTOR_CONSTS][16]; /* vector.h */
+    const u8 *nzcv[4];  /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
+    u64 held[HELD];     /* of checks that hold for later accesses (mem_group.c, emit_mem.c): host - VA, or host */
+    u64 slot[2];        /* flags.c: operands of what is pending */
+    u64 frames_end;     /* returns.c: below this there is no room for another frame */
+    u64 bounds[BOUNDS]; /* emit_mem.c: what checks of frequent sizes compare with */
+    u64 frames;         /* returns.c: the frame at the bottom */
+    u8 vector[VECTOR_CONSTS][16] __attribute__((aligned(16))); /* vector.h */
     u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
     u32 nzcv_add[16];
     u32 nzcv_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
@@ -414,13 +417,14 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p);
 void flags_before(struct translation *t); /* the operands of what is pending may be overwritten */
 void flags_behind(struct translation *t);
 bool flags_saved(const struct translation *t); /* PENDING_SAVED_* */
-s32 flags_saved_disp(void);                    /* where: AL, AH */
+s32 flags_saved_disp(void);     /* where, from R_CONST: AL, AH */
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
 void flags_settle(struct x64 *a, struct vstate *s); /* into c->nzcv, if something is pending; clobbers rax, EFLAGS */
 bool flags_same(const struct pending *a, const struct pending *b);
 void flags_emit_shared(struct jit *j);
 
 /* emit_mem.c: addresses and the fast table. rax: VA. */
+void mem_bounds(u64 to[BOUNDS]);
 enum { TAG_READ = (s32)offsetof(struct fast, rtag), TAG_WRITE = (s32)offsetof(struct fast, wtag) };
 enum t_mode { MODE_IMM, MODE_POST, MODE_PRE, MODE_REG, MODE_EXT, MODE_BASE, MODE_UNPRIV };
 void t_address(struct translation *t, const struct op *o, unsigned mode, unsigned scale);

@@ -400,6 +400,7 @@ static struct jit *jit_new(const struct cpu *c)
     j->shared.flag_mask_fp = 0x4500;
     j->shared.mxcsr_mask = 0x3d;
     vector_consts(j->shared.vector);
+    mem_bounds(j->shared.bounds);
     host_features(j);
     j->shared.ram_base = bus_ram_base(code->bus);
     for (u32 i = 0; i < 8; i++) { /* PEXT gives C, P, Z from bit 0 up */

@@ -275,7 +275,7 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
     unsigned pair = cond >> 1, odd = cond & 1;
     if (t->eflags == EFLAGS_NONE && flags_saved(t) && pair < 4) {
         static const u8 saved[4] = {0x40, 1, 0x80, 1};
-        x64_test8_mi(a, R_CPU, flags_saved_disp() + (pair < 3), saved[pair]);
+        x64_test8_mi(a, R_CONST, flags_saved_disp() + (pair < 3), saved[pair]);
         return (pair == 1 && t->vs.flags.op == PENDING_SAVED_SUB ? CC_E : CC_NE) ^ odd;
     }
     if (t->eflags == EFLAGS_NONE && t->vs.flags.op)
