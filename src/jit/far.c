@@ -40,9 +40,12 @@ void far_emit(struct translation *t, s32 off)
         return;
     }
     u32 index = j->part * FAR_PART + j->far_count++;
+    u8 *d = t_jump(t);
+    struct x64 *a = t->outside ? &t->as : &t->slow;
     j->far_left[index] = FAR_COLD;
-    j->far[index] = (struct far_jump){(u32)(t->as.p - j->rw), off};
-    shared_way(&t->as, j, t->flavour, index, off);
+    j->far[index] = (struct far_jump){(u32)(d - j->rw), off};
+    x64_here(a, d);
+    shared_way(a, j, t->flavour, index, off);
 }
 
 void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
@@ -54,7 +57,7 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     if (!from)
         return;
     from->parts |= 1u << j->part;
-    struct x64 *a = &j->as, site = {j->rw + f->site};
+    struct x64 *a = &j->as;
     u8 *piece = a->p, *away[2];
     x64_page(a, RDX, (f->off & ~0xfff) + guarded);
     x64_fast_code(a, RCX, RDX);
@@ -72,8 +75,10 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     x64_link(d, target);
     x64_here8(a, away[0]);
     x64_here8(a, away[1]);
-    shared_way(a, j, flavour, index, f->off);
-    x64_link(x64_jmp(&site), piece);
+    const u8 *cold = j->slow.p;
+    x64_link(x64_jmp(a), cold);
+    shared_way(&j->slow, j, flavour, index, f->off);
+    x64_link(j->rw + f->site, piece);
     if (UNLIKELY(j->watch != NULL))
-        watch_made(j, c, JIT_FAR, p, piece, NULL, 0);
+        watch_made(j, c, JIT_FAR, p, piece, cold, 0);
 }

@@ -49,7 +49,7 @@ enum { PART_HOT = 2 << 20 };
 /* Direct jumps to other pages: after so many executions they are linked (far.c). */
 enum { FAR_PART = 1 << 13, FAR_MAX = PARTS * FAR_PART, FAR_COLD = 40 };
 struct far_jump {
-    u32 site; /* offset in the arena */
+    u32 site; /* offset in the arena of its displacement */
     s32 off;  /* target from the page's start */
 };
 
@@ -245,7 +245,7 @@ struct translation {
     bool sp_check; /* the next memory check, which is based on SP, is one of SP's alignment too */
     u8 *sp_jump;   /* of a check of SP's alignment by itself that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
-    u8 *edge, *edge_at; /* the conditional branch whose way is emitted at edge_at; NULL: none */
+    u8 *edge, *edge_at; /* the conditional branch or call whose way is emitted at edge_at; NULL: none */
     unsigned nstubs;
     struct stub {
         u8 *from[3]; /* displacements of jumps to it */
@@ -323,6 +323,9 @@ struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same c
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
 struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
 void t_sync_keep(struct translation *t);                       /* everything into the state; keeps rax, clobbers rdx */
+/* The displacement of a jump: a new one's, or that of the conditional branch or call that leads here, when nothing was
+ * emitted in between. */
+u8 *t_jump(struct translation *t);
 /* To the VA in rax; near: probably in this page. */
 void t_jump_reg(struct translation *t, bool near);
 void t_jump_btype(struct translation *t, unsigned btype, bool near); /* the same, having set PSTATE.BTYPE */

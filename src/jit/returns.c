@@ -101,6 +101,8 @@ void t_push_return(struct translation *t)
     t_jump_direct(t, off);
     t->vs = at;
     x64_here(a, call);
+    t->edge = call;
+    t->edge_at = a->p;
     x64_here(s, full);
     x64_rm(s, true, X_LOAD, RSP, R_CONST, SHARED(frames));
     x64_link(x64_jmp(s), back);

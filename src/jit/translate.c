@@ -203,9 +203,7 @@ static void step_outside(struct translation *t)
     t->outside = !t->outside;
 }
 
-/* The displacement of a jump: a new one's, or that of the conditional branch that leads here, when nothing was emitted
- * in between. */
-static u8 *jump(struct translation *t) { return t->edge && t->as.p == t->edge_at ? t->edge : x64_jmp(&t->as); }
+u8 *t_jump(struct translation *t) { return t->edge && t->as.p == t->edge_at ? t->edge : x64_jmp(&t->as); }
 
 /* Where the state is not worth keeping in registers over a jump: to the generic translation. */
 static void jump_generic(struct translation *t, s64 off, u32 link)
@@ -214,7 +212,7 @@ static void jump_generic(struct translation *t, s64 off, u32 link)
     const u32 *entries = code_entries(t->page, t->flavour);
     u32 entry = entries ? entries[off / 4] : 0;
     x_sync(t);
-    u8 *d = jump(t);
+    u8 *d = t_jump(t);
     if (!link && !entry_cold(entry)) {
         x64_link(d, t->j->rw + entry);
         return;
@@ -243,7 +241,7 @@ void t_jump_direct(struct translation *t, s64 off)
     if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in) &&
         x_detour(&t->vs, &t->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &t->in);
-        x64_link(jump(t), t->start);
+        x64_link(t_jump(t), t->start);
         return;
     }
     bool back = off <= 4 * (s64)(t->first + t->k);
@@ -254,10 +252,10 @@ void t_jump_direct(struct translation *t, s64 off)
     const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
     if (v && x_detour(&t->vs, &v->in) <= VERSION_NEAR) {
         x_reconcile(a, &t->vs, &v->in);
-        x64_link(jump(t), t->j->rw + v->entry);
+        x64_link(t_jump(t), t->j->rw + v->entry);
         return;
     }
-    u8 *d = jump(t); /* most of these get their version */
+    u8 *d = t_jump(t); /* most of these get their version */
     bool inside = !t->outside;
     if (inside)
         step_outside(t);
