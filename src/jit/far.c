@@ -60,17 +60,26 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     struct x64 *a = &j->as;
     u8 *piece = a->p, *away[2];
     x64_page(a, RDX, (f->off & ~0xfff) + guarded);
-    x64_fast_code(a, RCX, RDX);
-    x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].tag));
-    away[0] = x64_jcc8(a, CC_NE);
-    x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 0, (s32)offsetof(struct fast, x[0].code));
+    s32 tag = (s32)offsetof(struct fast, x[0].tag), code = (s32)offsetof(struct fast, x[0].code);
+    if (c->pc >> 63) { /* a kernel's addresses stay the same: at another one the tag is not its */
+        s32 x = (s32)sizeof(struct fast_code) * (s32)(c->pc >> 12 & (FAST_FETCH - 1));
+        x64_rm(a, true, X_CMP, RDX, R_FT, tag + x);
+        away[0] = x64_jcc8(a, CC_NE);
+        x64_rm(a, true, X_LOAD, RSI, R_FT, code + x);
+    } else {
+        x64_fast_code(a, RCX, RDX);
+        x64_rmx(a, true, X_CMP, RDX, R_FT, RCX, 0, tag);
+        away[0] = x64_jcc8(a, CC_NE);
+        x64_rmx(a, true, X_LOAD, RSI, R_FT, RCX, 0, code);
+    }
     x64_mi(a, false, X_CMP, RSI, (s32)offsetof(struct code_page, jit_serial), (s32)p->jit_serial);
     away[1] = x64_jcc8(a, CC_NE);
     if (guarded)
         x64_ri(a, true, X_SUB, RDX, 1);
     x64_rm(a, true, X_STORE, RDX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
-    x64_store_imm8(a, R_CPU, CPU(fetch_guarded), guarded);
+    if (j->guards)
+        x64_store_imm8(a, R_CPU, CPU(fetch_guarded), guarded);
     u8 *d = x64_jmp(a);
     x64_link(d, target);
     x64_here8(a, away[0]);

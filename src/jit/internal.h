@@ -184,6 +184,7 @@ struct jit {
     u32 *free_entries;        /* arrays of CODE_SLOTS, chained by their first eight bytes */
     struct link_states link_states[PARTS];
     bool has_aes, has_pclmul, has_sha;
+    bool guards;   /* FEAT_BTI: c->fetch_guarded is kept */
     bool parallel; /* other threads access guest memory at the same time: atomics need LOCK, see emit_par.c */
     struct code_cache *code;
     u32 cold;                /* how often a block is interpreted */

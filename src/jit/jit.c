@@ -402,6 +402,7 @@ static struct jit *jit_new(const struct cpu *c)
     vector_consts(j->shared.vector);
     mem_bounds(j->shared.bounds);
     host_features(j);
+    j->guards = cpu_has(c, FEAT_BTI);
     j->shared.ram_base = bus_ram_base(code->bus);
     for (u32 i = 0; i < 8; i++) { /* PEXT gives C, P, Z from bit 0 up */
         u32 equal = 6, unordered = 3, below = 8, above = 2;

@@ -1,10 +1,13 @@
 /* Returns: calls leave behind where they return to, and returns go there when it is where they want to go.
  *
- * A call (BL, BLR and their kind) pushes the guest's return address, the decoded page that it is in and the flavour,
- * and calls, by the host's own instruction, what jumps to the callee. Behind it is the call's landing. A return (RET)
- * compares its target with what was pushed last, asks what the shared jump would have asked (the fast table's
- * executable tag, or the latch when it stays in the page), and returns by the host's instruction, so that the host
- * predicts it. A return that meets something else empties the stack and takes the shared jump.
+ * A call (BL, BLR and their kind) pushes the guest's return address, the decoded page that it is in, and the key of the
+ * fast table, and calls, by the host's own instruction, what jumps to the callee. Behind it is the call's landing. A
+ * return (RET) compares its target and the key with what was pushed last, and returns by the host's instruction, so that
+ * the host predicts it. A return that meets something else empties the stack and takes the shared jump.
+ *
+ * The key is another one in each context, and after each loss of an executable tag: while it is the same, the tag of the
+ * page that the call was in, which was latched and so had one, still is what the shared jump would have found. Its two
+ * lowest bits are the flavour.
  *
  * Invariant: the frames are the host stack's top while generated code runs; the one at the bottom is nobody's. They are
  * gone when generated code is left. Translations are dropped and space of the arena is given to other code only then: a
@@ -14,44 +17,39 @@
 /* Bytes of frames on the host's stack before it is emptied. */
 enum { RETURNS_BYTES = 32 << 10 };
 
-/* A frame: the landing, the guest's address, the decoded page, the flavour. */
-enum { FRAME_VA = 8, FRAME_CODE = 16, FRAME_FLAVOUR = 24, FRAME_BYTES = 32 };
+/* A frame: the landing, the guest's address, the decoded page (bit 0: the page has the GP attribute), the key. */
+enum { FRAME_VA = 8, FRAME_CODE = 16, FRAME_KEY = 24, FRAME_BYTES = 32 };
+_Static_assert(FLAVOUR_BTYPE == 4, "flavours that frames have fit into the key");
 
 #define SHARED(field) ((s32)offsetof(struct jit_shared, field))
+enum { KEY = (s32)offsetof(struct fast, key) };
 
-/* A return to rax: to the landing of the last call if it is the one, and the page there what it was. */
+/* A return to rax: to the landing of the last call if it is the one. */
 static void emit_return(struct jit *j, unsigned flavour)
 {
     struct x64 *a = &j->as;
-    u8 *away[5];
+    u8 *away[2];
     j->ret[flavour] = a->p;
     x64_rm(a, true, X_CMP, RAX, RSP, FRAME_VA);
     away[0] = x64_jcc8(a, CC_NE);
-    x64_cmp8_mi(a, RSP, FRAME_FLAVOUR, flavour);
+    x64_rm(a, true, X_LOAD, RDX, R_FT, KEY);
+    if (flavour)
+        x64_ri(a, true, X_ADD, RDX, (s32)flavour);
+    x64_rm(a, true, X_CMP, RDX, RSP, FRAME_KEY);
     away[1] = x64_jcc8(a, CC_NE);
-    x64_rr(a, true, X_LOAD, RDI, RAX);
-    x64_ri(a, true, X_AND, RDI, -0x1000);
-    x64_rm(a, true, X_CMP, RDI, R_CPU, CPU(fetch_page));
-    u8 *other = x64_jcc8(a, CC_NE);
-    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
-    x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
-    away[2] = x64_jcc8(a, CC_NE);
-    x64_ret(a);
-    x64_here8(a, other);
-    x64_fast_code(a, RAX, RAX);
-    x64_fast_look(a, RAX, RDI, RDX, RSI);
-    away[3] = x64_jcc8(a, CC_A);
-    x64_rm(a, true, X_CMP, RSI, RSP, FRAME_CODE);
-    away[4] = x64_jcc8(a, CC_NE);
-    x64_rm(a, true, X_STORE, RDI, R_CPU, CPU(fetch_page));
+    x64_rm(a, true, X_LOAD, RSI, RSP, FRAME_CODE);
+    x64_ri(a, true, X_AND, RAX, -0x1000);
+    if (j->guards) {
+        x64_rr(a, false, X_LOAD, RDX, RSI);
+        x64_ri(a, false, X_AND, RDX, 1);
+        x64_rr(a, true, X_XOR, RSI, RDX);
+        x64_rm(a, false, X_STORE8, RDX, R_CPU, CPU(fetch_guarded));
+    }
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(fetch_page));
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
-    x64_rm(a, false, X_STORE8, RDX, R_CPU, CPU(fetch_guarded));
     x64_ret(a);
-    x64_here8(a, away[3]);
-    x64_here8(a, away[4]);
-    x64_rm(a, true, X_LOAD, RAX, RSP, FRAME_VA);
-    for (unsigned i = 0; i < 3; i++)
-        x64_here8(a, away[i]);
+    x64_here8(a, away[0]);
+    x64_here8(a, away[1]);
     x64_rm(a, true, X_LOAD, RSP, R_CONST, SHARED(frames));
     x64_link(x64_jmp(a), j->jump[flavour]);
 }
@@ -67,7 +65,7 @@ void returns_emit_enter(struct x64 *a)
 {
     x64_ri(a, true, X_SUB, RSP, FRAME_BYTES);
     x64_store_imm(a, true, RSP, FRAME_VA, 1);
-    x64_store_imm(a, true, RSP, FRAME_CODE, 0);
+    x64_store_imm(a, true, RSP, FRAME_KEY, 0);
     x64_rm(a, true, X_STORE, RSP, R_CONST, SHARED(frames));
     x64_rm(a, true, X_LEA, RAX, RSP, -RETURNS_BYTES);
     x64_rm(a, true, X_STORE, RAX, R_CONST, SHARED(frames_end));
@@ -89,8 +87,20 @@ void t_push_return(struct translation *t)
         return;
     x64_rm(a, true, X_CMP, RSP, R_CONST, SHARED(frames_end));
     u8 *full = x64_jcc(a, CC_B), *back = a->p;
-    x64_push_imm8(a, t->flavour);
-    x64_push_m(a, R_CPU, CPU(fetch_code));
+    if (t->flavour) {
+        x64_rm(a, true, X_LOAD, RDX, R_FT, KEY);
+        x64_ri(a, true, X_ADD, RDX, (s32)t->flavour);
+        x64_push(a, RDX);
+    } else {
+        x64_push_m(a, R_FT, KEY);
+    }
+    if (t->j->guards) {
+        x64_rm(a, false, X_MOVZX8, RDX, R_CPU, CPU(fetch_guarded));
+        x64_rm(a, true, X_ADD, RDX, R_CPU, CPU(fetch_code));
+        x64_push(a, RDX);
+    } else {
+        x64_push_m(a, R_CPU, CPU(fetch_code));
+    }
     x64_push(a, RCX);
     u8 *call = x64_call(a);
     struct vstate at = t->vs;

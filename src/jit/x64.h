@@ -275,11 +275,6 @@ static inline void x64_shrd(struct x64 *a, bool w, unsigned r, unsigned s, unsig
 static inline void x64_push(struct x64 *a, unsigned r) { x64_op(a, false, 0x50 + (r & 7), 0, 0, r, false); }
 static inline void x64_pop(struct x64 *a, unsigned r) { x64_op(a, false, 0x58 + (r & 7), 0, 0, r, false); }
 static inline void x64_ret(struct x64 *a) { x64_8(a, 0xc3); }
-static inline void x64_push_imm8(struct x64 *a, unsigned v)
-{
-    x64_8(a, 0x6a);
-    x64_8(a, v);
-}
 /* push qword [base + disp] */
 static inline void x64_push_m(struct x64 *a, unsigned base, s32 disp)
 {

@@ -81,8 +81,11 @@ u32 fast_epoch(const struct fast_pool *p) { return p->epoch; }
 
 static void drop_data(struct fast_ctx *f, u64 i) { f->t.rtag[i] = f->t.wtag[i] = fast_invalid(i); }
 
+static void lost_code(struct fast_ctx *f) { f->t.key += 4; }
+
 static void drop_code(struct fast_ctx *f)
 {
+    lost_code(f);
     if (f->filled_code > FAST_JOURNAL_CODE)
         for (u64 i = 0; i < FAST_FETCH; i++)
             f->t.x[i].tag = fast_invalid(i);
@@ -127,6 +130,7 @@ static void drop_ng(struct fast_pool *p, struct fast_ctx *f)
         else
             f->t.x[i - FAST_MAX].tag = fast_invalid(i - FAST_MAX);
     }
+    lost_code(f);
     if (f->nonglobal)
         *p->latch = ~0ull;
     f->nonglobal = 0;
@@ -147,6 +151,7 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     struct fast_ctx *f = &p->ctx[oldest];
     if (!p->key[oldest] && !f->t.mask) { /* never used */
         f->t.mask = FAST_START - 1;
+        f->t.key = (u64)(oldest + 1) << 48;
         clear_data(f);
         f->filled_code = FAST_JOURNAL_CODE + 1;
         drop_code(f);
@@ -250,6 +255,7 @@ void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code
         f->filled_code = FAST_JOURNAL_CODE + 1;
     else if (f->t.x[i].tag == fast_invalid(i))
         f->journal_code[f->filled_code++] = (u16)i;
+    lost_code(f); /* perhaps */
     f->t.x[i] = (struct fast_code){(va & ~0xfffull) | guarded, code};
     if (!global && !f->key.el0)
         note_ng(f, (u32)(FAST_MAX + i));
@@ -261,8 +267,10 @@ static void drop_page(struct fast_ctx *f, u64 va)
     u64 i = fast_index(&f->t, va), x = va >> 12 & (FAST_FETCH - 1);
     if (!((f->t.rtag[i] ^ va) << 8 >> 20) || !((f->t.wtag[i] ^ va) << 8 >> 20))
         drop_data(f, i);
-    if (!((f->t.x[x].tag ^ va) << 8 >> 20))
+    if (!((f->t.x[x].tag ^ va) << 8 >> 20)) {
         f->t.x[x].tag = fast_invalid(x);
+        lost_code(f);
+    }
 }
 
 /* Can context c hold copies of an entry of the space and ASID? What is not global is only where its ASID is current. */
@@ -302,8 +310,10 @@ static void drop_2m(struct fast_ctx *f, u64 va)
     }
     for (u32 k = 0; k < f->filled_code; k++) {
         u64 i = f->journal_code[k];
-        if (!((f->t.x[i].tag ^ va) << 8 >> 29))
+        if (!((f->t.x[i].tag ^ va) << 8 >> 29)) {
             f->t.x[i].tag = fast_invalid(i);
+            lost_code(f);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ struct fast {
     u64 wtag[FAST_MAX]; /* page writable (and readable), dirty, and no enum page_why applies */
     struct fast_code x[FAST_FETCH];
     u64 mask; /* entries in use - 1 */
+    u64 key;  /* another one after each loss of a tag of x[], of all tables of a pool; the two lowest bits are clear */
     /* mmu/fast.c's own fields follow in struct fast_ctx, which begins with this struct */
 };
 
