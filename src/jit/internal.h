@@ -170,6 +170,7 @@ struct jit {
     u32 far_count; /* in the current part */
     u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx; /* the arena's views */
+    u8 *brought[2]; /* how far the current part's two halves are in the writable view */
     u8 *trimmed; /* before that the writable view of the current part has let go of what was written */
     struct x64 as, slow; /* the ends of the current part's two halves */
     u8 *first;           /* where blocks begin */
