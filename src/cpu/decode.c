@@ -49,8 +49,15 @@ struct pattern {
     struct field x, y, i;
 };
 
+/* Of a pattern, what a word is compared with: most comparisons fail, and all of these together fit into the host's
+ * first cache. */
+struct fixed {
+    u32 mask, value;
+};
+
 struct decoder {
     struct pattern pattern[ROWS]; /* most fixed bits first */
+    struct fixed fixed[ROWS];     /* the same order */
     unsigned count;
     u32 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
     u16 *list;
@@ -145,12 +152,13 @@ static void parse(struct pattern *p, unsigned row, const struct features *f)
 static unsigned bucket_of(u32 word) { return (word >> 21 & 0xff) << 4 | (word >> 12 & 15); }
 static const u32 bucket_mask = 0xffu << 21 | 15u << 12;
 
-static bool matches(const struct pattern *p, u32 word)
+static bool matches(const struct decoder *d, unsigned k, u32 word)
 {
-    if ((word & p->mask) != p->value)
+    if ((word & d->fixed[k].mask) != d->fixed[k].value)
         return false;
-    for (unsigned k = 0; k < 3; k++)
-        if (UNLIKELY(p->nonzero[k] && !(word & p->nonzero[k])))
+    const struct pattern *p = &d->pattern[k];
+    for (unsigned i = 0; i < 3; i++)
+        if (UNLIKELY(p->nonzero[i] && !(word & p->nonzero[i])))
             return false;
     return true;
 }
@@ -185,6 +193,8 @@ struct decoder *decoder_new(const struct features *f)
     for (unsigned row = A64_ROW_UNDEFINED + 1; row < ROWS; row++)
         parse(&d->pattern[d->count++], row, f);
     qsort(d->pattern, d->count, sizeof d->pattern[0], by_fixed_bits);
+    for (unsigned k = 0; k < d->count; k++)
+        d->fixed[k] = (struct fixed){d->pattern[k].mask, d->pattern[k].value};
 
     /* d->first[b + 1] counts bucket b's patterns, then is where it is filled next, then where it ends. */
     for (unsigned k = 0; k < d->count; k++)
@@ -308,8 +318,8 @@ static bool immediate(struct op *o, enum imm_rule rule, u64 i, unsigned width, u
 
 static u32 extract(const struct field *f, u32 word)
 {
-    u32 v = 0;
-    for (unsigned k = 0; k < f->n; k++)
+    u32 v = word >> f->seg[0].lsb & (u32)((1ull << f->seg[0].width) - 1); /* none: 0 bits */
+    for (unsigned k = 1; UNLIKELY(k < f->n); k++)
         v = v << f->seg[k].width | (word >> f->seg[k].lsb & (u32)ones(f->seg[k].width));
     return v;
 }
@@ -326,7 +336,7 @@ struct op decode(const struct decoder *d, u32 word)
     unsigned b = bucket_of(word);
     for (u32 k = d->first[b]; k < d->first[b + 1]; k++) {
         const struct pattern *p = &d->pattern[d->list[k]];
-        if (!p->enabled || !matches(p, word))
+        if (!matches(d, d->list[k], word) || !p->enabled)
             continue;
         struct op o = {.row = p->row,
                        .rd = reg(p, 0, word),
@@ -346,7 +356,7 @@ int decode_row(const struct decoder *d, u32 word)
 {
     unsigned b = bucket_of(word);
     for (u32 k = d->first[b]; k < d->first[b + 1]; k++)
-        if (matches(&d->pattern[d->list[k]], word))
+        if (matches(d, d->list[k], word))
             return d->pattern[d->list[k]].row;
     return -1;
 }

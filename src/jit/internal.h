@@ -106,14 +106,16 @@ struct version {
 /* VERSIONS_MAX: of a slot and flavour. VERSION_NEAR: so many stores and loads are less than another version. */
 enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
 enum { VERSION_LISTS = 64 };
-/* Versions pay in loops: they begin with a jump back, and so many jumps on lead to versions again. */
-enum { VERSION_REACH = 2 };
+/* Versions pay in loops: they begin with a jump back, and so many jumps on lead to versions again; and where a jump is
+ * executed often enough to earn back the translation, some microseconds. Until then generated code counts. */
+enum { VERSION_REACH = 2, VERSION_HOT = 500, HOT_PART = 1 << 13, HOT_MAX = PARTS * HOT_PART };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
     u32 patch;   /* the jump to a version */
     u32 generic; /* behind that, where all is in the state: the jump to the generic translation */
     u8 reach;    /* of the version */
+    bool counted; /* it leads to the generic translation by what counts */
     struct vstate vs;
 };
 /* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
@@ -168,6 +170,8 @@ struct jit {
     u32 far_left[FAR_MAX]; /* executions until a far jump is linked; generated code counts */
     struct far_jump far[FAR_MAX];
     u32 far_count; /* in the current part */
+    u32 hot_left[HOT_MAX]; /* executions until a jump leads to a version; generated code counts */
+    u32 hot_count;         /* in the current part */
     u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx; /* the arena's views */
     u8 *brought[2]; /* how far the current part's two halves are in the writable view */
@@ -305,8 +309,8 @@ bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
 u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vstate *vs); /* what EXIT_LINK shall bring */
 void version_link_generic(struct jit *j, u32 link, u32 patch);
-/* Where the jump of link goes: the displacement to patch; *entry: offset of a version for it, or 0. */
-u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry);
+/* Where the jump of link goes: the displacement to patch; *code: its target's translation, or what it shall lead to. */
+u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const u8 **code);
 void version_drop(struct jit_page *jp);
 /* far.c */
 void far_emit_shared(struct jit *j, unsigned flavour);

@@ -475,7 +475,7 @@ static void next_part(struct jit *j)
     if (j->part == WARM_PARTS && j->cold > WARM)
         j->cold = WARM;
     arena_part(j);
-    j->far_count = 0;
+    j->far_count = j->hot_count = 0;
     j->link_states[j->part].count = 0;
     for (struct jit_page *jp = j->pages, *next; jp; jp = next) {
         next = jp->next;
@@ -553,8 +553,9 @@ static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
 /* A jump within the page leads to the block at pc, whose translation is code. */
 static void link_near(struct jit *j, struct cpu *c, u32 link, const u8 *code, unsigned flavour)
 {
-    u32 version, patch = version_link(j, c, link, flavour, &version);
-    x64_link(j->rw + patch, version ? j->rw + version : j->rw + (code - j->rx));
+    const u8 *to = j->rw + (code - j->rx);
+    u32 patch = version_link(j, c, link, flavour, &to);
+    x64_link(j->rw + patch, to);
     if (UNLIKELY(j->watch != NULL))
         j->watch->links++;
 }

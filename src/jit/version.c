@@ -34,7 +34,7 @@ u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vst
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    l->state[l->count] = (struct link_state){patch, 0, (u8)reach, *vs};
+    l->state[l->count] = (struct link_state){patch, 0, (u8)reach, false, *vs};
     return LINK_STATE | j->part << LINK_PART | l->count++;
 }
 
@@ -104,38 +104,60 @@ static void extend_state(struct jit *j, struct code_page *p, unsigned slot, stru
 }
 
 /* The way from a jump to a version: where the jump shall go. */
-static u32 piece_to(struct jit *j, struct jit_page *jp, const struct vstate *from, const struct version *v)
+static const u8 *piece_to(struct jit *j, struct jit_page *jp, const struct vstate *from, const struct version *v)
 {
+    const u8 *entry = j->rw + v->entry;
     if (!x_distance(from, &v->in))
-        return v->entry;
-    u32 piece = (u32)(j->as.p - j->rw);
+        return entry;
+    const u8 *piece = j->as.p;
     jp->parts |= 1u << j->part;
     x_reconcile(&j->as, from, &v->in);
-    x64_link(x64_jmp(&j->as), j->rw + v->entry);
+    x64_link(x64_jmp(&j->as), entry);
     return piece;
 }
 
-u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *entry)
+/* In front of the way to the generic translation: counts, and asks for a link again. */
+static const u8 *counting(struct jit *j, struct jit_page *jp, u32 generic, const u8 *code)
 {
-    *entry = 0;
+    struct x64 *a = &j->slow;
+    u32 index = j->part * HOT_PART + j->hot_count++;
+    s32 ask;
+    memcpy(&ask, j->rw + generic, sizeof ask);
+    j->hot_left[index] = VERSION_HOT;
+    jp->parts |= 1u << j->part;
+    const u8 *piece = a->p;
+    x64_mi(a, false, X_SUB, R_CONST, (s32)(offsetof(struct jit, hot_left) + sizeof(u32) * index), 1);
+    x64_link(x64_jcc(a, CC_NS), code);
+    x64_link(x64_jmp(a), j->rw + generic + 4 + ask);
+    return piece;
+}
+
+u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const u8 **code)
+{
     if (!(link & LINK_STATE))
         return link;
     struct code_page *p = c->fetch_code;
     unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1), count = 0;
-    const struct link_state from = *state_of(j, link);
+    struct link_state *state = state_of(j, link);
     if (!p->jit)
-        return from.generic;
+        return state->generic;
+    const struct link_state from = *state;
     struct version **list = &p->jit->versions[slot % VERSION_LISTS];
     const struct version *found = version_find(p->jit, flavour, slot, &from.vs);
     for (const struct version *v = *list; v; v = v->next)
         count += v->slot == slot && v->flavour == flavour;
     struct vstate in = from.vs;
     if (found && (x_detour(&from.vs, &found->in) <= VERSION_NEAR || count >= VERSIONS_MAX)) {
-        *entry = piece_to(j, p->jit, &from.vs, found);
+        *code = piece_to(j, p->jit, &from.vs, found);
         return from.patch;
     }
-    if (count >= VERSIONS_MAX || !restrict_state(j, c, p, slot, &in))
+    if (count >= VERSIONS_MAX || (!from.counted && j->hot_count == HOT_PART) || !restrict_state(j, c, p, slot, &in))
         return from.generic;
+    if (!from.counted && j->cold) {
+        state->counted = true;
+        *code = counting(j, p->jit, from.generic, *code);
+        return from.generic;
+    }
     if (from.reach == VERSION_REACH)
         extend_state(j, p, slot, &in);
     struct version *v = malloc(sizeof *v);
@@ -143,7 +165,7 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, u32 *
     *v = (struct version){*list, (u16)slot, (u8)flavour, from.reach, 0, in};
     v->entry = (u32)(jit_translate(j, c, p, flavour, slot, &in, from.reach) - j->rw);
     *list = v;
-    *entry = piece_to(j, p->jit, &from.vs, v);
+    *code = piece_to(j, p->jit, &from.vs, v);
     return from.patch;
 }
 
