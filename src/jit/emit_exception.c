@@ -234,7 +234,7 @@ static void emit_take_call(struct jit *j)
     x64_rmx(a, true, X_STORE, RAX, R_CPU, RCX, 0, 0);
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(elr_place));
     x64_rmx(a, true, X_STORE, RDX, R_CPU, RCX, 0, 0);
-    x64_rm(a, false, X_LOAD, RDX, R_CPU, CPU(nzcv));
+    flags_ld(a, RDX);
     x64_rm(a, false, X_OR, RDX, RSI, TR(spsr));
     x64_rm(a, false, X_LOAD, RCX, RSI, TR(spsr_place));
     x64_rmx(a, true, X_STORE, RDX, R_CPU, RCX, 0, 0);
@@ -268,8 +268,7 @@ static void emit_take_eret(struct jit *j)
     x64_ri(a, false, X_AND, RCX, 0x0fffffff);
     x64_rm(a, false, X_CMP, RCX, RSI, TR(spsr));
     fail[6] = x64_jcc(a, CC_NE);
-    x64_ri(a, false, X_AND, RAX, (s32)0xf0000000);
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    flags_st(a, RAX);
     x64_op(a, false, 0xc6, 0, 0, R_CPU, false); /* mov byte [valid], 0 */
     x64_modrm(a, 0, R_CPU, CPU(monitor.valid));
     x64_8(a, 0);

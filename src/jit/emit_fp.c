@@ -169,13 +169,13 @@ static void compare(struct translation *t, const struct op *o, bool zero)
         return;
     x64_8(a, 0x9f); /* lahf */
     x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask_fp));
-    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, (s32)(offsetof(struct jit_shared, nzcv_fp) + 32u * swap));
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, (s32)(offsetof(struct jit_shared, flags_fp) + 32u * swap));
+    x64_rm(a, false, X_STORE, RAX, R_CONST, (s32)offsetof(struct jit_shared, flags));
 }
 static void em_fcmp(struct translation *t, const struct op *o) { compare(t, o, false); }
 static void em_fcmp_zero(struct translation *t, const struct op *o) { compare(t, o, true); }
 
-/* FCCMP: flags always go to c->nzcv. x = cond, y = nzcv */
+/* FCCMP: flags always go to the state. x = cond, y = nzcv */
 static void em_fccmp(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
@@ -185,12 +185,12 @@ static void em_fccmp(struct translation *t, const struct op *o)
     v_rr(t, VOP(1, dbl(t) ? 1u : 0u, t->e->a ? 0x2f : 0x2e), n, 0, m);
     x64_8(a, 0x9f);
     x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask_fp));
-    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, (s32)offsetof(struct jit_shared, nzcv_fp));
+    x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, (s32)offsetof(struct jit_shared, flags_fp));
     u8 *done = x64_jmp8(a);
     x64_here(a, no);
-    x64_mov_imm(a, RAX, (u64)o->y << 28);
+    x64_mov_imm(a, RAX, flags_word(o->y));
     x64_here8(a, done);
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    x64_rm(a, false, X_STORE, RAX, R_CONST, (s32)offsetof(struct jit_shared, flags));
 }
 
 /* Through a general register. */

@@ -285,22 +285,16 @@ static void carry_in(struct translation *t, bool sub)
 {
     struct x64 *a = &t->as;
     enum eflags kind = t->eflags;
-    if (kind == EFLAGS_NONE && flags_saved(t)) {
-        x64_op(a, false, 0x0fba, 0, 0, R_CONST, false); /* bt [saved], 8: C of AH */
-        x64_modrm(a, 4, R_CONST, flags_saved_disp());
-        x64_8(a, 8);
-        kind = t->vs.flags.op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD;
-    } else if (kind == EFLAGS_NONE && t->vs.flags.op) {
+    if (kind == EFLAGS_NONE && t->vs.flags.op)
         kind = flags_again(t);
-    }
     if (kind == EFLAGS_NONE || kind >= EFLAGS_FP) {
-        x64_op(a, false, 0x0fba, 0, 0, R_CPU, false); /* bt [nzcv], 29 */
-        x64_modrm(a, 4, R_CPU, CPU(nzcv));
-        x64_8(a, 29);
+        x64_op(a, false, 0x0fba, 0, 0, R_CONST, false); /* bt [flags], 8 */
+        x64_modrm(a, 4, R_CONST, (s32)offsetof(struct jit_shared, flags));
+        x64_8(a, 8);
         kind = EFLAGS_ADD;
     }
     if (sub != (kind == EFLAGS_SUB))
-        x64_8(a, 0xf5); /* cmc */
+        x64_cmc(a);
 }
 
 static void em_carry(struct translation *t, const struct op *o)

@@ -135,7 +135,7 @@ static void em_mrs(struct translation *t, const struct op *o)
     guard(t);
     switch (zero ? (enum sysreg_hook)HOOK_ZERO : (enum sysreg_hook)row->hook) {
     case HOOK_NONE: x64_rm(a, true, X_LOAD, RAX, R_CPU, cell_place(row->cell)); break;
-    case HOOK_NZCV: x64_rm(a, false, X_LOAD, RAX, R_CPU, CPU(nzcv)); break;
+    case HOOK_NZCV: flags_ld(a, RAX); break;
     case HOOK_DAIF: read_flag(t, CPU(ps.daif), P_DAIF); break;
     case HOOK_PAN: read_flag(t, CPU(ps.pan), P_PAN); break;
     case HOOK_UAO: read_flag(t, CPU(ps.uao), P_UAO); break;
@@ -262,10 +262,7 @@ static void em_msr(struct translation *t, const struct op *o)
         t_quiet(t, t_slow(t, NULL));
     ld_x(t, true, RAX, o->rd);
     switch ((enum sysreg_hook)row->hook) {
-    case HOOK_NZCV:
-        x64_ri(a, false, X_AND, RAX, (s32)0xf0000000);
-        x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
-        break;
+    case HOOK_NZCV: flags_st(a, RAX); break;
     case HOOK_DAIF:
         x64_shift(a, false, X_SHR, RAX, P_DAIF);
         x64_ri(a, false, X_AND, RAX, 15);

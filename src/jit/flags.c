@@ -3,8 +3,7 @@
  * A setter leaves the flags in EFLAGS for the instruction behind it. For all others it only notes of which operation on
  * which guest registers they are (struct pending, part of the state that versions of blocks know). Whoever leaves
  * generated code, or calls, computes them then, mostly out of line. When a register is overwritten before, its old
- * value goes to a slot. What cannot be said like that (ADCS, CCMP) is saved in a slot as EFLAGS has it, or stored to
- * c->nzcv at once where a branch comes next. */
+ * value goes to a slot. What cannot be said like that (ADCS, CCMP) is stored to the state at once. */
 #include "jit/internal.h"
 
 bool flags_same(const struct pending *a, const struct pending *b)
@@ -51,12 +50,6 @@ static enum eflags again(struct x64 *a, const struct vstate *s)
         operand(a, s, w, X_LOAD, h = RAX, p->a);
     }
     switch (p->op) {
-    case PENDING_SAVED_SUB:
-    case PENDING_SAVED_ADD:
-        x64_8(a, 0x3c); /* cmp al, -127: overflows for 1 */
-        x64_8(a, 0x81);
-        x64_8(a, 0x9e); /* sahf: S, Z, C */
-        return p->op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD;
     case PENDING_CMP: operand(a, s, w, X_CMP, h, p->b); return EFLAGS_SUB;
     case PENDING_CMP_IMM: x64_ri(a, w, X_CMP, h, p->imm); return EFLAGS_SUB;
     case PENDING_TEST: operand(a, s, w, X_TEST, h, p->b); return EFLAGS_LOGIC;
@@ -91,76 +84,70 @@ static enum eflags again(struct x64 *a, const struct vstate *s)
     }
 }
 
-/* EFLAGS, or what was saved of them, to c->nzcv: shared. Clobbers rax. */
-void flags_emit_shared(struct jit *j)
+/* ---- in the state ----------------------------------------------------------------------------- */
+
+/* In generated code NZCV is in jit_shared.flags, as LAHF and SETO leave it in AX: three or four instructions. C code
+ * finds it in c->nzcv: the ways to it and back convert. */
+
+static const s32 FLAGS = (s32)offsetof(struct jit_shared, flags);
+
+u32 flags_word(unsigned nzcv) { return (nzcv & 1) | (nzcv >> 1 & 1) << 8 | (nzcv >> 2 & 3) << 14; }
+
+void flags_ld(struct x64 *a, unsigned r)
 {
-    static const s32 table[2] = {(s32)offsetof(struct jit_shared, nzcv_sub),
-                                 (s32)offsetof(struct jit_shared, nzcv_add)};
-    struct x64 *a = &j->as;
-    for (unsigned k = 0; k < 4; k++) {
-        unsigned i = k & 1;
-        j->shared.nzcv[k] = j->rx + (a->p - j->rw);
-        if (k < 2) {
-            x64_8(a, 0x9f); /* lahf */
-            x64_setcc(a, CC_O, RAX);
-        } else {
-            x64_rm(a, false, X_LOAD, RAX, R_CONST, flags_saved_disp());
-        }
-        x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
-        x64_rmx(a, false, X_LOAD, RAX, R_CONST, RAX, 2, table[i]);
-        x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
-        x64_ret(a);
-    }
+    x64_rm(a, false, X_LOAD, r, R_CONST, FLAGS);
+    x64_pext_m(a, r, r, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
+    x64_shift(a, false, X_SHL, r, 28);
 }
 
-static void store_nzcv(struct x64 *a, enum eflags kind, bool saved)
+void flags_st(struct x64 *a, unsigned r)
 {
-    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [nzcv] */
-    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, nzcv) + 16 * saved + (kind == EFLAGS_SUB ? 0 : 8));
+    x64_shift(a, false, X_SHR, r, 28);
+    x64_pdep_m(a, r, r, R_CONST, (s32)offsetof(struct jit_shared, flag_mask));
+    x64_rm(a, false, X_STORE, r, R_CONST, FLAGS);
 }
 
-static bool is_saved(const struct pending *p) { return p->op >= PENDING_SAVED_SUB; }
-bool flags_saved(const struct translation *t) { return is_saved(&t->vs.flags); }
-s32 flags_saved_disp(void) { return slot_disp(SLOT); }
-
-/* Of a comparison with zero and of TST C and V are known: N and Z are as LAHF has them in AH. */
-static bool is_simple(const struct pending *p)
+void flags_to_c(struct x64 *a, unsigned r)
 {
-    return p->op == PENDING_TEST || p->op == PENDING_TEST_IMM || (p->op == PENDING_CMP_IMM && !p->imm);
+    flags_ld(a, r);
+    x64_rm(a, false, X_STORE, r, R_CPU, CPU(nzcv));
 }
-static void store_simple(struct x64 *a, const struct pending *p)
+
+void flags_from_c(struct x64 *a, unsigned r)
 {
+    x64_rm(a, false, X_LOAD, r, R_CPU, CPU(nzcv));
+    flags_st(a, r);
+}
+
+/* Clobbers rax; C of EFLAGS is inverted behind it if it was a subtraction. */
+static void store(struct x64 *a, enum eflags kind)
+{
+    if (kind == EFLAGS_SUB)
+        x64_cmc(a);
     x64_8(a, 0x9f); /* lahf */
-    x64_shift(a, false, X_SHL, RAX, 16);
-    x64_ri(a, false, X_AND, RAX, (s32)0xc0000000);
-    if (p->op == PENDING_CMP_IMM)
-        x64_ri(a, false, X_OR, RAX, 1 << 29);
-    x64_rm(a, false, X_STORE, RAX, R_CPU, CPU(nzcv));
+    x64_setcc(a, CC_O, RAX);
+    x64_rm(a, false, X_STORE, RAX, R_CONST, FLAGS);
 }
 
 void flags_settle(struct x64 *a, struct vstate *s)
 {
     if (!s->flags.op)
         return;
-    struct pending was = s->flags;
-    if (is_saved(&s->flags)) {
-        store_nzcv(a, s->flags.op == PENDING_SAVED_SUB ? EFLAGS_SUB : EFLAGS_ADD, true);
-    } else {
-        enum eflags kind = again(a, s);
-        if (is_simple(&was))
-            store_simple(a, &was);
-        else
-            store_nzcv(a, kind, false);
-    }
+    store(a, again(a, s));
     s->flags.op = PENDING_NONE;
 }
 
 enum eflags flags_again(struct translation *t) { return again(&t->as, &t->vs); }
 
-static bool branch_next(const struct translation *t)
+/* The same from the state. */
+enum eflags flags_restore(struct x64 *a)
 {
-    const struct op *next = &t->page->op[t->first + t->k + 1];
-    return t->k + 1 >= t->n || t->j->emitters[next->row].flags & (EMIT_BRANCH | EMIT_END);
+    x64_rm(a, false, X_LOAD, RAX, R_CONST, FLAGS);
+    x64_8(a, 0x3c); /* cmp al, -127: overflows for 1 */
+    x64_8(a, 0x81);
+    x64_8(a, 0x9e); /* sahf: S, Z, C */
+    x64_cmc(a);
+    return EFLAGS_SUB;
 }
 
 void flags_set(struct translation *t, enum eflags kind, struct pending p)
@@ -170,16 +157,12 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
     t->vs.flags.op = PENDING_NONE;
     if (!t->need[t->k])
         return;
-    if (p.op) {
-        t->vs.flags = p;
-    } else if (branch_next(t)) {
-        store_nzcv(a, kind, false);
-    } else {
-        x64_8(a, 0x9f); /* lahf */
-        x64_setcc(a, CC_O, RAX);
-        x64_rm(a, false, X_STORE, RAX, R_CONST, flags_saved_disp());
-        t->vs.flags = (struct pending){.op = kind == EFLAGS_SUB ? PENDING_SAVED_SUB : PENDING_SAVED_ADD, .a = SLOT};
-    }
+    t->vs.flags = p;
+    if (p.op)
+        return;
+    store(a, kind);
+    if (kind == EFLAGS_SUB)
+        x64_cmc(a);
 }
 
 static u64 operands(const struct pending *p) { return p->op ? 1ull << p->a | (has_b(p) ? 1ull << p->b : 0) : 0; }

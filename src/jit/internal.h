@@ -62,18 +62,16 @@ enum { HELD = 4, BOUNDS = 5 };
 
 /* What generated code reads through R_CONST; code is shortest for the first 128 bytes. */
 struct jit_shared {
-    const u8 *nzcv[4];  /* code: c->nzcv from EFLAGS, of a subtraction or another operation; from what was saved of them */
+    u32 flags; /* NZCV while generated code runs (flags.c): V in bit 0, C 8, Z 14, N 15; the others are anything */
     u64 held[HELD];     /* of checks that hold for later accesses (mem_group.c, emit_mem.c): host - VA, or host */
     u64 slot[2];        /* flags.c: operands of what is pending */
     u64 frames_end;     /* returns.c: below this there is no room for another frame */
     u64 bounds[BOUNDS]; /* emit_mem.c: what checks of frequent sizes compare with */
     u64 frames;         /* returns.c: the frame at the bottom */
     u8 vector[VECTOR_CONSTS][16] __attribute__((aligned(16))); /* vector.h */
-    u32 nzcv_sub[16];             /* by V:C':Z:N as PEXT gathers them, C' = borrow: N Z C V in bits 31:28 */
-    u32 nzcv_add[16];
-    u32 nzcv_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
+    u32 flags_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
     u32 flag_mask_fp;
-    u32 flag_mask;    /* where LAHF and SETO leave S, Z, C and O in AX */
+    u32 flag_mask;    /* of flags: N, Z, C, V */
     u32 stop;         /* translations were dropped, or shall be: leave after the instruction */
     struct code_page *stale; /* the page whose translations shall be dropped */
     u32 mxcsr;        /* on its way to a general register */
@@ -140,7 +138,7 @@ typedef void emit_fn(struct translation *, const struct op *);
 enum emit_flags {
     EMIT_SETS = 1,    /* writes all of NZCV */
     EMIT_COND = 2,    /* reads NZCV by a condition in op->x; fuses with a setter before it */
-    EMIT_USES = 4,    /* needs c->nzcv */
+    EMIT_USES = 4,    /* needs NZCV in the state */
     EMIT_EXIT = 8,    /* may leave: all state must be in its place */
     EMIT_END = 16,    /* ends the block */
     EMIT_BRANCH = 32, /* conditional direct branch */
@@ -222,7 +220,7 @@ struct translation {
     unsigned k;     /* the current one */
     u8 *start;
     enum eflags eflags;
-    bool need[BLOCK_MAX]; /* setter: c->nzcv must be written */
+    bool need[BLOCK_MAX]; /* setter: NZCV must be written */
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     const struct emitter *row[BLOCK_MAX];
     bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
@@ -416,8 +414,6 @@ enum pending_op {
     PENDING_RSUBS,    /* of b - a */
     PENDING_ADDS,     /* of a + b */
     PENDING_ADDS_IMM,
-    PENDING_SAVED_SUB, /* as they were in EFLAGS: AH of LAHF, and O in AL; in slot a */
-    PENDING_SAVED_ADD
 };
 enum { SLOT = REG_SP + 1, SLOTS = 2 };
 /* The current instruction, a setter, is done and EFLAGS hold the flags: p is what they are to whoever asks later,
@@ -425,12 +421,16 @@ enum { SLOT = REG_SP + 1, SLOTS = 2 };
 void flags_set(struct translation *t, enum eflags kind, struct pending p);
 void flags_before(struct translation *t); /* the operands of what is pending may be overwritten */
 void flags_behind(struct translation *t);
-bool flags_saved(const struct translation *t); /* PENDING_SAVED_* */
-s32 flags_saved_disp(void);     /* where, from R_CONST: AL, AH */
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
-void flags_settle(struct x64 *a, struct vstate *s); /* into c->nzcv, if something is pending; clobbers rax, EFLAGS */
+void flags_settle(struct x64 *a, struct vstate *s); /* into the state, if something is pending; clobbers rax, EFLAGS */
+enum eflags flags_restore(struct x64 *a);           /* EFLAGS of the state; clobbers rax */
+u32 flags_word(unsigned nzcv);                      /* jit_shared.flags for N:Z:C:V */
+/* Between jit_shared.flags and NZCV in bits 31:28: of host register r, of c->nzcv, clobbering r. All clobber EFLAGS. */
+void flags_ld(struct x64 *a, unsigned r);
+void flags_st(struct x64 *a, unsigned r);
+void flags_to_c(struct x64 *a, unsigned r);
+void flags_from_c(struct x64 *a, unsigned r);
 bool flags_same(const struct pending *a, const struct pending *b);
-void flags_emit_shared(struct jit *j);
 
 /* emit_mem.c: addresses and the fast table. rax: VA. */
 void mem_bounds(u64 to[BOUNDS]);

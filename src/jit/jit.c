@@ -61,9 +61,11 @@ static u8 *emit_enter(struct jit *j)
     x64_rr(a, true, X_LOAD, R_INDEX, RCX);
     x64_rr(a, true, X_LOAD, R_CONST, R8);
     x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
+    flags_from_c(a, RAX);
     returns_emit_enter(a);
     x64_jmp_reg(a, RSI);
     j->exit = a->p;
+    flags_to_c(a, RCX);
     x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
     returns_emit_exit(a);
     x64_ri(a, true, X_ADD, RSP, 8);
@@ -80,6 +82,7 @@ static void emit_call(struct jit *j)
     struct x64 *a = &j->as;
     u8 *leave[4];
     j->call = a->p;
+    flags_to_c(a, RDX);
     x64_rr8(a, false, X_MOVZX8, RCX, RAX);
     x64_shift(a, false, X_SHR, RAX, 8);
     x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(fetch_page));
@@ -96,6 +99,7 @@ static void emit_call(struct jit *j)
     x64_op(a, false, 0xff, 0, RAX, R8, false); /* call [r8 + rax * 8] */
     x64_sib(a, 2, R8, RAX, 3, 0);
     x64_pop(a, RCX);
+    flags_from_c(a, RDX);
     x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
     x64_rr(a, true, X_SUB, R_LEFT, RCX);
     leave[0] = x64_jcc8(a, CC_S);
@@ -406,12 +410,8 @@ static struct jit *jit_new(const struct cpu *c)
     j->shared.ram_base = bus_ram_base(code->bus);
     for (u32 i = 0; i < 8; i++) { /* PEXT gives C, P, Z from bit 0 up */
         u32 equal = 6, unordered = 3, below = 8, above = 2;
-        j->shared.nzcv_fp[0][i] = (i & 2 ? unordered : i & 4 ? equal : i & 1 ? below : above) << 28;
-        j->shared.nzcv_fp[1][i] = (i & 2 ? unordered : i & 4 ? equal : i & 1 ? above : below) << 28;
-    }
-    for (u32 i = 0; i < 16; i++) { /* PEXT gives O, C, Z, S from bit 0 up: that is V, C, Z, N */
-        j->shared.nzcv_add[i] = i << 28;
-        j->shared.nzcv_sub[i] = (i ^ 2) << 28;
+        j->shared.flags_fp[0][i] = flags_word(i & 2 ? unordered : i & 4 ? equal : i & 1 ? below : above);
+        j->shared.flags_fp[1][i] = flags_word(i & 2 ? unordered : i & 4 ? equal : i & 1 ? above : below);
     }
     j->emitters = calloc(a64_row_count, sizeof *j->emitters);
     CHECK(j->emitters);
@@ -446,7 +446,6 @@ static struct jit *jit_new(const struct cpu *c)
     j->shared.arena = j->rx;
     jit_emit_pauth(j, c);
     jit_emit_exceptions(j);
-    flags_emit_shared(j);
     emit_fp_fold(j, false);
     emit_fp_fold(j, true);
     for (unsigned f = 0; f < FLAVOURS; f++)

@@ -268,14 +268,9 @@ void t_jump_direct(struct translation *t, s64 off)
 unsigned t_cond_cc(struct translation *t, unsigned cond)
 {
     static const u8 sub[8] = {CC_E, CC_AE, CC_S, CC_O, CC_A, CC_GE, CC_G, 0};
-    static const u8 mask[4] = {0x40, 0x20, 0x80, 0x10};
+    static const u8 mask[4] = {0x40, 1, 0x80, 1}; /* of jit_shared.flags: bits of AH, and V of AL */
     struct x64 *a = &t->as;
     unsigned pair = cond >> 1, odd = cond & 1;
-    if (t->eflags == EFLAGS_NONE && flags_saved(t) && pair < 4) {
-        static const u8 saved[4] = {0x40, 1, 0x80, 1};
-        x64_test8_mi(a, R_CONST, flags_saved_disp() + (pair < 3), saved[pair]);
-        return (pair == 1 && t->vs.flags.op == PENDING_SAVED_SUB ? CC_E : CC_NE) ^ odd;
-    }
     if (t->eflags == EFLAGS_NONE && t->vs.flags.op)
         t->eflags = flags_again(t);
     if (t->eflags >= EFLAGS_FP &&
@@ -292,16 +287,17 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
             return sub[pair] ^ odd;
     }
     t->eflags = EFLAGS_NONE;
+    if (pair == 7) { /* always */
+        x64_8(a, 0xf9); /* stc */
+        return CC_B;
+    }
     flags_settle(a, &t->vs);
     if (pair < 4) {
-        x64_test8_mi(a, R_CPU, CPU(nzcv) + 3, mask[pair]);
+        x64_test8_mi(a, R_CONST, (s32)offsetof(struct jit_shared, flags) + (pair < 3), mask[pair]);
         return CC_NE ^ odd;
     }
-    x64_rm(a, false, X_LOAD, RAX, R_CPU, CPU(nzcv));
-    x64_shift(a, false, X_SHR, RAX, 28);
-    x64_mov_imm(a, RCX, cond_table[cond]);
-    x64_rr(a, false, 0x0fa3, RAX, RCX); /* bt ecx, eax */
-    return CC_B;
+    flags_restore(a);
+    return sub[pair] ^ odd;
 }
 
 u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond_cc(t, cond)); }

@@ -15,7 +15,7 @@ enum { V_FIRST = 4, V_HOSTS = 16 };
 
 /* NZCV that nobody computed yet (flags.c): the flags of an operation on guest registers as they are now. */
 struct pending {
-    u8 op; /* enum pending_op, 0: c->nzcv has them */
+    u8 op; /* enum pending_op, 0: the state has them */
     bool wide;
     u8 a, b; /* guest registers or slots */
     s32 imm;

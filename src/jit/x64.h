@@ -274,6 +274,7 @@ static inline void x64_shrd(struct x64 *a, bool w, unsigned r, unsigned s, unsig
 }
 static inline void x64_push(struct x64 *a, unsigned r) { x64_op(a, false, 0x50 + (r & 7), 0, 0, r, false); }
 static inline void x64_pop(struct x64 *a, unsigned r) { x64_op(a, false, 0x58 + (r & 7), 0, 0, r, false); }
+static inline void x64_cmc(struct x64 *a) { x64_8(a, 0xf5); }
 static inline void x64_ret(struct x64 *a) { x64_8(a, 0xc3); }
 /* push qword [base + disp] */
 static inline void x64_push_m(struct x64 *a, unsigned base, s32 disp)
@@ -344,6 +345,12 @@ static inline void x64_andn(struct x64 *a, bool w, unsigned r, unsigned v, unsig
 static inline void x64_pext_m(struct x64 *a, unsigned r, unsigned s, unsigned base, s32 disp)
 {
     x64_vex_rm(a, 2, 2, false, 0xf5, r, s, base, disp);
+}
+
+/* pdep r, s, [base + disp] */
+static inline void x64_pdep_m(struct x64 *a, unsigned r, unsigned s, unsigned base, s32 disp)
+{
+    x64_vex_rm(a, 2, 3, false, 0xf5, r, s, base, disp);
 }
 
 /* ---- labels ---------------------------------------------------------------------------------- */
