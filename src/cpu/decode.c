@@ -38,7 +38,8 @@ struct field {
 
 enum reg_kind { KIND_PLAIN, KIND_DEST, KIND_SP };
 
-struct pattern {
+/* A row's picture, parsed. */
+struct picture {
     u32 mask, value;
     u32 nonzero[3]; /* bits of X, Y and I letters, 0: no such letters */
     u16 row;
@@ -49,16 +50,25 @@ struct pattern {
     struct field x, y, i;
 };
 
-/* Of a pattern, what a word is compared with: most comparisons fail, and all of these together fit into the host's
- * first cache. */
+/* What of it a word needs that it is: little, as decoding waits for the host's caches most of all. */
+struct pattern {
+    u32 nonzero[3];
+    u16 row;
+    bool enabled;
+    bool pieces;               /* some field is in several; else they are: */
+    struct segment reg[4], x, y, i;
+    u8 kind[4];
+    u8 imm; /* enum imm_rule */
+};
 struct fixed {
     u32 mask, value;
 };
 
 struct decoder {
-    struct pattern pattern[ROWS]; /* most fixed bits first */
-    struct fixed fixed[ROWS];     /* the same order */
     unsigned count;
+    struct fixed fixed[ROWS];     /* the most fixed bits first; so are the other two */
+    struct pattern pattern[ROWS];
+    struct picture picture[ROWS];
     u32 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
     u16 *list;
 };
@@ -88,7 +98,7 @@ static void add_bit(struct field *f, unsigned b, const struct a64_row *r)
     f->width++;
 }
 
-static void add_reg(struct pattern *p, unsigned which, enum reg_kind kind, unsigned b, const struct a64_row *r)
+static void add_reg(struct picture *p, unsigned which, enum reg_kind kind, unsigned b, const struct a64_row *r)
 {
     if (p->reg[which].n && p->kind[which] != kind)
         bad_row(r, "one register in two spellings");
@@ -96,7 +106,7 @@ static void add_reg(struct pattern *p, unsigned which, enum reg_kind kind, unsig
     add_bit(&p->reg[which], b, r);
 }
 
-static void parse_letter(struct pattern *p, char letter, unsigned b, const struct a64_row *r)
+static void parse_letter(struct picture *p, char letter, unsigned b, const struct a64_row *r)
 {
     bool v = (r->flags & A64_V) != 0;
     switch (letter) {
@@ -129,10 +139,10 @@ static void parse_letter(struct pattern *p, char letter, unsigned b, const struc
     }
 }
 
-static void parse(struct pattern *p, unsigned row, const struct features *f)
+static void parse(struct picture *p, unsigned row, const struct features *f)
 {
     const struct a64_row *r = &a64_rows[row];
-    *p = (struct pattern){.row = (u16)row, .enabled = r->feat == FEAT_BASE || feat_has(f, r->feat)};
+    *p = (struct picture){.row = (u16)row, .enabled = r->feat == FEAT_BASE || feat_has(f, r->feat)};
     unsigned left = 32;
     for (const char *s = r->picture; *s; s++) {
         if (*s == ' ')
@@ -165,7 +175,7 @@ static bool matches(const struct decoder *d, unsigned k, u32 word)
 
 static int by_fixed_bits(const void *a, const void *b)
 {
-    const struct pattern *p = a, *q = b;
+    const struct picture *p = a, *q = b;
     return p->fixed != q->fixed ? q->fixed - p->fixed : p->row - q->row;
 }
 
@@ -179,11 +189,30 @@ static void list_one(struct decoder *d, unsigned bucket, unsigned k) { d->list[d
 /* Each bucket that words of pattern k are in. */
 static void for_buckets(struct decoder *d, unsigned k, void (*visit)(struct decoder *, unsigned bucket, unsigned k))
 {
-    u32 value = d->pattern[k].value & bucket_mask, open = ~d->pattern[k].mask & bucket_mask, some = 0;
+    u32 value = d->picture[k].value & bucket_mask, open = ~d->picture[k].mask & bucket_mask, some = 0;
     do {
         visit(d, bucket_of(value | some), k);
         some = (some - open) & open; /* the next subset of the open bits */
     } while (some);
+}
+
+static struct segment only(const struct field *f, bool *pieces)
+{
+    *pieces |= f->n > 1;
+    return f->seg[0]; /* without any, it has no bits */
+}
+
+static struct pattern pattern_of(const struct picture *p)
+{
+    struct pattern q = {.row = p->row, .enabled = p->enabled, .imm = (u8)a64_rows[p->row].imm};
+    memcpy(q.nonzero, p->nonzero, sizeof q.nonzero);
+    memcpy(q.kind, p->kind, sizeof q.kind);
+    for (unsigned k = 0; k < 4; k++)
+        q.reg[k] = only(&p->reg[k], &q.pieces);
+    q.x = only(&p->x, &q.pieces);
+    q.y = only(&p->y, &q.pieces);
+    q.i = only(&p->i, &q.pieces);
+    return q;
 }
 
 struct decoder *decoder_new(const struct features *f)
@@ -191,10 +220,12 @@ struct decoder *decoder_new(const struct features *f)
     struct decoder *d = calloc(1, sizeof *d);
     CHECK(d);
     for (unsigned row = A64_ROW_UNDEFINED + 1; row < ROWS; row++)
-        parse(&d->pattern[d->count++], row, f);
-    qsort(d->pattern, d->count, sizeof d->pattern[0], by_fixed_bits);
-    for (unsigned k = 0; k < d->count; k++)
-        d->fixed[k] = (struct fixed){d->pattern[k].mask, d->pattern[k].value};
+        parse(&d->picture[d->count++], row, f);
+    qsort(d->picture, d->count, sizeof d->picture[0], by_fixed_bits);
+    for (unsigned k = 0; k < d->count; k++) {
+        d->fixed[k] = (struct fixed){d->picture[k].mask, d->picture[k].value};
+        d->pattern[k] = pattern_of(&d->picture[k]);
+    }
 
     /* d->first[b + 1] counts bucket b's patterns, then is where it is filled next, then where it ends. */
     for (unsigned k = 0; k < d->count; k++)
@@ -318,34 +349,53 @@ static bool immediate(struct op *o, enum imm_rule rule, u64 i, unsigned width, u
 
 static u32 extract(const struct field *f, u32 word)
 {
-    u32 v = word >> f->seg[0].lsb & (u32)((1ull << f->seg[0].width) - 1); /* none: 0 bits */
-    for (unsigned k = 1; UNLIKELY(k < f->n); k++)
+    u32 v = 0;
+    for (unsigned k = 0; k < f->n; k++)
         v = v << f->seg[k].width | (word >> f->seg[k].lsb & (u32)ones(f->seg[k].width));
     return v;
 }
 
-static u8 reg(const struct pattern *p, unsigned which, u32 word)
+static u32 extract_one(struct segment s, u32 word) { return word >> s.lsb & (u32)((1ull << s.width) - 1); }
+
+static u8 reg(u8 kind, u32 n)
 {
     static const u8 reg31[] = {[KIND_PLAIN] = REG_ZERO, [KIND_DEST] = REG_SINK, [KIND_SP] = REG_SP};
-    u32 n = extract(&p->reg[which], word);
-    return n == 31 ? reg31[p->kind[which]] : (u8)n;
+    return n == 31 ? reg31[kind] : (u8)n;
+}
+
+/* As of a row with fields in several pieces. */
+static __attribute__((noinline)) struct op decode_pieces(const struct picture *p, u32 word)
+{
+    struct op o = {.row = p->row,
+                   .rd = reg(p->kind[0], extract(&p->reg[0], word)),
+                   .rn = reg(p->kind[1], extract(&p->reg[1], word)),
+                   .rm = reg(p->kind[2], extract(&p->reg[2], word)),
+                   .ra = reg(p->kind[3], extract(&p->reg[3], word)),
+                   .x = (u8)extract(&p->x, word),
+                   .y = (u8)extract(&p->y, word)};
+    if (!immediate(&o, a64_rows[p->row].imm, extract(&p->i, word), p->i.width, word))
+        return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
+    return o;
 }
 
 struct op decode(const struct decoder *d, u32 word)
 {
     unsigned b = bucket_of(word);
     for (u32 k = d->first[b]; k < d->first[b + 1]; k++) {
-        const struct pattern *p = &d->pattern[d->list[k]];
-        if (!matches(d, d->list[k], word) || !p->enabled)
+        unsigned n = d->list[k];
+        const struct pattern *p = &d->pattern[n];
+        if (!matches(d, n, word) || !p->enabled)
             continue;
+        if (p->pieces)
+            return decode_pieces(&d->picture[n], word);
         struct op o = {.row = p->row,
-                       .rd = reg(p, 0, word),
-                       .rn = reg(p, 1, word),
-                       .rm = reg(p, 2, word),
-                       .ra = reg(p, 3, word),
-                       .x = (u8)extract(&p->x, word),
-                       .y = (u8)extract(&p->y, word)};
-        if (!immediate(&o, a64_rows[p->row].imm, extract(&p->i, word), p->i.width, word))
+                       .rd = reg(p->kind[0], extract_one(p->reg[0], word)),
+                       .rn = reg(p->kind[1], extract_one(p->reg[1], word)),
+                       .rm = reg(p->kind[2], extract_one(p->reg[2], word)),
+                       .ra = reg(p->kind[3], extract_one(p->reg[3], word)),
+                       .x = (u8)extract_one(p->x, word),
+                       .y = (u8)extract_one(p->y, word)};
+        if (!immediate(&o, p->imm, extract_one(p->i, word), p->i.width, word))
             break;
         return o;
     }
