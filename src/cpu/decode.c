@@ -55,7 +55,7 @@ struct pattern {
     u32 nonzero[3];
     u16 row;
     bool enabled;
-    bool pieces;               /* some field is in several; else they are: */
+    bool pieces; /* some field is in several; else they are: */
     struct segment reg[4], x, y, i;
     u8 kind[4];
     u8 imm; /* enum imm_rule */
@@ -66,7 +66,7 @@ struct fixed {
 
 struct decoder {
     unsigned count;
-    struct fixed fixed[ROWS];     /* the most fixed bits first; so are the other two */
+    struct fixed fixed[ROWS]; /* the most fixed bits first; so are the other two */
     struct pattern pattern[ROWS];
     struct picture picture[ROWS];
     u32 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */

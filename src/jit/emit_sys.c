@@ -54,13 +54,22 @@ static void read_flag(struct translation *t, s32 place, unsigned lsb)
     x64_shift(&t->as, false, X_SHL, RAX, lsb);
 }
 
-/* rax = SP_ELn */
-static void read_sp(struct translation *t, unsigned n)
+/* rd = what is at place */
+static void load_place(struct translation *t, unsigned rd, s32 place)
 {
-    if (n == (t->c->ps.sp ? t->c->ps.el : 0u))
+    if (rd != REG_SINK)
+        x64_rm(&t->as, true, X_LOAD, x_def(t, rd), R_CPU, place);
+}
+
+/* rd = SP_ELn */
+static void read_sp(struct translation *t, unsigned rd, unsigned n)
+{
+    if (n == (t->c->ps.sp ? t->c->ps.el : 0u)) {
         ld_x(t, true, RAX, REG_SP);
-    else
-        x64_rm(&t->as, true, X_LOAD, RAX, R_CPU, (s32)(offsetof(struct cpu, sp_el) + 8 * n) - CPU_BIAS);
+        st_x(t, rd, RAX);
+    } else {
+        load_place(t, rd, (s32)(offsetof(struct cpu, sp_el) + 8 * n) - CPU_BIAS);
+    }
 }
 
 static bool can_read(unsigned hook)
@@ -134,7 +143,7 @@ static void em_mrs(struct translation *t, const struct op *o)
         flags_settle(a, &t->vs);
     guard(t);
     switch (zero ? (enum sysreg_hook)HOOK_ZERO : (enum sysreg_hook)row->hook) {
-    case HOOK_NONE: x64_rm(a, true, X_LOAD, RAX, R_CPU, cell_place(row->cell)); break;
+    case HOOK_NONE: load_place(t, o->rd, cell_place(row->cell)); return;
     case HOOK_NZCV: flags_ld(a, RAX); break;
     case HOOK_DAIF: read_flag(t, CPU(ps.daif), P_DAIF); break;
     case HOOK_PAN: read_flag(t, CPU(ps.pan), P_PAN); break;
@@ -142,9 +151,9 @@ static void em_mrs(struct translation *t, const struct op *o)
     case HOOK_DIT: read_flag(t, CPU(ps.dit), P_DIT); break;
     case HOOK_SSBS: read_flag(t, CPU(ps.ssbs), P_SSBS); break;
     case HOOK_TCO: read_flag(t, CPU(ps.tco), P_TCO); break;
-    case HOOK_SP_EL0: read_sp(t, 0); break;
-    case HOOK_SP_EL1: read_sp(t, 1); break;
-    case HOOK_SP_EL2: read_sp(t, 2); break;
+    case HOOK_SP_EL0: read_sp(t, o->rd, 0); return;
+    case HOOK_SP_EL1: read_sp(t, o->rd, 1); return;
+    case HOOK_SP_EL2: read_sp(t, o->rd, 2); return;
     case HOOK_ZERO: x64_mov_imm(a, RAX, 0); break;
     default: x64_mov_imm(a, RAX, sysreg_read_row(t->c, out.sr)); break; /* CurrentEL, SPSel, DCZID_EL0 */
     }

@@ -106,14 +106,15 @@ enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
 enum { VERSION_LISTS = 64 };
 /* Versions pay in loops: they begin with a jump back, and so many jumps on lead to versions again; and where a jump is
  * executed often enough to earn back the translation, some microseconds. Until then generated code counts. */
-enum { VERSION_REACH = 2, VERSION_HOT = 500, HOT_PART = 1 << 13, HOT_MAX = PARTS * HOT_PART };
+enum { VERSION_REACH = 2, VERSION_HOT = 500, HOT_PART = 1 << 14, HOT_MAX = PARTS * HOT_PART };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
     u32 patch;   /* the jump to a version */
     u32 generic; /* behind that, where all is in the state: the jump to the generic translation */
+    u32 hot;     /* its place in hot_left, 0: not counted */
     u8 reach;    /* of the version */
-    bool counted; /* it leads to the generic translation by what counts */
+    bool linked; /* generic is: the next time it is hot */
     struct vstate vs;
 };
 /* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
@@ -168,7 +169,7 @@ struct jit {
     u32 far_left[FAR_MAX]; /* executions until a far jump is linked; generated code counts */
     struct far_jump far[FAR_MAX];
     u32 far_count; /* in the current part */
-    u32 hot_left[HOT_MAX]; /* executions until a jump leads to a version; generated code counts */
+    u32 hot_left[HOT_MAX]; /* executions until a jump leads to a version; generated code counts; [0] is not used */
     u32 hot_count;         /* in the current part */
     u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx; /* the arena's views */
@@ -306,6 +307,8 @@ void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const st
 bool version_wanted(const struct vstate *vs);
 const struct version *version_find(const struct jit_page *jp, unsigned flavour, unsigned slot, const struct vstate *vs);
 u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vstate *vs); /* what EXIT_LINK shall bring */
+/* Counts the executions of a jump that may get a version: where it asks for one, a jump's displacement. NULL: no room. */
+u8 *version_count(struct jit *j, struct x64 *a, u32 link);
 void version_link_generic(struct jit *j, u32 link, u32 patch);
 /* Where the jump of link goes: the displacement to patch; *code: its target's translation, or what it shall lead to. */
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const u8 **code);

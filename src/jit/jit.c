@@ -454,6 +454,7 @@ static struct jit *jit_new(const struct cpu *c)
         far_emit_shared(j, f);
     returns_emit_shared(j);
     j->first = j->as.p;
+    j->hot_count = 1;
     take_part(j, 0);
     j->watch = code->jit_watch;
     if (j->watch)
@@ -474,7 +475,8 @@ static void next_part(struct jit *j)
     if (j->part == WARM_PARTS && j->cold > WARM)
         j->cold = WARM;
     arena_part(j);
-    j->far_count = j->hot_count = 0;
+    j->far_count = 0;
+    j->hot_count = j->part ? 0 : 1;
     j->link_states[j->part].count = 0;
     for (struct jit_page *jp = j->pages, *next; jp; jp = next) {
         next = jp->next;

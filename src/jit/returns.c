@@ -2,12 +2,12 @@
  *
  * A call (BL, BLR and their kind) pushes the guest's return address, the decoded page that it is in, and the key of the
  * fast table, and calls, by the host's own instruction, what jumps to the callee. Behind it is the call's landing. A
- * return (RET) compares its target and the key with what was pushed last, and returns by the host's instruction, so that
- * the host predicts it. A return that meets something else empties the stack and takes the shared jump.
+ * return (RET) compares its target and the key with what was pushed last, and returns by the host's instruction, so
+ * that the host predicts it. A return that meets something else empties the stack and takes the shared jump.
  *
- * The key is another one in each context, and after each loss of an executable tag: while it is the same, the tag of the
- * page that the call was in, which was latched and so had one, still is what the shared jump would have found. Its two
- * lowest bits are the flavour.
+ * The key is another one in each context, and after each loss of an executable tag: while it is the same, the tag of
+ * the page that the call was in, which was latched and so had one, still is what the shared jump would have found. Its
+ * two lowest bits are the flavour.
  *
  * Invariant: the frames are the host stack's top while generated code runs; the one at the bottom is nobody's. They are
  * gone when generated code is left. Translations are dropped and space of the arena is given to other code only then: a

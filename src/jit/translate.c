@@ -212,7 +212,7 @@ static void jump_generic(struct translation *t, s64 off, u32 link)
     const u32 *entries = code_entries(t->page, t->flavour);
     u32 entry = entries ? entries[off / 4] : 0;
     x_sync(t);
-    u8 *d = t_jump(t);
+    u8 *hot = link ? version_count(t->j, a, link) : NULL, *d = t_jump(t);
     if (!link && !entry_cold(entry)) {
         x64_link(d, t->j->rw + entry);
         return;
@@ -224,6 +224,8 @@ static void jump_generic(struct translation *t, s64 off, u32 link)
     if (!t->outside)
         a = &t->slow;
     x64_here(a, d);
+    if (hot)
+        x64_here(a, hot);
     x64_mov_imm_keep(a, RAX, (u32)off);
     x64_mov_imm_keep(a, RDX, link);
     x64_link(x64_jmp(a), t->j->link);
@@ -287,7 +289,7 @@ unsigned t_cond_cc(struct translation *t, unsigned cond)
             return sub[pair] ^ odd;
     }
     t->eflags = EFLAGS_NONE;
-    if (pair == 7) { /* always */
+    if (pair == 7) {    /* always */
         x64_8(a, 0xf9); /* stc */
         return CC_B;
     }

@@ -34,13 +34,24 @@ u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vst
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    l->state[l->count] = (struct link_state){patch, 0, (u8)reach, false, *vs};
+    l->state[l->count] = (struct link_state){patch, 0, 0, (u8)reach, false, *vs};
     return LINK_STATE | j->part << LINK_PART | l->count++;
 }
 
 static struct link_state *state_of(struct jit *j, u32 link)
 {
     return &j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
+}
+
+u8 *version_count(struct jit *j, struct x64 *a, u32 link)
+{
+    if (!j->cold || j->hot_count == HOT_PART)
+        return NULL;
+    u32 index = j->part * HOT_PART + j->hot_count++;
+    state_of(j, link)->hot = index;
+    j->hot_left[index] = VERSION_HOT;
+    x64_mi(a, false, X_SUB, R_CONST, (s32)(offsetof(struct jit, hot_left) + sizeof(u32) * index), 1);
+    return x64_jcc(a, CC_S);
 }
 
 void version_link_generic(struct jit *j, u32 link, u32 patch) { state_of(j, link)->generic = patch; }
@@ -116,22 +127,6 @@ static const u8 *piece_to(struct jit *j, struct jit_page *jp, const struct vstat
     return piece;
 }
 
-/* In front of the way to the generic translation: counts, and asks for a link again. */
-static const u8 *counting(struct jit *j, struct jit_page *jp, u32 generic, const u8 *code)
-{
-    struct x64 *a = &j->slow;
-    u32 index = j->part * HOT_PART + j->hot_count++;
-    s32 ask;
-    memcpy(&ask, j->rw + generic, sizeof ask);
-    j->hot_left[index] = VERSION_HOT;
-    jp->parts |= 1u << j->part;
-    const u8 *piece = a->p;
-    x64_mi(a, false, X_SUB, R_CONST, (s32)(offsetof(struct jit, hot_left) + sizeof(u32) * index), 1);
-    x64_link(x64_jcc(a, CC_NS), code);
-    x64_link(x64_jmp(a), j->rw + generic + 4 + ask);
-    return piece;
-}
-
 u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const u8 **code)
 {
     if (!(link & LINK_STATE))
@@ -151,11 +146,12 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const
         *code = piece_to(j, p->jit, &from.vs, found);
         return from.patch;
     }
-    if (count >= VERSIONS_MAX || (!from.counted && j->hot_count == HOT_PART) || !restrict_state(j, c, p, slot, &in))
+    if (!from.linked && from.hot) {
+        state->linked = true;
         return from.generic;
-    if (!from.counted && j->cold) {
-        state->counted = true;
-        *code = counting(j, p->jit, from.generic, *code);
+    }
+    if (count >= VERSIONS_MAX || !restrict_state(j, c, p, slot, &in)) {
+        j->hot_left[from.hot] = INT32_MAX; /* that is enough of asking */
         return from.generic;
     }
     if (from.reach == VERSION_REACH)
