@@ -23,6 +23,8 @@ struct code_pages {
 };
 _Static_assert(sizeof(struct code_pages) <= HUGE, "a huge page");
 
+enum { PIECE = CODE_SLOTS / 16 };
+
 static void reset_slots(struct code_page *p, u32 first, u32 last)
 {
     for (u32 k = first; k <= last; k++)
@@ -194,7 +196,9 @@ static struct code_page *take_page(struct code_cache *cc)
     struct code_page *p = cc->unused;
     if (p) {
         cc->unused = p->next;
-        memset(p, 0, sizeof *p);
+        for (u32 m = p->touched; m; m &= m - 1) /* a fifth of them, and all would be 16 KiB of the host's cache */
+            memset(&p->op[(u32)__builtin_ctz(m) * PIECE], 0, PIECE * sizeof p->op[0]);
+        memset(p, 0, offsetof(struct code_page, op));
         return p;
     }
     if (!cc->fresh) {
@@ -244,6 +248,7 @@ const struct op *code_decode(struct code_cache *cc, const struct decoder *d, str
         u32 word;
         memcpy(&word, p->bytes + 4 * i, 4);
         p->writes = 0;
+        p->touched |= (u16)(1u << i / PIECE);
         *slot = decode(d, word);
     }
     return slot;

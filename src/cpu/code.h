@@ -23,6 +23,7 @@ struct code_page {
     const u8 *bytes;               /* the page's contents */
     u32 writes, patience;          /* writes since something was decoded; how many make it a page of data again */
     bool used;                     /* fetched from since it was last looked at for eviction */
+    u16 touched;                   /* sixteenths of op[] of which something was decoded */
     struct code_page *next, *prev; /* oldest first: by age of creation, or of surviving an eviction */
     u32 entry[CODE_SLOTS];         /* the JIT's (jit/internal.h), 0 in a fresh page */
     struct op op[CODE_SLOTS + 1];  /* the last one leads the engine off the page */

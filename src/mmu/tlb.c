@@ -129,9 +129,10 @@ static bool alive(const struct tlb *t, const struct tlb_entry *e)
            ((e->flags & TLB_GLOBAL) || e->agen == t->agen[asid_slot(s, e->asid)]);
 }
 
-static bool matches(const struct tlb *t, const struct tlb_entry *e, u64 key, unsigned space, u16 asid)
+/* Its key is right. */
+static bool matches(const struct tlb *t, const struct tlb_entry *e, unsigned space, u16 asid)
 {
-    if (e->key != key || e->gen != t->gen[space])
+    if (e->gen != t->gen[space])
         return false;
     return (e->flags & TLB_GLOBAL) || (e->asid == asid && e->agen == t->agen[asid_slot(space, asid)]);
 }
@@ -145,18 +146,32 @@ static const struct tlb_entry *view(struct tlb *t, const struct tlb_entry *e, u6
     return &t->view;
 }
 
+/* The ways with that key, a bit each. Look-ups mostly wait for the host's caches: without branches, which nobody could
+ * predict, they wait for all lines of both sets at once. */
+static inline unsigned ways_of(const struct tlb_entry *set, unsigned ways, u64 key)
+{
+    unsigned m = 0;
+    for (unsigned w = 0; w < ways; w++)
+        m |= (unsigned)(set[w].key == key) << w;
+    return m;
+}
+
 const struct tlb_entry *tlb_lookup(struct tlb *t, unsigned space, u16 asid, u64 va)
 {
-    const struct tlb_entry *set = t->e[set_of(space, va)];
-    u64 key = key_of(space, va);
-    for (unsigned w = 0; w < TLB_WAYS; w++)
-        if (matches(t, &set[w], key, space, asid))
-            return &set[w];
-    set = t->big[big_set_of(space, va)];
-    key = big_key_of(space, va);
-    for (unsigned w = 0; w < TLB_BIG_WAYS; w++)
-        if (matches(t, &set[w], key, space, asid))
-            return view(t, &set[w], va);
+    const struct tlb_entry *set = t->e[set_of(space, va)], *big = t->big[big_set_of(space, va)];
+    __builtin_prefetch(&t->agen[asid_slot(space, asid)]);
+    unsigned in_set = ways_of(set, TLB_WAYS, key_of(space, va));
+    unsigned in_big = ways_of(big, TLB_BIG_WAYS, big_key_of(space, va));
+    for (; in_set; in_set &= in_set - 1) {
+        const struct tlb_entry *e = &set[__builtin_ctz(in_set)];
+        if (matches(t, e, space, asid))
+            return e;
+    }
+    for (; in_big; in_big &= in_big - 1) {
+        const struct tlb_entry *e = &big[__builtin_ctz(in_big)];
+        if (matches(t, e, space, asid))
+            return view(t, e, va);
+    }
     return NULL;
 }
 
