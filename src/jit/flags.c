@@ -13,15 +13,11 @@ bool flags_same(const struct pending *a, const struct pending *b)
 
 static bool has_b(const struct pending *p)
 {
-    switch (p->op) {
-    case PENDING_CMP:
-    case PENDING_TEST:
-    case PENDING_ADD:
-    case PENDING_SUBS:
-    case PENDING_RSUBS:
-    case PENDING_ADDS: return true;
-    default: return false;
-    }
+    enum {
+        OPS = 1 << PENDING_CMP | 1 << PENDING_TEST | 1 << PENDING_ADD | 1 << PENDING_SUBS | 1 << PENDING_RSUBS |
+              1 << PENDING_ADDS
+    };
+    return OPS >> p->op & 1;
 }
 
 static s32 slot_disp(unsigned r) { return (s32)offsetof(struct jit_shared, slot) + 8 * (s32)(r - SLOT); }
@@ -155,7 +151,7 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
     struct x64 *a = &t->as;
     t->eflags = kind;
     t->vs.flags.op = PENDING_NONE;
-    if (!t->need[t->k])
+    if (!(t->need >> t->k & 1))
         return;
     t->vs.flags = p;
     if (p.op)
@@ -165,7 +161,10 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
         x64_cmc(a);
 }
 
-static u64 operands(const struct pending *p) { return p->op ? 1ull << p->a | (has_b(p) ? 1ull << p->b : 0) : 0; }
+static u64 operands(const struct pending *p)
+{
+    return (1ull << (p->a & 63) | (u64)has_b(p) << (p->b & 63)) & -(u64)(p->op != PENDING_NONE);
+}
 
 static void save(struct translation *t, u8 *r, unsigned slot)
 {
@@ -178,7 +177,7 @@ void flags_before(struct translation *t)
 {
     struct pending *p = &t->vs.flags;
     u64 lost = t->written[t->k] & operands(p);
-    if (!lost || t->e->flags & EMIT_SETS || !t->live[t->k])
+    if (LIKELY(!lost) || t->e->flags & EMIT_SETS || !(t->live >> t->k & 1))
         return;
     u8 a = p->a;
     if (lost >> a & 1)
@@ -193,6 +192,7 @@ void flags_before(struct translation *t)
 
 void flags_behind(struct translation *t)
 {
-    if (!(t->e->flags & EMIT_SETS) && t->written[t->k] & operands(&t->vs.flags))
-        t->vs.flags.op = PENDING_NONE;
+    struct pending *p = &t->vs.flags;
+    bool lost = t->written[t->k] & operands(p);
+    p->op = lost & !(t->e->flags & EMIT_SETS) ? PENDING_NONE : p->op;
 }

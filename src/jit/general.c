@@ -3,7 +3,10 @@
  * A host register of the pool holds a guest register from its first use in a block on; what an instruction writes is
  * stored to the state only when somebody could look at it (dirty). Whoever leaves generated code, or calls, stores what
  * is dirty: mainline code before it does (x_sync), the out-of-line parts by the state at the place they were jumped
- * from. Nothing here touches the flags. */
+ * from. Nothing here touches the flags.
+ *
+ * What a block needs of this is as good as random: a branch on it is mispredicted every other time, for longer than it
+ * takes to write an instruction. So some are written in any case, and stay only where they are wanted (the _if). */
 #include "jit/internal.h"
 
 static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11, R14};
@@ -12,9 +15,9 @@ enum { POOL = 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 
 
 static unsigned host_of(const struct vstate *s, unsigned r)
 {
-    unsigned m = bytes_equal(s->x, r + 1) & POOL;
-    return m ? (unsigned)__builtin_ctz(m) : 0;
+    return (unsigned)__builtin_ctz((bytes_equal(s->x, r + 1) & POOL) | 1u << 16) & 15;
 }
+static unsigned free_host(const struct vstate *s) { return host_of(s, 0u - 1); }
 
 /* Those that hold something. */
 static unsigned hosts(const struct vstate *s) { return ~bytes_equal(s->x, 0) & POOL; }
@@ -24,12 +27,19 @@ unsigned x_host(const struct translation *t, unsigned r) { return host_of(&t->vs
 
 static bool is_dirty(const struct vstate *s, unsigned h) { return s->x_dirty >> h & 1; }
 
-static void store(struct x64 *a, const struct vstate *s, unsigned h)
+/* op h, the place of guest register r */
+static void move_if(bool wanted, struct x64 *a, unsigned op, unsigned h, unsigned r)
 {
-    x64_rm(a, true, X_STORE, h, R_CPU, x_disp(s->x[h] - 1u));
+    s32 disp = x_disp(r);
+    unsigned far = disp != (s8)disp, modrm = 0x45u + 0x40 * far + ((h & 7) << 3);
+    u64 v = (0x48 | h >> 3 << 2) | op << 8 | modrm << 16 | (u64)(u32)disp << 24;
+    memcpy(a->p, &v, sizeof v);
+    a->p += (4 + 3 * far) & -(unsigned)wanted;
 }
 
-static void load(struct x64 *a, unsigned h, unsigned r) { x64_rm(a, true, X_LOAD, h, R_CPU, x_disp(r)); }
+static void store(struct x64 *a, const struct vstate *s, unsigned h) { move_if(true, a, X_STORE, h, s->x[h] - 1u); }
+
+static void load(struct x64 *a, unsigned h, unsigned r) { move_if(true, a, X_LOAD, h, r); }
 
 /* The host register whose guest register is needed last: from here to the block's end, then from its start as in a
  * loop; of equals a clean one. */
@@ -37,7 +47,7 @@ static unsigned victim(const struct translation *t)
 {
     const struct vstate *s = &t->vs;
     u64 left = 0;
-    unsigned best = 0;
+    unsigned candidates = 0;
     for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
         left |= 1ull << (s->x[pool[i]] - 1);
     for (unsigned i = 0; i < t->n; i++) {
@@ -47,18 +57,16 @@ static unsigned victim(const struct translation *t)
             break;
         left = later;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++) {
-        unsigned h = pool[i];
-        if ((left >> (s->x[h] - 1) & 1) && (!best || !is_dirty(s, h)))
-            best = h;
-    }
-    return best;
+    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
+        candidates |= (unsigned)(left >> (s->x[pool[i]] - 1) & 1) << pool[i];
+    unsigned clean = candidates & ~(unsigned)s->x_dirty;
+    return (unsigned)__builtin_ctz(clean ? clean : candidates);
 }
 
 static unsigned allocate(struct translation *t, unsigned r)
 {
     struct vstate *s = &t->vs;
-    unsigned h = host_of(s, 0u - 1); /* a free one */
+    unsigned h = free_host(s);
     if (!h) {
         h = victim(t);
         if (is_dirty(s, h))
@@ -71,11 +79,15 @@ static unsigned allocate(struct translation *t, unsigned r)
 
 unsigned x_use(struct translation *t, unsigned r)
 {
-    unsigned h = host_of(&t->vs, r);
-    if (!h) {
+    struct vstate *s = &t->vs;
+    unsigned has = host_of(s, r), h = has | (free_host(s) & -(unsigned)!has);
+    if (UNLIKELY(!h)) {
         h = allocate(t, r);
         load(&t->as, h, r);
+        return h;
     }
+    s->x[h] = (u8)(r + 1);
+    move_if(!has, &t->as, X_LOAD, h, r);
     return h;
 }
 
@@ -84,7 +96,7 @@ static bool has_room(const struct translation *t)
 {
     const struct vstate *s = &t->vs;
     if (t->loop)
-        return host_of(s, 0u - 1);
+        return free_host(s);
     u64 needed = (t->later[t->k] | t->uses[t->k]) << 1;
     for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
         if (!(needed >> s->x[pool[i]] & 1))
@@ -94,24 +106,45 @@ static bool has_room(const struct translation *t)
 
 unsigned x_src(struct translation *t, unsigned r)
 {
-    bool need = t->loop || t->later[t->k] >> r & 1;
-    return host_of(&t->vs, r) || (need && has_room(t)) ? x_use(t, r) : X_STATE | r;
+    struct vstate *s = &t->vs;
+    bool need = t->loop | (bool)(t->later[t->k] >> r & 1);
+    unsigned has = host_of(s, r), room = free_host(s), load = !has & need;
+    if (UNLIKELY(load & !room))
+        return has_room(t) ? x_use(t, r) : X_STATE | r;
+    unsigned h = has | (room & -load);
+    s->x[h] = (u8)((r + 1) & -(unsigned)(h != 0)); /* x[0] stays 0 */
+    move_if(load, &t->as, X_LOAD, h, r);
+    return h | ((X_STATE | r) & -(unsigned)!h);
 }
 
 unsigned x_def(struct translation *t, unsigned r)
 {
     if (r == REG_SINK)
         return RCX;
-    unsigned h = host_of(&t->vs, r);
-    if (!h)
+    struct vstate *s = &t->vs;
+    unsigned has = host_of(s, r), h = has | (free_host(s) & -(unsigned)!has);
+    if (UNLIKELY(!h))
         h = allocate(t, r);
-    t->vs.x_dirty |= (u16)(1u << h);
+    s->x[h] = (u8)(r + 1);
+    s->x_dirty |= (u16)(1u << h);
     return h;
 }
 
 static void store_dirty(struct x64 *a, const struct vstate *s)
 {
-    for (unsigned m = s->x_dirty; m; m &= m - 1)
+    /* mov [R_CPU + disp8], h, without what s->x[h] adds to disp8 */
+#define HEAD(h) 0x458948u + ((h) >> 3 << 2) + (((h)&7) << 19) + ((u32)(CPU(x) - 8) << 24)
+    static const u32 head[16] = {[RSI] = HEAD(RSI), [RDI] = HEAD(RDI), [R8] = HEAD(R8),  [R9] = HEAD(R9),
+                                 [R10] = HEAD(R10), [R11] = HEAD(R11), [R14] = HEAD(R14)};
+#undef HEAD
+    unsigned sp = bytes_equal(s->x, REG_SP + 1) & s->x_dirty, m = s->x_dirty & ~sp;
+    for (unsigned i = 0; i < 3; i++, m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m | 1u << R15);
+        u32 v = head[h] + ((u32)s->x[h] << 27);
+        memcpy(a->p, &v, sizeof v);
+        a->p += (unsigned)(m != 0) << 2;
+    }
+    for (m |= sp; UNLIKELY(m); m &= m - 1)
         store(a, s, (unsigned)__builtin_ctz(m));
 }
 
@@ -169,13 +202,7 @@ static unsigned stores(const struct vstate *from, const struct vstate *to)
     return from->x_dirty & ~(hosts(to) & bytes_same(from->x, to->x) & to->x_dirty);
 }
 
-static unsigned count(unsigned m)
-{
-    unsigned n = 0;
-    for (; m; m &= m - 1)
-        n++;
-    return n;
-}
+static unsigned count(unsigned m) { return (unsigned)__builtin_popcount(m); }
 
 unsigned x_distance(const struct vstate *from, const struct vstate *to)
 {
@@ -229,7 +256,7 @@ unsigned x_restrict(struct vstate *s, u64 used, u64 written)
 
 void x_extend(struct vstate *s, unsigned r, bool written)
 {
-    unsigned h = host_of(s, r) ? 0 : host_of(s, 0u - 1);
+    unsigned h = host_of(s, r) ? 0 : free_host(s);
     if (!h)
         return;
     s->x[h] = (u8)(r + 1);

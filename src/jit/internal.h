@@ -144,9 +144,9 @@ enum emit_flags {
     EMIT_END = 16,    /* ends the block */
     EMIT_BRANCH = 32, /* conditional direct branch */
     EMIT_FP = 64,     /* calls its function under FLAVOUR_FP_CALL */
-    EMIT_CONST = 128, /* leaves a known value in t->known */
-    EMIT_REGS = 256,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
+    EMIT_REGS = 128,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
                          and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
+    EMIT_CONST = 256,  /* leaves a known value in t->known */
     EMIT_KEEP = 1024,  /* cannot go out of line, and leaves EFLAGS alone where t->keep says so */
     EMIT_KEEP3 = 2048, /* the same for o->imm up to 3 */
     EMIT_FIXED = 4096, /* reads and writes general register b & 63 as well, unless that is 0 */
@@ -220,21 +220,30 @@ struct translation {
     bool loop;      /* it jumps back, or is a version */
     unsigned k;     /* the current one */
     u8 *start;
-    enum eflags eflags;
-    bool need[BLOCK_MAX]; /* setter: NZCV must be written */
+    unsigned eflags; /* enum eflags */
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     const struct emitter *row[BLOCK_MAX];
-    bool live[BLOCK_MAX]; /* NZCV may be looked at behind the instruction, before something sets it */
+    u8 flags[BLOCK_MAX];  /* those of row[] that are below 256 */
     u64 uses[BLOCK_MAX];  /* general registers, a bit each */
     u64 written[BLOCK_MAX];
     u64 later[BLOCK_MAX]; /* those of the instructions behind it */
-    u64 accesses;         /* instructions that t_group() knows, a bit each */
-    u64 again;            /* those of them that another one with the same base register follows */
+    u8 access[BLOCK_MAX]; /* what t_group() knows of it, ACCESS */
+    /* Of these each instruction has a bit. */
+    u32 accesses; /* those that t_group() knows */
+    u32 again;    /* those of them that may be emitted with a later one, which has the same base register */
+    u32 sets, reads; /* NZCV */
+    u32 branches;    /* conditional ones */
+    u32 leaves;      /* all state must be in its place */
+    u64 need; /* setter: NZCV must be written */
+    u64 live; /* NZCV may be looked at behind the instruction, before something sets it */
     const struct emitter *e;
     bool called;      /* the current instruction became a call */
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
     struct vstate in, vs;
+    struct vstate behind[BLOCK_MAX]; /* vs behind each instruction */
+    u8 *ends[BLOCK_MAX];             /* where its code ends: a stub goes on there */
+    u32 again_at; /* not there, but at the next instruction's own block: what was checked before does not hold behind a call */
     bool regs;    /* the current emitter has EMIT_REGS */
     bool sp_ok;   /* SP is known to be aligned, or not checked */
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */
@@ -244,7 +253,7 @@ struct translation {
         bool write, live;
         s64 low, high; /* first and last + 1 byte, from the base as it is */
     } held[HELD];
-    const struct held *in_rdx; /* what it holds is there as well; or NULL */
+    unsigned in_rdx; /* held[in_rdx - 1]: what it holds is there as well; or 0 */
     bool holds; /* one of them may be live */
     unsigned skip; /* so many next instructions were emitted with the current one */
     bool sp_check; /* the next memory check, which is based on SP, is one of SP's alignment too */
@@ -252,16 +261,15 @@ struct translation {
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
     u8 *edge, *edge_at; /* the conditional branch or call whose way is emitted at edge_at; NULL: none */
     unsigned nstubs;
+    u64 edges; /* those of them that are taken branches, a bit each */
     struct stub {
         u8 *from[3]; /* displacements of jumps to it */
-        u8 *back;    /* where it goes on; NULL: a side exit */
         u32 packed;  /* argument of the call, or slot of the side exit */
         unsigned count; /* calls, of instructions in a row */
         u64 target;  /* side exit: offset from the page's start */
-        bool edge, guard;
-        bool again; /* what was checked before does not hold behind the call: on at the next instruction's own block */
-        struct vstate at; /* what is in host registers at the jump; at back */
-        struct vstate vs;
+        bool guard;
+        u8 k;             /* the instruction */
+        struct vstate at; /* what is in host registers at the jump */
     } stubs[2 * BLOCK_MAX];
 };
 
@@ -451,12 +459,7 @@ bool t_group(struct translation *t, const struct op *o);
 bool t_held(const struct translation *t);                    /* something is held for what follows */
 void t_held_behind(struct translation *t, const struct op *o); /* forgets what o overwrote */
 enum { ACCESS = 1, ACCESS_STORE = 2, ACCESS_PAIR = 4, ACCESS_VECTOR = 8, ACCESS_ALL = 15 };
-unsigned t_access(const struct emitter *e); /* the emitter's, for its table; in a block: */
-static inline unsigned access_of(const struct translation *t, const struct emitter *e)
-{
-    unsigned access = e->row & ACCESS_ALL;
-    return access & ACCESS_VECTOR && t->flavour & FLAVOUR_FP_CALL ? 0 : access;
-}
+unsigned t_access(const struct emitter *e); /* the emitter's, for its table */
 /* emit_simd_mem.c: what e is of that, 0: none of those in a row; one of those at va + rdx + disp. */
 unsigned t_vector_access(const struct emitter *e);
 void t_vector_member(struct translation *t, const struct op *o, unsigned va, s32 disp);

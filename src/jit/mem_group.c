@@ -25,14 +25,14 @@ static struct group group_of(const struct translation *t, const struct op *first
     g.n = g.accesses = 0;
     g.low = INT64_MAX, g.high = INT64_MIN;
     g.odd = false;
-    unsigned stores = access_of(t, t->e) & ACCESS_STORE;
+    unsigned stores = t->access[t->k] & ACCESS_STORE;
     s64 moved = 0;
     for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
         const struct op *o = first + i;
         const struct emitter *e = t->row[t->k + i];
         if (e->flags & EMIT_QUIET && !(t->written[t->k + i] & (1ull << first->rn | 1ull << REG_SP)))
             continue;
-        unsigned access = access_of(t, e), mode = e->a & 7;
+        unsigned access = t->access[t->k + i], mode = e->a & 7;
         if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
             break;
         if (writes_back(mode) && based(access, o))
@@ -92,49 +92,56 @@ bool t_held(const struct translation *t)
     return false;
 }
 
+/* h's registers were written by o. */
+static void moved(struct held *h, const struct op *o, unsigned access, unsigned mode)
+{
+    h->live = !h->how && access && writes_back(mode) && o->rn == h->base && !based(access, o);
+    h->low -= (s64)o->imm;
+    h->high -= (s64)o->imm;
+}
+
 void t_held_behind(struct translation *t, const struct op *o)
 {
-    const struct emitter *e = t->row[t->k];
-    u64 written = t->written[t->k];
-    t->holds = false;
+    const u64 written = t->written[t->k];
+    bool holds = false;
     for (unsigned i = 0; i < HELD; i++) {
         struct held *h = &t->held[i];
         h->live &= h->last > t->k;
-        t->holds |= h->live;
-        if (!h->live || !(written & (1ull << h->base | (h->how ? 1ull << h->index : 0))))
-            continue;
-        if (h->how) {
-            h->live = false;
-            continue;
-        }
-        unsigned access = access_of(t, e);
-        h->live = access && writes_back(e->a & 7) && o->rn == h->base && !based(access, o);
-        h->low -= (s64)o->imm;
-        h->high -= (s64)o->imm;
+        holds |= h->live;
+        if (UNLIKELY(h->live & ((written >> h->base | written >> h->index) & 1)))
+            moved(h, o, t->access[t->k], t->row[t->k]->a & 7);
     }
+    t->holds = holds;
+}
+
+/* As t->in_rdx has it. */
+static unsigned number(const struct translation *t, const struct held *h)
+{
+    return h ? 1u + (unsigned)(h - t->held) : 0;
 }
 
 /* What g, the instructions from o on, need not check; NULL: they have to. */
 static struct held *held_for(struct translation *t, const struct op *o, const struct group *g, bool stores)
 {
-    for (unsigned i = 0; i < HELD; i++) {
+    struct held *found = NULL;
+    for (unsigned i = HELD; t->holds && i-- > 0;) {
         struct held *h = &t->held[i];
-        if (h->live && !h->how && h->base == o->rn && h->low <= g->low && h->high >= g->high && (h->write || !stores) &&
-            h->last >= t->k + g->n - 1 && (o->rn != REG_SP || t->sp_ok))
-            return h;
+        bool does = h->live & !h->how & (h->base == o->rn) & (h->low <= g->low) & (h->high >= g->high) &
+                    (h->write | !stores) & (h->last >= t->k + g->n - 1) & ((o->rn != REG_SP) | t->sp_ok);
+        found = does ? h : found;
     }
-    return NULL;
+    return found;
 }
 
 /* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
 static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
 {
-    u64 later = t->accesses >> t->k >> g->n; /* of those that could be held for */
-    while (later && (o + g->n)[__builtin_ctzll(later)].rn != o->rn)
+    u32 later = (u32)((u64)t->accesses >> (t->k + g->n)); /* of those that could be held for */
+    while (later && (o + g->n)[__builtin_ctz(later)].rn != o->rn)
         later &= later - 1;
     if (!later)
         return NULL;
-    struct held *h = NULL, made = {.base = o->rn, .write = stores};
+    struct held *h = NULL, made = {.base = o->rn, .index = o->rn, .write = stores};
     for (unsigned i = 0; i < HELD; i++)
         if (!t->held[i].live || t->held[i].last < t->k + g->n)
             h = &t->held[i];
@@ -145,7 +152,7 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
         const struct emitter *e = t->row[t->k + i];
         if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
             break;
-        unsigned access = access_of(t, e), mode = e->a & 7;
+        unsigned access = t->access[t->k + i], mode = e->a & 7;
         bool store = access & ACCESS_STORE;
         if (!access || p->rn != o->rn) {
             if (t->written[t->k + i] >> o->rn & 1)
@@ -181,9 +188,9 @@ bool t_group(struct translation *t, const struct op *o)
 {
     struct x64 *a = &t->as;
     const struct emitter *e = t->e;
-    unsigned k = t->k, access = access_of(t, e);
-    const struct held *in_rdx = t->in_rdx;
-    t->in_rdx = NULL;
+    unsigned k = t->k, access = t->access[k];
+    const unsigned in_rdx = t->in_rdx;
+    t->in_rdx = 0;
     if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
         (t->btype && !k)) /* the first one clears BTYPE */
         return false;
@@ -197,8 +204,7 @@ bool t_group(struct translation *t, const struct op *o)
     for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
         t->e = t->row[k + i];
-        if (t->vs.flags.op)
-            flags_before(t);
+        flags_before(t);
     }
     t->k = k;
     t->e = e;
@@ -210,7 +216,7 @@ bool t_group(struct translation *t, const struct op *o)
     /* Else rax has the lowest address, that displacements are short. */
     bool direct = held || g.accesses == 1 || (g.low >= -128 && g.high <= 128);
     if (held) {
-        if (in_rdx != held)
+        if (in_rdx != number(t, held))
             x64_rm(a, true, X_LOAD, RDX, R_CONST, mem_held_disp(t, held));
     } else {
         if (!direct)
@@ -226,7 +232,7 @@ bool t_group(struct translation *t, const struct op *o)
     for (unsigned i = 0; i < g.n; i++) {
         t->k = k + i;
         t->e = t->row[k + i];
-        unsigned member = access_of(t, t->e);
+        unsigned member = t->access[t->k];
         if (member && direct)
             group_member(t, o + i, member, x_use(t, o->rn), (s32)(g.at[i] - moved));
         else if (member)
@@ -235,13 +241,13 @@ bool t_group(struct translation *t, const struct op *o)
             t->e->emit(t, o + i);
         if (member && writes_back(t->e->a & 7))
             moved += (s64)o[i].imm;
-        if (i && t->vs.flags.op)
+        if (i)
             flags_behind(t);
     }
     t->k = k;
     t->e = e;
     t->sp_keep = true;
-    t->in_rdx = held ? held : made;
+    t->in_rdx = number(t, held ? held : made);
     if (g.odd)
         t->sp_ok = false;
     t->skip = g.n - 1;

@@ -23,7 +23,7 @@ void t_pace(struct translation *t, const struct op *first)
     for (unsigned k = 0; k + 1 < t->n; k++) {
         const struct op *o = first + k;
         const struct emitter *e = &t->j->emitters[o->row];
-        unsigned access = access_of(t, e);
+        unsigned access = t->access[k];
         stores += (access & ACCESS_STORE) != 0;
         if (access && !(access & ACCESS_STORE))
             load[o->rn] = o;

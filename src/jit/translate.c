@@ -4,12 +4,24 @@
  * unconditional and indirect branches, at what always leaves, and at backward conditional branches (loops).
  *
  * Flags: a setter leaves them in EFLAGS for the instruction behind it; flags.c has what becomes of them then. */
+#include <immintrin.h>
+#include <time.h>
+
 #include "cpu/mem.h"
-#include "jit/internal.h"
+#include "jit/mem.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
 {
     return &t->j->emitters[o->row];
+}
+
+/* Which of the bytes have that bit. */
+static u32 with(const u8 bytes[BLOCK_MAX], unsigned bit)
+{
+    _Static_assert(BLOCK_MAX == 32, "a vector");
+    __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
+    return (u32)_mm256_movemask_epi8(
+        _mm256_cmpeq_epi8(_mm256_and_si256(v, _mm256_set1_epi8((char)bit)), _mm256_set1_epi8((char)bit)));
 }
 
 /* Decodes the block; n and the covered slots. */
@@ -18,7 +30,6 @@ static void scan(struct translation *t)
     enum { EXCLUSIVE = 10 };
     unsigned k = 0, max = CODE_SLOTS - t->first < BLOCK_MAX ? CODE_SLOTS - t->first : BLOCK_MAX;
     const struct op *first = &t->page->op[t->first];
-    u64 accesses = 0, again = 0;
     for (bool end = false; k < max && !end; k++) {
         const struct op *o = first + k;
         if (o->row == A64_ROW_FETCH)
@@ -29,25 +40,38 @@ static void scan(struct translation *t)
         t->row[k] = e;
         t->uses[k] = x_registers(e, o);
         t->written[k] = x_written(e, o);
-        accesses |= (u64)(access_of(t, e) != 0) << k;
-        end = e->flags & EMIT_END || (e->row & ROW_BRANCH && (!(e->flags & EMIT_BRANCH) || (s64)o->imm <= 0));
+        t->flags[k] = (u8)e->flags;
+        t->access[k] = e->row & ACCESS_ALL;
+        end = ((e->flags & EMIT_END) != 0) |
+              (((e->row & ROW_BRANCH) != 0) & (!(e->flags & EMIT_BRANCH) | ((s64)o->imm <= 0)));
     }
     t->n = k;
+    if (UNLIKELY(t->flavour & FLAVOUR_FP_CALL))
+        for (unsigned i = 0; i < k; i++)
+            t->access[i] &= t->access[i] & ACCESS_VECTOR ? 0 : ACCESS_ALL;
+    const u32 all = ~0u >> (32 - k), fp = t->flavour & FLAVOUR_FP_CALL ? with(t->flags, EMIT_FP) : 0,
+              regs = with(t->flags, EMIT_REGS) & ~fp, accesses = with(t->access, ACCESS) & all;
+    u32 again = 0;
     u64 mask = ~0ull >> (64 - k), *covered = t->jp->covered + t->first / 64;
     unsigned shift = t->first % 64;
     covered[0] |= mask << shift;
     if (shift + k > 64)
         covered[1] |= mask >> (64 - shift);
+    /* bases: of accesses that the next one back could be emitted with */
     for (u64 later = 0, bases = 0; k-- > 0; later |= t->uses[k]) {
         t->later[k] = later;
-        if (accesses >> k & 1) {
-            u64 base = 1ull << (first[k].rn & 63);
-            again |= (u64)((bases & base) != 0) << k;
-            bases |= base;
-        }
+        u64 base = (u64)(accesses >> k & 1) << (first[k].rn & 63);
+        bases &= ~t->written[k] | (writes_back(t->row[k]->a & 7) ? base : 0);
+        bases &= -(u64)(regs >> k & 1);
+        again |= (u32)((bases & base) != 0) << k;
+        bases |= base;
     }
     t->accesses = accesses;
     t->again = again;
+    t->sets = with(t->flags, EMIT_SETS) & all;
+    t->branches = with(t->flags, EMIT_BRANCH) & all;
+    t->leaves = (with(t->flags, EMIT_EXIT) | fp) & all;
+    t->reads = (with(t->flags, EMIT_COND) | with(t->flags, EMIT_USES)) & all;
 }
 
 static bool fuses(const struct emitter *setter, const struct op *user)
@@ -92,23 +116,23 @@ static bool fused(struct translation *t, unsigned k, const struct op *o, const s
 
 static void liveness(struct translation *t)
 {
-    bool live = true;
+    u64 live = 1, all = 0, need = 0, end = 1ull << t->n;
     memset(t->keep, 0, sizeof t->keep);
-    for (unsigned k = t->n; k-- > 0;) {
-        const struct op *o = &t->page->op[t->first + k];
-        const struct emitter *e = t->row[k];
-        if (e->flags & EMIT_BRANCH)
-            live = true;
-        t->live[k] = live;
-        if (e->flags & EMIT_SETS) {
-            t->need[k] = live;
-            live = false;
-        }
-        if (!e->emit || (e->flags & EMIT_EXIT) || ((e->flags & EMIT_FP) && t->flavour & FLAVOUR_FP_CALL))
-            live = true;
-        if (e->flags & (EMIT_COND | EMIT_USES) && !fused(t, k, o, e))
-            live = true;
+    for (u64 m = t->sets | t->reads | t->branches | t->leaves, bit; m; m ^= bit) {
+        unsigned k = 63 - (unsigned)__builtin_clzll(m);
+        bit = 1ull << k;
+        all |= (end - 2 * bit) & -live;
+        live |= t->branches >> k & 1;
+        all |= live << k;
+        need |= live << k;
+        live &= ~(t->sets >> k);
+        live |= t->leaves >> k & 1;
+        if (t->reads & bit)
+            live |= !fused(t, k, &t->page->op[t->first + k], t->row[k]);
+        end = bit;
     }
+    t->live = all | ((end - 1) & -live);
+    t->need = need;
 }
 
 /* ---- for the emitters ------------------------------------------------------------------------ */
@@ -133,6 +157,7 @@ static struct stub *new_stub(struct translation *t, u8 *from)
     memset(s, 0, offsetof(struct stub, at));
     s->from[0] = from;
     s->packed = t_packed(t);
+    s->k = (u8)t->k;
     s->count = 1;
     s->at = t->vs;
     return s;
@@ -143,7 +168,7 @@ struct stub *t_slow(struct translation *t, u8 *from) { return new_stub(t, from);
 struct stub *t_edge(struct translation *t, u8 *from, s64 off)
 {
     struct stub *s = new_stub(t, from);
-    s->edge = true;
+    t->edges |= 1ull << (s - t->stubs);
     s->target = (u64)off;
     return s;
 }
@@ -310,10 +335,8 @@ u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond
 static void emit_edges(struct translation *t)
 {
     struct x64 *a = &t->as;
-    for (unsigned i = 0; i < t->nstubs; i++) {
-        const struct stub *s = &t->stubs[i];
-        if (!s->edge)
-            continue;
+    for (u64 m = t->edges; m; m &= m - 1) {
+        const struct stub *s = &t->stubs[__builtin_ctzll(m)];
         x64_here(a, s->from[0]);
         t->vs = s->at;
         t->edge = s->from[0];
@@ -328,10 +351,8 @@ static void emit_edges(struct translation *t)
 static void emit_stubs(struct translation *t)
 {
     struct x64 *a = &t->as;
-    for (unsigned i = 0; i < t->nstubs; i++) {
-        const struct stub *s = &t->stubs[i];
-        if (s->edge)
-            continue;
+    for (u64 m = t->nstubs ? ~0ull >> (64 - t->nstubs) & ~t->edges : 0; m; m &= m - 1) {
+        const struct stub *s = &t->stubs[__builtin_ctzll(m)];
         for (unsigned f = 0; f < ARRAY_LEN(s->from); f++)
             if (s->from[f])
                 x64_here(a, s->from[f]);
@@ -340,7 +361,7 @@ static void emit_stubs(struct translation *t)
             x64_mov_imm_keep(a, RAX, s->packed + k * (4u << 8) - k); /* t_packed() of the next one */
             x64_link(x64_call(a), s->guard ? t->j->guard : t->j->call);
         }
-        if (s->again) {
+        if (UNLIKELY(t->again_at >> s->k & 1)) {
             t->vs.flags.op = PENDING_NONE;
             x_forget(t);
             v_forget(t);
@@ -348,9 +369,10 @@ static void emit_stubs(struct translation *t)
             jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count), 0);
             continue;
         }
-        v_reload(t, &s->vs);
-        x_load(a, &s->vs);
-        x64_link(x64_jmp(a), s->back);
+        const struct vstate *behind = &t->behind[s->k];
+        v_reload(t, behind);
+        x_load(a, behind);
+        x64_link(x64_jmp(a), t->ends[s->k]);
     }
 }
 
@@ -365,9 +387,8 @@ static void emit_op(struct translation *t, const struct op *o)
     const unsigned k = t->k;
     const struct emitter *e = t->e = t->row[k];
     const unsigned flags = e->flags;
-    if (!(flags & (EMIT_COND | EMIT_USES)) && !t->keep[k])
-        t->eflags = EFLAGS_NONE;
-    unsigned stubs = t->nstubs;
+    const bool looks = flags & (EMIT_COND | EMIT_USES), kept = t->keep[k];
+    t->eflags &= -(unsigned)(looks | kept);
     t->called = false;
     if (t->skip) {
         t->skip--;
@@ -379,10 +400,8 @@ static void emit_op(struct translation *t, const struct op *o)
         x_sync(t);
         x_forget(t);
     }
-    if (t->vs.flags.op)
-        flags_before(t);
-    if (!(flags & EMIT_QUIET) && !access_of(t, e))
-        t->in_rdx = NULL;
+    flags_before(t);
+    t->in_rdx &= -(unsigned)(((flags & EMIT_QUIET) | t->access[k]) != 0);
     t->sp_keep = false;
     bool plain = e->emit && !((flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
     bool done = e->row & ROW_SYSREG && t_fp_register(t, o);
@@ -392,21 +411,16 @@ static void emit_op(struct translation *t, const struct op *o)
         t_call(t);
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
-    if ((flags & (EMIT_COND | EMIT_USES)) && !(flags & (EMIT_BRANCH | EMIT_SETS)) && !t->keep[k])
-        t->eflags = EFLAGS_NONE;
-    for (; stubs < t->nstubs; stubs++)
-        if (!t->stubs[stubs].edge) {
-            t->stubs[stubs].back = t->as.p;
-            t->stubs[stubs].vs = t->vs;
-            t->stubs[stubs].again = flags & EMIT_EXIT && t->holds && t_held(t);
-        }
-    held_behind(t, o);
-    if (t->vs.flags.op)
-        flags_behind(t);
-    if (!t->regs || (t->written[k] >> REG_SP & 1 && !t->sp_keep))
-        t->sp_ok = false;
-    if (!(flags & EMIT_CONST))
-        t->known = REG_SINK;
+    t->eflags &= (unsigned)(looks & !(flags & (EMIT_BRANCH | EMIT_SETS)) & !kept) - 1;
+    t->ends[k] = t->as.p;
+    t->behind[k] = t->vs;
+    if (t->holds) {
+        t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
+        t_held_behind(t, o);
+    }
+    flags_behind(t);
+    t->sp_ok &= t->regs & (!(t->written[k] >> REG_SP & 1) | t->sp_keep);
+    t->known = flags & EMIT_CONST ? t->known : REG_SINK;
 }
 
 static void clear_btype(struct translation *t)
@@ -437,10 +451,18 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
     return refused;
 }
 
+static u64 nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in, unsigned reach)
 {
     struct translation tr, *t = &tr;
+    const u64 began = j->watch ? nanoseconds() : 0;
     unsigned btype = flavour / FLAVOUR_BTYPE;
     t->as = j->as;
     t->slow = j->slow;
@@ -455,6 +477,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->first = slot;
     t->eflags = EFLAGS_NONE;
     t->nstubs = 0;
+    t->edges = t->again_at = 0;
     t->k = 0;
     t->known = REG_SINK;
     t->sp_ok = false;
@@ -462,8 +485,9 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_check = false;
     t->skip = 0;
     t->edge = NULL;
-    memset(t->held, 0, sizeof t->held);
-    t->in_rdx = NULL;
+    for (unsigned i = 0; i < HELD; i++)
+        t->held[i].live = false;
+    t->in_rdx = 0;
     t->holds = false;
     v_forget(t);
     x_forget(t);
@@ -476,6 +500,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     const struct op *last = &p->op[slot + t->n - 1];
     t->loop = in || (t->row[t->n - 1]->row & ROW_BRANCH && (s64)last->imm < 0);
     liveness(t);
+    unsigned pace = in && t->row[t->n - 1]->row & ROW_BRANCH ? t->n - 1 : BLOCK_MAX;
     if (in) /* loops */
         t->as.p += -(uintptr_t)t->as.p & 15;
     t->start = t->as.p;
@@ -492,7 +517,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         refused = landing(t, &p->op[slot], btype);
     for (; t->k < t->n; t->k++) {
         const struct op *o = &p->op[slot + t->k];
-        if (in && o == last && t->row[t->k]->row & ROW_BRANCH)
+        if (t->k == pace)
             t_pace(t, &p->op[slot]);
         emit_op(t, o);
         if (btype && !t->k && !(t->e->row & ROW_BRANCH))
@@ -516,7 +541,9 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     const u8 *cold = j->slow.p;
     j->as = t->as;
     j->slow = t->slow;
-    if (UNLIKELY(j->watch != NULL))
+    if (UNLIKELY(j->watch != NULL)) {
+        j->watch->nanoseconds += nanoseconds() - began;
         watch_made(j, c, in ? JIT_VERSION : JIT_BLOCK, p, t->start, cold, t->n);
+    }
     return t->start;
 }

@@ -90,7 +90,7 @@ static inline struct x64_bytes x64_opcode(bool w, unsigned op, unsigned r, unsig
 {
     struct x64_bytes c = {0, 0};
     unsigned rex = (unsigned)w << 3 | (r >> 3) << 2 | (x >> 3) << 1 | b >> 3;
-    bool has = rex || (byte && r >= RSP);
+    bool has = (rex != 0) | (byte & (r >= RSP));
     if (op >> 16)
         c = x64_then(c, op >> 16);
     c.v |= (u64)(has ? 0x40 | rex : 0) << 8 * c.n;
@@ -106,7 +106,7 @@ static inline void x64_op(struct x64 *a, bool w, unsigned op, unsigned r, unsign
 
 static inline unsigned x64_mod(unsigned base, s32 disp)
 {
-    return disp == 0 && (base & 7) != RBP ? 0 : disp == (s8)disp ? 1 : 2;
+    return (unsigned)((disp != 0) | ((base & 7) == RBP)) + (disp != (s8)disp);
 }
 static inline unsigned x64_mod_bytes(unsigned mod) { return 0x410 >> 4 * mod & 15; }
 
