@@ -37,9 +37,8 @@ enum {
 /* Why generated code returned; the first three are the steps of exec functions. EXIT_LOOK: interp_look() comes next. */
 enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
 
-/* A block is interpreted so many times before it is translated: three quarters of all blocks never come so far. To wait
- * for WARM would cost the least time; COLD saves memory, which pays until so many parts of the arena have been begun. */
-enum { COLD = 10, WARM = 10, WARM_PARTS = 5 };
+/* A block is interpreted so many times before it is translated: more than half of all blocks never come so far. */
+enum { COLD = 10 };
 
 /* The arena is a ring of parts: when one is full, the next one's pages lose their translations. */
 enum { PARTS = 32, PART_BYTES = 4 << 20, ARENA = PARTS * PART_BYTES };

@@ -474,8 +474,6 @@ static struct jit *jit_new(const struct cpu *c)
 static void next_part(struct jit *j)
 {
     take_part(j, (j->part + 1) % PARTS);
-    if (j->part == WARM_PARTS && j->cold > WARM)
-        j->cold = WARM;
     arena_part(j);
     j->far_count = 0;
     j->hot_count = j->part ? 0 : 1;
