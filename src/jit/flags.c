@@ -194,5 +194,5 @@ void flags_behind(struct translation *t)
 {
     struct pending *p = &t->vs.flags;
     bool lost = t->written[t->k] & operands(p);
-    p->op = lost & !(t->e->flags & EMIT_SETS) ? PENDING_NONE : p->op;
+    p->op = lost && !(t->e->flags & EMIT_SETS) ? PENDING_NONE : p->op;
 }

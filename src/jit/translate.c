@@ -485,8 +485,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_check = false;
     t->skip = 0;
     t->edge = NULL;
-    for (unsigned i = 0; i < HELD; i++)
-        t->held[i].live = false;
+    memset(t->held, 0, sizeof t->held);
     t->in_rdx = 0;
     t->holds = false;
     v_forget(t);
