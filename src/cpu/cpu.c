@@ -96,7 +96,7 @@ void cpu_reset(struct cpu *c)
     memset(c->sp_el, 0, sizeof c->sp_el);
     c->nzcv = c->fpsr = c->fpcr = 0;
     c->monitor = (struct monitor){0};
-    c->event_register = false;
+    cpu_take_event(c);
     c->stepped = STEPPED_NOTHING;
     c->poll = (struct poll){0};
     c->wake_at = ~0ull;

@@ -346,8 +346,13 @@ static inline bool cpu_get_input(const struct cpu *c, unsigned input)
 /* The event register was set: it is no more. */
 static inline bool cpu_take_event(struct cpu *c)
 {
-    return __atomic_load_n(&c->event_register, __ATOMIC_RELAXED) &&
-           __atomic_exchange_n(&c->event_register, false, __ATOMIC_ACQUIRE);
+    if (!__atomic_load_n(&c->event_register, __ATOMIC_RELAXED) ||
+        !__atomic_exchange_n(&c->event_register, false, __ATOMIC_ACQUIRE))
+        return false;
+    const struct port *p = &c->ports[PORT_TIMER];
+    if (p->event_taken)
+        p->event_taken(p->arg);
+    return true;
 }
 /* Drives one of the CPU's own wires to the interrupt controller. */
 static inline void cpu_drive(struct cpu *c, struct irq *i, bool level)

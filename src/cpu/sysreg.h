@@ -59,6 +59,7 @@ struct port {
     void (*write)(void *arg, unsigned reg, const struct port_txn *, u64 val);
     void *arg;
     const struct port_count *count; /* PORT_TIMER; may be NULL */
+    void (*event_taken)(void *arg); /* PORT_TIMER: the event register is clear again; may be NULL */
 };
 
 /* Exception classes, ESR_ELx.EC. */

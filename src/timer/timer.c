@@ -100,6 +100,9 @@ static void fire(void *arg)
 
 /* ---- event streams (D12.2.4) ---------------------------------------------------------------- */
 
+/* Linux has some thousands of events a second, each of which would end the running slice, and hardly ever executes WFE.
+ * One sets the event register; as long as that is set the others are nothing, so they are not scheduled. */
+
 static void stream_update(struct timer *t, unsigned which)
 {
     struct one_stream *s = &t->stream[which];
@@ -122,8 +125,15 @@ static void stream_update(struct timer *t, unsigned which)
 static void stream_fire(void *arg)
 {
     struct one_stream *s = arg;
-    stream_update(s->timer, (unsigned)(s - s->timer->stream));
     s->timer->cfg.event_stream(s->timer->cfg.arg);
+}
+
+static void event_taken(void *arg)
+{
+    struct timer *t = arg;
+    for (unsigned i = 0; i < STREAM_COUNT; i++)
+        if (!clock_pending(&t->stream[i].event))
+            stream_update(t, i);
 }
 
 void timer_context_changed(struct timer *t)
@@ -252,7 +262,7 @@ static void port_write(void *arg, unsigned reg, const struct port_txn *x, u64 va
 
 struct port timer_port(struct timer *t)
 {
-    return (struct port){.read = port_read, .write = port_write, .arg = t, .count = &t->count};
+    return (struct port){.read = port_read, .write = port_write, .arg = t, .count = &t->count, .event_taken = event_taken};
 }
 
 struct irq *timer_irq(struct timer *t, enum timer_id id) { return &t->one[id].irq; }

@@ -16,16 +16,20 @@ static unsigned context(void *arg)
     (void)arg;
     return ctx;
 }
+static bool kept; /* the event register stays set */
 static void event(void *arg)
 {
     (void)arg;
     events++;
+    if (!kept)
+        timer_port(t).event_taken(t);
 }
 
 static void setup(void)
 {
     clk = (struct clock){0};
     ctx = events = 0;
+    kept = false;
     counter_init(&counter, &clk, 62500000);
     t = timer_new(&(struct timer_config){.counter = &counter, .context = context, .event_stream = event});
     port = timer_port(t);
@@ -224,6 +228,22 @@ START_TEST(test_stream)
 }
 END_TEST
 
+/* While the event register is set the stream changes nothing; then it goes on with the next edge. */
+START_TEST(test_stream_set)
+{
+    kept = true;
+    wr(SR_CNTKCTL_EL1, 1 << 2 | 4 << 4); /* counts 16, 48, 80, ... */
+    pass(16 * 16);
+    ck_assert_uint_eq(events, 1);
+    ck_assert_uint_eq(clock_next(&clk), ~0ull);
+    pass(16 * 64); /* count 80: that edge is past */
+    timer_port(t).event_taken(t);
+    ck_assert_uint_eq(clock_next(&clk), 16 * 112);
+    pass(16 * 32);
+    ck_assert_uint_eq(events, 2);
+}
+END_TEST
+
 START_TEST(test_state)
 {
     pass(16 * 5);
@@ -255,6 +275,7 @@ int main(void)
     tcase_add_test(c, test_offset);
     tcase_add_test(c, test_far);
     tcase_add_test(c, test_stream);
+    tcase_add_test(c, test_stream_set);
     tcase_add_test(c, test_state);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
