@@ -17,6 +17,11 @@ void far_emit_shared(struct jit *j, unsigned flavour)
     x64_sib(a, 5, R_CONST, RDX, 2, (s32)offsetof(struct jit, far_left));
     x64_8(a, 1);
     x64_link(x64_jcc(a, CC_NS), j->jump[flavour]);
+    x64_rr(a, true, X_LOAD, R8, RAX); /* without a tag there is nothing to link it to */
+    x64_ri(a, true, X_AND, R8, -0x1000);
+    x64_fast_code(a, RCX, RAX);
+    x64_fast_look(a, RCX, R8, RDI, RSI);
+    x64_link(x64_jcc(a, CC_A), j->jump[flavour]);
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_rr(a, true, X_LOAD, RAX, RDX);
     x64_shift(a, true, X_SHL, RAX, 32);

@@ -79,6 +79,7 @@ struct jit_shared {
     u8 *ram_base;
     a64_exec *const *execs;
     const u8 *(*resume)(struct jit_shared *, struct cpu *, u64 step); /* resume.c */
+    const u8 *(*fetch)(struct jit_shared *, struct cpu *);            /* the same */
     void (*note)(struct jit_shared *, struct cpu *, struct transition *); /* emit_exception.c, as what follows */
     void (*number)(struct cpu *);                                         /* context_number() */
     struct transition *pending, noted;
@@ -180,7 +181,7 @@ struct jit {
     u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *miss, *call, *guard, *head, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
+    u8 *miss, *call, *guard, *head, *fetch, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -307,6 +308,8 @@ bool t_adds_constant(const struct emitter *e); /* emit_int.c: to rn, or subtract
 /* resume.c: goes on in generated code behind an exec function that said STEP_JUMP or STEP_SYNC, when there is nothing for
  * the loop in jit.c to do. NULL: leave, with shared->exit. */
 const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step);
+/* The same where a jump found no executable tag for c->pc: fetches its page. */
+const u8 *jit_fetch(struct jit_shared *shared, struct cpu *c);
 /* watch.c: somebody looks (j->watch). code: writable, up to j->as.p; cold: up to j->slow.p, may be NULL. */
 void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,
                 const u8 *cold, u32 n);

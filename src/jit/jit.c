@@ -219,10 +219,37 @@ static void emit_jump(struct jit *j, unsigned flavour)
     j->jump[flavour] = a->p;
     x64_link(x64_call(a), j->find[flavour]);
     x64_jmp_reg(a, RDX);
-    x64_here(a, away[0]);
     x64_here(a, away[1]);
+    x64_link(x64_jmp(a), j->fetch);
+    x64_here(a, away[0]);
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     x64_mov_imm(a, RAX, EXIT_PAGE);
+    x64_link(x64_jmp(a), j->exit);
+}
+
+/* Part of find[]: rax: VA of the target, whose page has no executable tag. */
+static void emit_fetch(struct jit *j)
+{
+    struct x64 *a = &j->as;
+    j->fetch = a->p;
+    x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
+    flags_to_c(a, RCX); /* the fetch may take an exception */
+    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
+    x64_ri(a, true, X_SUB, RSP, 8); /* aligned */
+    x64_rr(a, true, X_LOAD, RDI, R_CONST);
+    x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
+    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [fetch] */
+    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, fetch));
+    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_TEST, RAX, RAX);
+    u8 *out = x64_jcc8(a, CC_E);
+    x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
+    x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
+    x64_ri(a, true, X_ADD, RSP, 8);
+    x64_rr(a, true, X_LOAD, RDX, RAX);
+    x64_ret(a);
+    x64_here8(a, out);
+    x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
     x64_link(x64_jmp(a), j->exit);
 }
 
@@ -401,6 +428,7 @@ static struct jit *jit_new(const struct cpu *c)
     j->parallel = code->parallel;
     j->shared.execs = a64_execs;
     j->shared.resume = jit_resume;
+    j->shared.fetch = jit_fetch;
     j->shared.flag_mask = 0xc101;
     j->shared.monitor_mask = 0xffff;
     j->shared.flag_mask_fp = 0x4500;
@@ -444,6 +472,7 @@ static struct jit *jit_new(const struct cpu *c)
     emit_call(j);
     emit_guard(j);
     emit_head(j);
+    emit_fetch(j);
     emit_link(j);
     j->shared.arena = j->rx;
     jit_emit_pauth(j, c);

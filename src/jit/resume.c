@@ -6,6 +6,7 @@
 #include "core/bits.h"
 #include "cpu/context.h"
 #include "cpu/fields.h"
+#include "cpu/mem.h"
 #include "jit/internal.h"
 
 /* Nothing in interp_look() but the fetch page has work. */
@@ -40,6 +41,31 @@ static bool latch(struct cpu *c)
     return true;
 }
 
+/* The block at pc, of the latched page; NULL: it is not translated. */
+static const u8 *translation(const struct jit *j, const struct cpu *c, unsigned flavour)
+{
+    const u32 *entries = code_entries(c->fetch_code, flavour);
+    u32 entry = entries ? entries[c->pc >> 2 & (CODE_SLOTS - 1)] : 0;
+    return LIKELY(!entry_cold(entry)) ? j->rx + entry : NULL;
+}
+
+const u8 *jit_fetch(struct jit_shared *shared, struct cpu *c)
+{
+    const struct jit *j = (struct jit *)(void *)shared; /* its first member */
+    c->pc = context_branch_addr(c, c->pc);
+    shared->exit = EXIT_LOOK;
+    if (j->parallel || c->armed.breaks || !quiet(c))
+        return NULL;
+    if (!latch(c) && !mem_fetch_page(c)) { /* that took an exception, which is an instruction of the slice */
+        c->slice.left--;
+        return NULL;
+    }
+    if (shared->stop)
+        return NULL;
+    shared->index = jit_index(c);
+    return translation(j, c, jit_flavour(c) | c->ps.btype * FLAVOUR_BTYPE);
+}
+
 const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
 {
     const struct jit *j = (struct jit *)(void *)shared; /* its first member */
@@ -63,7 +89,5 @@ const u8 *jit_resume(struct jit_shared *shared, struct cpu *c, u64 step)
     shared->index = jit_index(c);
     if (m)
         jit_transition(shared, c, m, j->rx + (j->jump[flavour] - j->rw));
-    const u32 *entries = code_entries(c->fetch_code, flavour);
-    u32 entry = entries ? entries[c->pc >> 2 & (CODE_SLOTS - 1)] : 0;
-    return LIKELY(!entry_cold(entry)) ? j->rx + entry : NULL;
+    return translation(j, c, flavour);
 }

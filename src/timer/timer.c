@@ -262,7 +262,8 @@ static void port_write(void *arg, unsigned reg, const struct port_txn *x, u64 va
 
 struct port timer_port(struct timer *t)
 {
-    return (struct port){.read = port_read, .write = port_write, .arg = t, .count = &t->count, .event_taken = event_taken};
+    return (struct port){
+        .read = port_read, .write = port_write, .arg = t, .count = &t->count, .event_taken = event_taken};
 }
 
 struct irq *timer_irq(struct timer *t, enum timer_id id) { return &t->one[id].irq; }
