@@ -10,7 +10,7 @@
  * only store, are left alone: they are as fast as they can be. */
 #include "jit/internal.h"
 
-enum { PACE = 11 /* stores a round, at least */ };
+enum { PACE = 18 /* stores a round, at least */ };
 
 void t_pace(struct translation *t, const struct op *first)
 {
