@@ -12,12 +12,12 @@
 enum { HUGE = 2 << 20, MADVISE_COLLAPSE = 25, MADVISE_POPULATE_WRITE = 23 };
 _Static_assert(PART_HOT % HUGE == 0 && PART_BYTES % HUGE == 0, "halves of parts are huge pages");
 
-/* A view of the arena, `shift` bytes behind a multiple of huge pages; nothing else is left mapped. */
-static u8 *view(int fd, int prot, size_t shift)
+/* A view of the arena, at a multiple of huge pages; nothing else is left mapped. */
+static u8 *view(int fd, int prot)
 {
     u8 *p = mmap(NULL, ARENA + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(p != MAP_FAILED);
-    size_t before = (-(uintptr_t)p & (HUGE - 1)) + shift;
+    size_t before = -(uintptr_t)p & (HUGE - 1);
     if (before)
         munmap(p, before);
     munmap(p + before + ARENA, 2 * HUGE - before);
@@ -30,8 +30,8 @@ void arena_map(struct jit *j)
 {
     int fd = memfd_create("elara-jit", MFD_CLOEXEC);
     CHECK(fd >= 0 && ftruncate(fd, ARENA) == 0);
-    j->rw = view(fd, PROT_READ | PROT_WRITE, PAGE_SIZE);
-    j->rx = view(fd, PROT_READ | PROT_EXEC, 0);
+    j->rw = view(fd, PROT_READ | PROT_WRITE);
+    j->rx = view(fd, PROT_READ | PROT_EXEC);
     close(fd);
     arena_part(j);
 }
@@ -52,12 +52,14 @@ static void bring(u8 **to, const u8 *p, const u8 *end)
     *to += AHEAD;
 }
 
-/* A huge page must have something in it before it can be made: the first byte of each. Slow paths are in small pages,
+/* Of two views both count as resident, so the writable one lets go of the parts that are full (of their patches too);
+ * a jump there that is patched brings back 2 MiB at once.
+ * A huge page must have something in it before it can be made: the first byte of each. Slow paths are in small pages,
  * of which few are ever executed and so resident. */
 void arena_part(struct jit *j)
 {
     size_t part = j->part * (size_t)PART_BYTES;
-    j->trimmed = j->rw + part;
+    madvise(j->rw, ARENA, MADV_DONTNEED);
     for (size_t at = part; at < part + PART_HOT; at += HUGE) {
         volatile u8 *first = j->rw + at;
         *first = *first;
@@ -68,16 +70,8 @@ void arena_part(struct jit *j)
     j->brought[1] = j->rw + part + PART_HOT;
 }
 
-/* Of two views both count as resident. What was written is hardly written again (jumps that are patched): every so
- * often the writable view lets go of it, and a patch brings single pages back: single ones because that view is a page
- * off the huge pages' boundaries, otherwise Linux would map 2 MiB at a time. */
-void arena_trim(struct jit *j)
+void arena_bring(struct jit *j)
 {
-    enum { STEP = 512 << 10 };
-    if (j->as.p - j->trimmed >= STEP) {
-        madvise(j->rw, ARENA, MADV_DONTNEED); /* what was patched since the last time as well */
-        j->trimmed += STEP;
-    }
     bring(&j->brought[0], j->as.p, j->hot_end);
     bring(&j->brought[1], j->slow.p, j->slow_end);
 }

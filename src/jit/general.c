@@ -6,7 +6,8 @@
  * from. Nothing here touches the flags.
  *
  * What a block needs of this is as good as random: a branch on it is mispredicted every other time, for longer than it
- * takes to write an instruction. So some are written in any case, and stay only where they are wanted (the _if). */
+ * takes to write an instruction. So some instructions are written in any case, and stay
+ * only where they are wanted: move_if(), store_dirty(). */
 #include "jit/internal.h"
 
 static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11, R14};

@@ -174,7 +174,6 @@ struct jit {
     u32 serial;    /* of pages with translations, never used again */
     u8 *rw, *rx; /* the arena's views */
     u8 *brought[2]; /* how far the current part's two halves are in the writable view */
-    u8 *trimmed; /* before that the writable view of the current part has let go of what was written */
     struct x64 as, slow; /* the ends of the current part's two halves */
     u8 *first;           /* where blocks begin */
     unsigned part;
@@ -298,7 +297,7 @@ static inline bool entry_cold(u32 entry) { return entry <= COLD; }
 void arena_map(struct jit *j);
 void arena_unmap(struct jit *j);
 void arena_part(struct jit *j); /* begins j->part */
-void arena_trim(struct jit *j); /* something was made */
+void arena_bring(struct jit *j); /* something was made: the memory of what comes next */
 /* translate.c */
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in, unsigned reach);

@@ -75,6 +75,28 @@ static u8 *emit_enter(struct jit *j)
     return start;
 }
 
+/* Calls one of jit_shared's functions that say where to go on (rax), with edx; leaves if they do not know. In between
+ * flags and slice.left are C's. */
+static void emit_where(struct jit *j, s32 function)
+{
+    struct x64 *a = &j->as;
+    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
+    x64_ri(a, true, X_SUB, RSP, 8); /* aligned */
+    x64_rr(a, true, X_LOAD, RDI, R_CONST);
+    x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
+    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [r13 + function] */
+    x64_modrm(a, 2, R_CONST, function);
+    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
+    x64_rr(a, true, X_TEST, RAX, RAX);
+    u8 *on = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
+    x64_link(x64_jmp(a), j->exit);
+    x64_here8(a, on);
+    x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
+    x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
+    x64_ri(a, true, X_ADD, RSP, 8);
+}
+
 /* eax = offset in the page << 8 | instructions of the block from this one on: calls the exec function. Returns when
  * the block can go on, else resumes elsewhere or leaves. */
 static void emit_call(struct jit *j)
@@ -116,24 +138,10 @@ static void emit_call(struct jit *j)
         x64_here8(a, leave[i]);
     x64_ri(a, true, X_SUB, RCX, 1);
     x64_rr(a, true, X_ADD, R_LEFT, RCX);
-    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
-    x64_ri(a, true, X_SUB, RSP, 8); /* aligned */
     x64_rr(a, false, X_LOAD, RDX, RAX);
-    x64_rr(a, true, X_LOAD, RDI, R_CONST);
-    x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
-    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [resume] */
-    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, resume));
-    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
-    x64_rr(a, true, X_TEST, RAX, RAX);
-    u8 *out = x64_jcc8(a, CC_E);
-    x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
-    x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
-    x64_ri(a, true, X_ADD, RSP, 8);
+    emit_where(j, (s32)offsetof(struct jit_shared, resume));
     x64_rm(a, true, X_STORE, RAX, RSP, 0);
     x64_ret(a); /* not a jump: the host shall predict the returns behind it */
-    x64_here8(a, out);
-    x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
-    x64_link(x64_jmp(a), j->exit);
 }
 
 /* The same for a block that was translated under another trap configuration than the current one: early in a boot, for
@@ -234,23 +242,9 @@ static void emit_fetch(struct jit *j)
     j->fetch = a->p;
     x64_rm(a, true, X_STORE, RAX, R_CPU, CPU(pc));
     flags_to_c(a, RCX); /* the fetch may take an exception */
-    x64_rm(a, true, X_STORE, R_LEFT, R_CPU, CPU(slice.left));
-    x64_ri(a, true, X_SUB, RSP, 8); /* aligned */
-    x64_rr(a, true, X_LOAD, RDI, R_CONST);
-    x64_rm(a, true, X_LEA, RSI, R_CPU, -CPU_BIAS);
-    x64_op(a, false, 0xff, 0, 0, R_CONST, false); /* call [fetch] */
-    x64_modrm(a, 2, R_CONST, (s32)offsetof(struct jit_shared, fetch));
-    x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
-    x64_rr(a, true, X_TEST, RAX, RAX);
-    u8 *out = x64_jcc8(a, CC_E);
-    x64_rm(a, true, X_LOAD, R_INDEX, R_CONST, (s32)offsetof(struct jit_shared, index));
-    x64_rm(a, true, X_LOAD, R_FT, R_CPU, CPU(ft));
-    x64_ri(a, true, X_ADD, RSP, 8);
+    emit_where(j, (s32)offsetof(struct jit_shared, fetch));
     x64_rr(a, true, X_LOAD, RDX, RAX);
     x64_ret(a);
-    x64_here8(a, out);
-    x64_rm(a, true, X_LOAD, RAX, R_CONST, (s32)offsetof(struct jit_shared, exit));
-    x64_link(x64_jmp(a), j->exit);
 }
 
 /* Folds the exceptions that MXCSR collected into FPSR (DE is nothing to Arm); they stay in MXCSR as well, which does
@@ -542,7 +536,7 @@ static __attribute__((noinline)) const u8 *make(struct jit *j, struct cpu *c, st
 {
     page_of(j, p);
     *entry = (u32)(jit_translate(j, c, p, flavour, slot, NULL, 0) - j->rw);
-    arena_trim(j);
+    arena_bring(j);
     return j->rx + *entry;
 }
 

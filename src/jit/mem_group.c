@@ -93,7 +93,7 @@ bool t_held(const struct translation *t)
 }
 
 /* h's registers were written by o. */
-static void moved(struct held *h, const struct op *o, unsigned access, unsigned mode)
+static void base_moved(struct held *h, const struct op *o, unsigned access, unsigned mode)
 {
     h->live = !h->how && access && writes_back(mode) && o->rn == h->base && !based(access, o);
     h->low -= (s64)o->imm;
@@ -109,7 +109,7 @@ void t_held_behind(struct translation *t, const struct op *o)
         h->live &= h->last > t->k;
         holds |= h->live;
         if (UNLIKELY(h->live & ((written >> h->base | written >> h->index) & 1)))
-            moved(h, o, t->access[t->k], t->row[t->k]->a & 7);
+            base_moved(h, o, t->access[t->k], t->row[t->k]->a & 7);
     }
     t->holds = holds;
 }

@@ -48,7 +48,8 @@ struct timer_config {
     struct counter *counter;
     unsigned cpu;                    /* index, for the names of the events */
     unsigned (*context)(void *arg);  /* mask of enum timer_context; NULL: 0 */
-    void (*event_stream)(void *arg); /* an event of the event stream; the next one after port.event_taken(). NULL: none generated */
+    /* An event of the event stream; the next one after port.event_taken(). NULL: none generated. */
+    void (*event_stream)(void *arg);
     void *arg;
 };
 
