@@ -4,24 +4,25 @@
  * (that of the architecture's encodings) with the word. */
 #include "debug/disasm.h"
 
-#include <capstone/capstone.h>
 #include <stdio.h>
 
 #include "cpu/a64.h"
+#include "debug/capstone.h"
 
 static bool capstone_text(u32 word, u64 pc, char *buf, size_t n)
 {
+    const struct capstone *cs = capstone();
     csh handle;
     cs_insn *insn;
     const u8 bytes[4] = {(u8)word, (u8)(word >> 8), (u8)(word >> 16), (u8)(word >> 24)};
-    if (cs_open(CS_ARCH_ARM64, CS_MODE_ARM, &handle) != CS_ERR_OK)
+    if (!cs || cs->open(CS_ARCH_ARM64, CS_MODE_ARM, &handle) != CS_ERR_OK)
         return false;
-    size_t count = cs_disasm(handle, bytes, sizeof bytes, pc, 1, &insn);
+    size_t count = cs->disasm(handle, bytes, sizeof bytes, pc, 1, &insn);
     if (count) {
         snprintf(buf, n, "%s%s%s", insn->mnemonic, insn->op_str[0] ? " " : "", insn->op_str);
-        cs_free(insn, count);
+        cs->free(insn, count);
     }
-    cs_close(&handle);
+    cs->close(&handle);
     return count != 0;
 }
 

@@ -25,6 +25,8 @@ struct image *boot_file(struct boot *b)
     return &b->files[b->nfiles++];
 }
 
+const char *segment_path(const struct segment *s) { return s->file ? s->file->path : ""; }
+
 static u64 ram_end(const struct boot *b) { return BOARD_RAM_BASE + b->info.config->mem; }
 
 bool boot_add(struct boot *b, const char *what, const struct image *im, u64 addr, u64 size, const u8 *data, size_t len,
@@ -41,7 +43,7 @@ bool boot_add(struct boot *b, const char *what, const struct image *im, u64 addr
             im ? im->path : "", (unsigned long long)addr, (unsigned long long)(addr + size - 1), err_size(size, b1),
             BOARD_RAM_BASE, (unsigned long long)(ram_end(b) - 1), err_size(b->info.config->mem, b2),
             addr >= BOARD_RAM_BASE ? "give more with -m" : "choose another address");
-    b->seg[b->nseg++] = (struct segment){what, im ? im->path : NULL, addr, size, data, len};
+    b->seg[b->nseg++] = (struct segment){what, im, addr, size, data, len};
     return true;
 }
 
@@ -227,9 +229,9 @@ static bool check_overlap(const struct boot *b, struct err *e)
             return err_set(e, STATUS_USAGE,
                            "load addresses overlap: the %s %s is at 0x%llx-0x%llx, the %s %s at 0x%llx-0x%llx; move "
                            "one of them",
-                           s[i].what, s[i].path ? s[i].path : "", (unsigned long long)s[i].addr,
+                           s[i].what, segment_path(&s[i]), (unsigned long long)s[i].addr,
                            (unsigned long long)(s[i].addr + s[i].size - 1), s[i + 1].what,
-                           s[i + 1].path ? s[i + 1].path : "", (unsigned long long)s[i + 1].addr,
+                           segment_path(&s[i + 1]), (unsigned long long)s[i + 1].addr,
                            (unsigned long long)(s[i + 1].addr + s[i + 1].size - 1));
     return true;
 }
@@ -293,13 +295,20 @@ bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, bool vhe
     return boot_add(b, "device tree", NULL, b->dtb_addr, size, b->dtb, size, e) && check_overlap(b, e);
 }
 
-/* Piece by piece: touching the mapped file reads it. */
+/* By pieces that the host's caches hold. */
 static void place(struct boot *b, struct bus *bus, const struct segment *s)
 {
-    progress_begin(&b->progress, "loading", s->path ? s->path : s->what, s->len);
+    static u8 piece[256 << 10];
+    progress_begin(&b->progress, "loading", s->file ? s->file->path : s->what, s->len);
     for (u64 at = 0, n; at < s->len; at += n) {
-        n = s->len - at < MIB ? s->len - at : MIB;
-        CHECK(bus_load(bus, PAS_NS, s->addr + at, s->data + at, n) == BUS_OK);
+        const u8 *from = s->data + at;
+        n = s->len - at < sizeof piece ? s->len - at : sizeof piece;
+        if (s->file && !image_copy(s->file, from, piece, n)) {
+            fprintf(stderr, "elara: the %s %s has become shorter since it was opened; start again with the whole file\n",
+                    s->what, s->file->path);
+            exit(STATUS_USAGE);
+        }
+        CHECK(bus_load(bus, PAS_NS, s->addr + at, s->file ? piece : from, n) == BUS_OK);
         progress_step(&b->progress, at + n);
     }
 }
@@ -316,8 +325,6 @@ void boot_load(struct boot *b, struct bus *bus)
             CHECK(bus_load(bus, PAS_NS, s->addr + at, zero, n) == BUS_OK);
         }
     }
-    for (unsigned i = 0; i < b->nfiles; i++)
-        image_idle(&b->files[i]);
     progress_clear(&b->progress);
     b->progress.fd = -1; /* from now on the terminal is the guest's */
 }

@@ -10,11 +10,13 @@ enum { BOOT_SEGMENTS = 96, BOOT_FILES = 64 };
 /* Bytes that the loader puts into memory. size may exceed len (BSS): that memory is only claimed. */
 struct segment {
     const char *what; /* "kernel", "initrd", "device tree" ... */
-    const char *path; /* NULL: made by us */
+    const struct image *file; /* NULL: made by us */
     u64 addr, size;
     const u8 *data;
     size_t len;
 };
+/* Of its file; "" without one. */
+const char *segment_path(const struct segment *s);
 
 struct boot {
     struct segment seg[BOOT_SEGMENTS];

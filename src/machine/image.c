@@ -217,26 +217,39 @@ bool image_open(struct image *im, const char *path, const char *what, struct err
         else
             im->kind = image_identify(im->data, im->size);
     }
-    close(fd);
-    if (!ok)
+    if (!ok) {
+        close(fd);
         im->data = NULL;
+    }
+    im->fd = fd;
     return ok;
 }
 
 void image_free(struct image *im)
 {
-    if (im->mapped)
+    if (im->mapped) {
         munmap(im->data, im->size);
-    else
+        close(im->fd);
+    } else {
         free(im->data);
+    }
     im->data = NULL;
     im->mapped = false;
 }
 
-void image_idle(const struct image *im)
+bool image_copy(const struct image *im, const u8 *from, void *to, size_t n)
 {
-    if (im->mapped)
-        madvise(im->data, im->size, MADV_DONTNEED);
+    if (!im->mapped) {
+        memcpy(to, from, n);
+        return true;
+    }
+    for (size_t at = 0; at < n;) {
+        ssize_t k = pread(im->fd, (u8 *)to + at, n - at, from - im->data + (ssize_t)at);
+        if (k <= 0)
+            return false;
+        at += (size_t)k;
+    }
+    return true;
 }
 
 /* ---- unpacking ------------------------------------------------------------------------------ */

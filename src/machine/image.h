@@ -30,6 +30,7 @@ struct image {
     u8 *data;
     size_t size;
     bool mapped;   /* data is the file itself, mapped read-only (malloc'ed otherwise) */
+    int fd;        /* of that file */
     bool unpacked; /* came out of a compressed file */
     enum image_kind kind;
     u64 load, entry; /* from a uImage, with placed */
@@ -49,8 +50,9 @@ struct image_header {
  * nearby files. what is the user's word for it ("kernel", "initrd"). */
 bool image_open(struct image *im, const char *path, const char *what, struct err *e);
 void image_free(struct image *im);
-/* Gives back host memory of a mapped file; its contents come back when they are touched. */
-void image_idle(const struct image *im);
+/* Copies n bytes from `from` on, which is in im->data. Of a mapped file it reads them: to touch all of a mapping costs
+ * more than to copy it. False: the file has been cut since it was opened. */
+bool image_copy(const struct image *im, const u8 *from, void *to, size_t n);
 
 enum image_kind image_identify(const u8 *p, size_t n);
 /* "a 32-bit Arm zImage" */

@@ -25,7 +25,7 @@ static void show_segments(const struct machine *m, FILE *f)
     for (unsigned i = 0; i < b->nseg; i++) {
         const struct segment *s = &b->seg[i];
         fprintf(f, "  %-16s 0x%010llx  %-10s %s\n", s->what, (unsigned long long)s->addr, err_size(s->size, size),
-                s->path ? s->path : "");
+                segment_path(s));
     }
 }
 
