@@ -115,13 +115,14 @@ struct link_state {
     u32 hot;     /* its place in hot_left, 0: not counted */
     u8 reach;    /* of the version */
     bool linked; /* generic is: the next time it is hot */
-    struct vstate vs;
+    bool vectors;     /* vs has some; else it ends in front of vs.guest */
+    struct vstate vs; /* last */
 };
-/* In what EXIT_LINK brings: part << LINK_PART | index of its states, not the place to patch. */
+/* In what EXIT_LINK brings: part << LINK_PART | place in its states, not the place to patch. */
 enum { LINK_STATE = 1u << 31, LINK_PART = 24, LINK_INDEX = (1 << LINK_PART) - 1 };
 struct link_states {
-    struct link_state *state;
-    u32 count, room;
+    u32 *state; /* one struct link_state behind the other */
+    u32 count, room; /* words */
 };
 
 struct jit_page {

@@ -6,6 +6,7 @@
  * loaded on the way, in a piece of code of the jump's own, where they are not. The generic translation is what all
  * other ways lead to; it exists as well, because whoever leaves generated code loses the registers. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "jit/internal.h"
 
@@ -25,22 +26,31 @@ const struct version *version_find(const struct jit_page *jp, unsigned flavour, 
     return best;
 }
 
+static u32 state_bytes(const struct link_state *s)
+{
+    _Static_assert(sizeof *s % sizeof(u32) == 0 && offsetof(struct link_state, vs.guest) % sizeof(u32) == 0, "words");
+    return s->vectors ? sizeof *s : offsetof(struct link_state, vs.guest);
+}
+
 u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vstate *vs)
 {
     struct link_states *l = &j->link_states[j->part];
-    if (l->count == l->room) {
-        l->room = l->room ? 2 * l->room : 256;
+    const struct link_state s = {patch, 0, 0, (u8)reach, false, v_hosts(vs->guest) != 0, *vs};
+    u32 words = state_bytes(&s) / sizeof(u32), at = l->count;
+    l->count += words;
+    if (l->count > l->room) {
+        l->room = l->room ? 2 * l->room : 1 << 14;
         CHECK(l->room <= LINK_INDEX);
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    l->state[l->count] = (struct link_state){patch, 0, 0, (u8)reach, false, *vs};
-    return LINK_STATE | j->part << LINK_PART | l->count++;
+    memcpy(l->state + at, &s, words * sizeof(u32));
+    return LINK_STATE | j->part << LINK_PART | at;
 }
 
 static struct link_state *state_of(struct jit *j, u32 link)
 {
-    return &j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
+    return (struct link_state *)&j->link_states[(link & ~LINK_STATE) >> LINK_PART].state[link & LINK_INDEX];
 }
 
 u8 *version_count(struct jit *j, struct x64 *a, u32 link)
@@ -136,7 +146,8 @@ u32 version_link(struct jit *j, struct cpu *c, u32 link, unsigned flavour, const
     struct link_state *state = state_of(j, link);
     if (!p->jit)
         return state->generic;
-    const struct link_state from = *state;
+    struct link_state from = {0};
+    memcpy(&from, state, state_bytes(state));
     struct version **list = &p->jit->versions[slot % VERSION_LISTS];
     const struct version *found = version_find(p->jit, flavour, slot, &from.vs);
     for (const struct version *v = *list; v; v = v->next)
