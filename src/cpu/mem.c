@@ -61,26 +61,34 @@ static struct tlb_backing backing(struct bus *bus, const struct walk_out *o)
     return b;
 }
 
-const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
+/* Walks, and fills the TLB. */
+static const struct tlb_entry *walk_and_fill(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need,
+                                             struct fault *fault)
 {
-    bool fetch = need & NEED_X, priv = !f->key.el0;
-    u64 nva = mem_normalise(f, va, fetch);
-    const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, nva);
-    /* a missing permission may have been granted since: the walk decides, and knows the fault's level */
-    if (e && !perm_missing(e->perm, need, priv, f->key.pan) && !((need & NEED_NORMAL) && (e->flags & TLB_DEVICE)))
-        return e;
     const struct regime *r = context_regime(c, f->key.kind);
     const struct walk_mem mem = mem_walker(c);
-    const struct walk_in in = {.use = WALK_ACCESS, .need = (u8)need, .priv = priv, .pan = f->key.pan};
+    const struct walk_in in = {.use = WALK_ACCESS, .need = (u8)need, .priv = !f->key.el0, .pan = f->key.pan};
     struct walk_out out;
     if (!walk(r, (struct va){va}, &mem, &in, &out, fault))
         return NULL;
     const struct tlb_backing b = backing(c->env->bus, &out);
-    return tlb_fill(c->tlb, f->key.space, f->asid, nva, &out, &b);
+    return tlb_fill(c->tlb, f->key.space, f->asid, mem_normalise(f, va, need & NEED_X), &out, &b);
 }
 
-bool mem_probe(struct cpu *c, const struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
+const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
 {
+    const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, mem_normalise(f, va, need & NEED_X));
+    /* a missing permission may have been granted since: the walk decides, and knows the fault's level */
+    if (e && !perm_missing(e->perm, need, !f->key.el0, f->key.pan) &&
+        !((need & NEED_NORMAL) && (e->flags & TLB_DEVICE)))
+        return e;
+    return walk_and_fill(c, f, va, need, fault);
+}
+
+bool mem_probe(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault)
+{
+    if (!(need & NEED_W)) /* as any access: a range is cleaned line by line */
+        return mem_translate(c, f, va, need, fault);
     bool priv = !f->key.el0;
     const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, mem_normalise(f, va, false));
     if (e && !perm_missing(e->perm, need, priv, f->key.pan))
@@ -137,6 +145,7 @@ struct access {
     unsigned size;
     unsigned kind;
     bool write;
+    bool missed; /* the TLB has no entry of va, as somebody looked just now */
 };
 
 /* The part of an access within one page. */
@@ -158,7 +167,7 @@ static bool translate_span(struct cpu *c, const struct access *a, struct span *s
 {
     struct fault fault;
     unsigned need = (a->write ? NEED_W : NEED_R) | (unaligned ? NEED_NORMAL : 0u);
-    const struct tlb_entry *e = mem_translate(c, a->f, s->va, need, &fault);
+    const struct tlb_entry *e = (a->missed ? walk_and_fill : mem_translate)(c, a->f, s->va, need, &fault);
     if (!e)
         return data_abort(c, a, fault);
     s->e = *e;
@@ -314,8 +323,8 @@ static bool access_write(struct cpu *c, const struct access *a, const u8 *buf)
 }
 
 /* The page of an aligned access has an entry in the TLB: copies that to the fast table, if it may be there. All that
- * happens to most misses. NULL: what else happens has to be found out. */
-static u8 *refill(struct cpu *c, u64 va, unsigned kind, bool write)
+ * happens to most misses. NULL: what else happens has to be found out; *missed: it has no entry. */
+static u8 *refill(struct cpu *c, u64 va, unsigned kind, bool write, bool *missed)
 {
     if (UNLIKELY(kind & MEM_EL2))
         return NULL;
@@ -323,6 +332,7 @@ static u8 *refill(struct cpu *c, u64 va, unsigned kind, bool write)
         context_update(c);
     struct fast_ctx *f = mem_ctx(c, kind);
     const struct tlb_entry *e = tlb_lookup(c->tlb, f->key.space, f->asid, mem_normalise(f, va, false));
+    *missed = !e;
     if (!e)
         return NULL;
     mem_fill_fast(c, f, va, e);
@@ -331,10 +341,10 @@ static u8 *refill(struct cpu *c, u64 va, unsigned kind, bool write)
 }
 
 /* The same of 16 bytes that the fast path would serve. */
-static u8 *refill16(struct cpu *c, u64 va, unsigned kind, bool write)
+static u8 *refill16(struct cpu *c, u64 va, unsigned kind, bool write, bool *missed)
 {
     bool whole = (kind & (MEM_EXCL | MEM_ATOMIC | MEM_ORDERED)) || (va & 15 && c->exact_align);
-    return !(va & 7) && (va & 0xfff) <= 0xff0 && !whole && !c->par ? refill(c, va, kind, write) : NULL;
+    return !(va & 7) && (va & 0xfff) <= 0xff0 && !whole && !c->par ? refill(c, va, kind, write, missed) : NULL;
 }
 
 /* ---- the entry points ----------------------------------------------------------------------- */
@@ -361,11 +371,11 @@ void mem_swap16(const struct cpu *c, unsigned kind, u64 val[2])
     val[1] = pair ? hi : lo;
 }
 
-static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned kind, bool write)
+static struct access make_access(struct cpu *c, u64 va, unsigned size, unsigned kind, bool write, bool missed)
 {
     if (c->ctx_dirty)
         context_update(c);
-    return (struct access){mem_ctx(c, kind), va, size, kind, write};
+    return (struct access){mem_ctx(c, kind), va, size, kind, write, missed};
 }
 
 /* An unaligned access over the end of a page when the fast table has both: where its two parts are. */
@@ -385,6 +395,7 @@ static bool crosses(const struct cpu *c, u64 va, unsigned size, unsigned kind, c
 bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val)
 {
     u8 *part[2];
+    bool missed = false;
     if (crosses(c, va, size, kind, c->ft->rtag, part)) {
         unsigned n = 0x1000 - (va & 0xfff);
         *val = 0;
@@ -392,12 +403,12 @@ bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val
         memcpy((u8 *)val + n, part[1], size - n);
         return true;
     }
-    const u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, false);
+    const u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, false, &missed);
     if (LIKELY(host != NULL)) {
         *val = mem_host_load(host, size);
         return true;
     }
-    const struct access a = make_access(c, va, size, kind, false);
+    const struct access a = make_access(c, va, size, kind, false, missed);
     u64 v = 0;
     if (!access_read(c, &a, (u8 *)&v))
         return false;
@@ -408,30 +419,32 @@ bool mem_read_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 *val
 bool mem_write_slow(struct cpu *c, u64 va, unsigned size, unsigned kind, u64 val)
 {
     u8 *part[2];
+    bool missed = false;
     if (crosses(c, va, size, kind, c->ft->wtag, part)) {
         unsigned n = 0x1000 - (va & 0xfff);
         memcpy(part[0], &val, n);
         memcpy(part[1], (u8 *)&val + n, size - n);
         return true;
     }
-    u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, true);
+    u8 *host = va & (size - 1) ? NULL : refill(c, va, kind, true, &missed);
     if (LIKELY(host != NULL)) {
         copy_once(host, (const u8 *)&val, size, false);
         return true;
     }
-    const struct access a = make_access(c, va, size, kind, true);
+    const struct access a = make_access(c, va, size, kind, true, missed);
     u64 v = mem_swap8(c, val & ones(8 * size), size, kind);
     return access_write(c, &a, (const u8 *)&v);
 }
 
 bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
 {
-    const u8 *host = refill16(c, va, kind, false);
+    bool missed = false;
+    const u8 *host = refill16(c, va, kind, false, &missed);
     if (LIKELY(host != NULL)) {
         memcpy(val, host, 16);
         return true;
     }
-    const struct access a = make_access(c, va, 16, kind, false);
+    const struct access a = make_access(c, va, 16, kind, false, missed);
     u64 v[2];
     if (!access_read(c, &a, (u8 *)v))
         return false;
@@ -443,12 +456,13 @@ bool mem_read16_slow(struct cpu *c, u64 va, unsigned kind, u64 val[2])
 
 bool mem_write16_slow(struct cpu *c, u64 va, unsigned kind, const u64 val[2])
 {
-    u8 *host = refill16(c, va, kind, true);
+    bool missed = false;
+    u8 *host = refill16(c, va, kind, true, &missed);
     if (LIKELY(host != NULL)) {
         memcpy(host, val, 16);
         return true;
     }
-    const struct access a = make_access(c, va, 16, kind, true);
+    const struct access a = make_access(c, va, 16, kind, true, missed);
     u64 v[2] = {val[0], val[1]};
     mem_swap16(c, kind, v);
     return access_write(c, &a, (const u8 *)v);

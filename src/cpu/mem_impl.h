@@ -48,7 +48,7 @@ struct walk_mem mem_walker(struct cpu *c);
 const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
 
 /* Does the access that need and f describe pass? Changes no dirty state, for cache maintenance. */
-bool mem_probe(struct cpu *c, const struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
+bool mem_probe(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
 
 /* UnalignedAccessFaults: must an access of size bytes at va, already known to be unaligned, fault
  * whatever the memory type? */
