@@ -3,9 +3,9 @@
  * Arm ARM DDI0487 C4 (encoding index).  Rows whose feature the CPU lacks do not take part, so that a
  * word of theirs falls to a less specific row (hints become NOPs) or is UNDEFINED.
  *
- * Look-up: bits 28:21 and 15:12 select a bucket of candidate rows, most specific first; the first that
- * matches wins.  Invariants: candidates of a bucket are in descending order of fixed bits; the test
- * forbids rows that overlap without one containing the other. */
+ * Look-up: bits 31:21 and 12:10 select a bucket of candidate rows, most specific first; the first that
+ * matches wins, which is the first of all for 88 of 100 words.  Invariants: candidates of a bucket are in descending
+ * order of fixed bits; the test forbids rows that overlap without one containing the other. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ const struct a64_row a64_rows[] = {
 };
 const unsigned a64_row_count = ARRAY_LEN(a64_rows);
 
-enum { ROWS = ARRAY_LEN(a64_rows), SEGMENTS = 6, BUCKETS = 4096 };
+enum { ROWS = ARRAY_LEN(a64_rows), SEGMENTS = 6, BUCKETS = 1 << 14 };
 
 /* A run of one letter in a picture: width bits of the word from lsb upwards. */
 struct segment {
@@ -50,27 +50,23 @@ struct picture {
     struct field x, y, i;
 };
 
-/* What of it a word needs that it is: little, as decoding waits for the host's caches most of all. */
+/* What of it a word needs that it is: one line of the host's caches, for which decoding waits most of all. */
 struct pattern {
+    _Alignas(64) u32 mask;
+    u32 value;
     u32 nonzero[3];
     u16 row;
-    bool enabled;
     bool pieces; /* some field is in several; else they are: */
     struct segment reg[4], x, y, i;
     u8 kind[4];
     u8 imm; /* enum imm_rule */
 };
-struct fixed {
-    u32 mask, value;
-};
-
 struct decoder {
     unsigned count;
-    struct fixed fixed[ROWS]; /* the most fixed bits first; so are the other two */
-    struct pattern pattern[ROWS];
+    struct pattern pattern[ROWS]; /* the most fixed bits first; so is the other */
     struct picture picture[ROWS];
-    u32 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
-    u16 *list;
+    u16 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
+    u16 *list;              /* patterns that are enabled */
 };
 
 /* ---- parsing -------------------------------------------------------------------------------- */
@@ -159,14 +155,13 @@ static void parse(struct picture *p, unsigned row, const struct features *f)
 
 /* ---- look-up -------------------------------------------------------------------------------- */
 
-static unsigned bucket_of(u32 word) { return (word >> 21 & 0xff) << 4 | (word >> 12 & 15); }
-static const u32 bucket_mask = 0xffu << 21 | 15u << 12;
+static unsigned bucket_of(u32 word) { return word >> 21 << 3 | (word >> 10 & 7); }
+static const u32 bucket_mask = 0x7ffu << 21 | 7u << 10;
 
-static bool matches(const struct decoder *d, unsigned k, u32 word)
+static bool matches(const struct pattern *p, u32 word)
 {
-    if ((word & d->fixed[k].mask) != d->fixed[k].value)
+    if ((word & p->mask) != p->value)
         return false;
-    const struct pattern *p = &d->pattern[k];
     for (unsigned i = 0; i < 3; i++)
         if (UNLIKELY(p->nonzero[i] && !(word & p->nonzero[i])))
             return false;
@@ -189,6 +184,8 @@ static void list_one(struct decoder *d, unsigned bucket, unsigned k) { d->list[d
 /* Each bucket that words of pattern k are in. */
 static void for_buckets(struct decoder *d, unsigned k, void (*visit)(struct decoder *, unsigned bucket, unsigned k))
 {
+    if (!d->picture[k].enabled)
+        return;
     u32 value = d->picture[k].value & bucket_mask, open = ~d->picture[k].mask & bucket_mask, some = 0;
     do {
         visit(d, bucket_of(value | some), k);
@@ -204,7 +201,7 @@ static struct segment only(const struct field *f, bool *pieces)
 
 static struct pattern pattern_of(const struct picture *p)
 {
-    struct pattern q = {.row = p->row, .enabled = p->enabled, .imm = (u8)a64_rows[p->row].imm};
+    struct pattern q = {.mask = p->mask, .value = p->value, .row = p->row, .imm = (u8)a64_rows[p->row].imm};
     memcpy(q.nonzero, p->nonzero, sizeof q.nonzero);
     memcpy(q.kind, p->kind, sizeof q.kind);
     for (unsigned k = 0; k < 4; k++)
@@ -217,21 +214,22 @@ static struct pattern pattern_of(const struct picture *p)
 
 struct decoder *decoder_new(const struct features *f)
 {
-    struct decoder *d = calloc(1, sizeof *d);
+    struct decoder *d = aligned_alloc(_Alignof(struct decoder), sizeof *d);
     CHECK(d);
+    memset(d, 0, sizeof *d);
     for (unsigned row = A64_ROW_UNDEFINED + 1; row < ROWS; row++)
         parse(&d->picture[d->count++], row, f);
     qsort(d->picture, d->count, sizeof d->picture[0], by_fixed_bits);
-    for (unsigned k = 0; k < d->count; k++) {
-        d->fixed[k] = (struct fixed){d->picture[k].mask, d->picture[k].value};
+    for (unsigned k = 0; k < d->count; k++)
         d->pattern[k] = pattern_of(&d->picture[k]);
-    }
 
     /* d->first[b + 1] counts bucket b's patterns, then is where it is filled next, then where it ends. */
     for (unsigned k = 0; k < d->count; k++)
         for_buckets(d, k, count_one);
+    u32 total = 0;
     for (unsigned b = 0; b < BUCKETS; b++)
-        d->first[b + 1] += d->first[b];
+        d->first[b + 1] = (u16)(total += d->first[b + 1]);
+    CHECK(total <= 0xffff);
     d->list = malloc(d->first[BUCKETS] * sizeof *d->list);
     CHECK(d->list);
     for (unsigned b = BUCKETS; b > 0; b--)
@@ -382,12 +380,11 @@ struct op decode(const struct decoder *d, u32 word)
 {
     unsigned b = bucket_of(word);
     for (u32 k = d->first[b]; k < d->first[b + 1]; k++) {
-        unsigned n = d->list[k];
-        const struct pattern *p = &d->pattern[n];
-        if (!matches(d, n, word) || !p->enabled)
+        const struct pattern *p = &d->pattern[d->list[k]];
+        if (!matches(p, word))
             continue;
         if (p->pieces)
-            return decode_pieces(&d->picture[n], word);
+            return decode_pieces(&d->picture[p - d->pattern], word);
         struct op o = {.row = p->row,
                        .rd = reg(p->kind[0], extract_one(p->reg[0], word)),
                        .rn = reg(p->kind[1], extract_one(p->reg[1], word)),
@@ -404,9 +401,8 @@ struct op decode(const struct decoder *d, u32 word)
 
 int decode_row(const struct decoder *d, u32 word)
 {
-    unsigned b = bucket_of(word);
-    for (u32 k = d->first[b]; k < d->first[b + 1]; k++)
-        if (matches(d, d->list[k], word))
-            return d->pattern[d->list[k]].row;
+    for (unsigned k = 0; k < d->count; k++) /* others' rows too */
+        if (matches(&d->pattern[k], word))
+            return d->pattern[k].row;
     return -1;
 }

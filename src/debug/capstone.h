@@ -1,9 +1,11 @@
-/* Capstone, opened when the first instruction is to be shown: to load it takes a millisecond and 3 MB, and few runs
- * show any. */
+/* Capstone, opened when an instruction is to be shown: to load it takes a millisecond and 3 MB, and few runs show any.
+ */
 #pragma once
 #include <capstone/capstone.h>
 
-#define CAPSTONE_STRING(x)  #x
+#include "core/types.h"
+
+#define CAPSTONE_STRING(x)    #x
 #define CAPSTONE_NAMED(major) "libcapstone.so." CAPSTONE_STRING(major)
 /* The library that the headers belong to. */
 #define CAPSTONE_LIBRARY CAPSTONE_NAMED(CS_API_MAJOR)
@@ -16,5 +18,5 @@ struct capstone { /* cs_open() and so on */
 #undef X
 };
 
-/* Any thread may ask. NULL: the library is not there, which is said once, to stderr. */
-const struct capstone *capstone(void);
+/* The library stays where it is. Any thread may ask. False: it is not there. */
+bool capstone_load(struct capstone *cs);

@@ -26,7 +26,7 @@ struct jit_report {
     FILE *map, *dump;
     char map_name[64];
     const char *dump_name;
-    const struct capstone *cs; /* with dump, as x86 */
+    struct capstone cs; /* with dump; x86 is opened */
     csh x86;
 };
 
@@ -57,11 +57,11 @@ static void put_symbol(struct jit_report *r, const struct jit_piece *p)
 static void put_host(struct jit_report *r, const u8 *code, u32 size, u32 arena)
 {
     cs_insn *insn;
-    size_t count = r->cs->disasm(r->x86, code, size, arena, 0, &insn);
+    size_t count = r->cs.disasm(r->x86, code, size, arena, 0, &insn);
     for (size_t i = 0; i < count; i++)
         fprintf(r->dump, "  %06llx  %s%s%s\n", (unsigned long long)insn[i].address, insn[i].mnemonic,
                 insn[i].op_str[0] ? " " : "", insn[i].op_str);
-    r->cs->free(insn, count);
+    r->cs.free(insn, count);
 }
 
 static void put_listing(struct jit_report *r, const struct jit_piece *p)
@@ -110,14 +110,14 @@ struct jit_report *jit_report_new(struct code_cache *code, bool perf_map, const 
         snprintf(bad, 128, "%s", r->map_name);
     } else if (dump && !(r->dump = fopen(dump, "we"))) {
         snprintf(bad, 128, "%s", dump);
-    } else if (dump && !(r->cs = capstone())) {
+    } else if (dump && !capstone_load(&r->cs)) {
         snprintf(bad, 128, "--jit-dump needs %s", CAPSTONE_LIBRARY);
         fclose(r->dump);
         errno = ENOENT;
     } else {
         if (dump) {
-            CHECK(r->cs->open(CS_ARCH_X86, CS_MODE_64, &r->x86) == CS_ERR_OK);
-            r->cs->option(r->x86, CS_OPT_SKIPDATA, CS_OPT_ON);
+            CHECK(r->cs.open(CS_ARCH_X86, CS_MODE_64, &r->x86) == CS_ERR_OK);
+            r->cs.option(r->x86, CS_OPT_SKIPDATA, CS_OPT_ON);
         }
         code->jit_watch = &r->watch;
         return r;
@@ -166,8 +166,8 @@ bool jit_report_free(struct jit_report *r, char bad[128])
         return true;
     bool ok = finish(r->map, r->map_name, bad);
     ok &= finish(r->dump, r->dump_name, bad);
-    if (r->cs)
-        r->cs->close(&r->x86);
+    if (r->dump_name)
+        r->cs.close(&r->x86);
     free(r);
     return ok;
 }

@@ -230,9 +230,8 @@ static bool check_overlap(const struct boot *b, struct err *e)
                            "load addresses overlap: the %s %s is at 0x%llx-0x%llx, the %s %s at 0x%llx-0x%llx; move "
                            "one of them",
                            s[i].what, segment_path(&s[i]), (unsigned long long)s[i].addr,
-                           (unsigned long long)(s[i].addr + s[i].size - 1), s[i + 1].what,
-                           segment_path(&s[i + 1]), (unsigned long long)s[i + 1].addr,
-                           (unsigned long long)(s[i + 1].addr + s[i + 1].size - 1));
+                           (unsigned long long)(s[i].addr + s[i].size - 1), s[i + 1].what, segment_path(&s[i + 1]),
+                           (unsigned long long)s[i + 1].addr, (unsigned long long)(s[i + 1].addr + s[i + 1].size - 1));
     return true;
 }
 
@@ -298,19 +297,23 @@ bool boot_add_dtb(struct boot *b, const char *cpu_compatible, bool pmu, bool vhe
 /* By pieces that the host's caches hold. */
 static void place(struct boot *b, struct bus *bus, const struct segment *s)
 {
-    static u8 piece[256 << 10];
+    enum { PIECE = 256 << 10 };
+    u8 *piece = malloc(PIECE);
+    CHECK(piece);
     progress_begin(&b->progress, "loading", s->file ? s->file->path : s->what, s->len);
     for (u64 at = 0, n; at < s->len; at += n) {
         const u8 *from = s->data + at;
-        n = s->len - at < sizeof piece ? s->len - at : sizeof piece;
+        n = s->len - at < PIECE ? s->len - at : PIECE;
         if (s->file && !image_copy(s->file, from, piece, n)) {
-            fprintf(stderr, "elara: the %s %s has become shorter since it was opened; start again with the whole file\n",
+            fprintf(stderr,
+                    "elara: the %s %s has become shorter since it was opened; start again with the whole file\n",
                     s->what, s->file->path);
             exit(STATUS_USAGE);
         }
         CHECK(bus_load(bus, PAS_NS, s->addr + at, s->file ? piece : from, n) == BUS_OK);
         progress_step(&b->progress, at + n);
     }
+    free(piece);
 }
 
 void boot_load(struct boot *b, struct bus *bus)
