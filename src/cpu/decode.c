@@ -61,6 +61,7 @@ struct pattern {
     u8 kind[4];
     u8 imm; /* enum imm_rule */
 };
+
 struct decoder {
     unsigned count;
     struct pattern pattern[ROWS]; /* the most fixed bits first; so is the other */

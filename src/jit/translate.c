@@ -388,6 +388,7 @@ static void emit_op(struct translation *t, const struct op *o)
     const struct emitter *e = t->e = t->row[k];
     const unsigned flags = e->flags;
     const bool looks = flags & (EMIT_COND | EMIT_USES), kept = t->keep[k];
+    const unsigned stubs = t->nstubs;
     t->eflags &= -(unsigned)(looks | kept);
     t->called = false;
     if (t->skip) {
@@ -412,8 +413,10 @@ static void emit_op(struct translation *t, const struct op *o)
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
     t->eflags &= (unsigned)(looks & !(flags & (EMIT_BRANCH | EMIT_SETS)) & !kept) - 1;
-    t->ends[k] = t->as.p;
-    t->behind[k] = t->vs;
+    if (t->nstubs != stubs || t->access[k]) { /* something comes back here */
+        t->ends[k] = t->as.p;
+        t->behind[k] = t->vs;
+    }
     if (t->holds) {
         t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
         t_held_behind(t, o);
