@@ -66,7 +66,8 @@ struct decoder {
     unsigned count;
     struct pattern pattern[ROWS]; /* the most fixed bits first; so is the other */
     struct picture picture[ROWS];
-    u16 first[BUCKETS + 1]; /* candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
+    u16 head[BUCKETS];      /* the first candidate of a bucket, ROWS: it has none */
+    u16 first[BUCKETS + 1]; /* all candidates of bucket b: list[first[b]] .. list[first[b + 1] - 1] */
     u16 *list;              /* patterns that are enabled */
 };
 
@@ -237,6 +238,8 @@ struct decoder *decoder_new(const struct features *f)
         d->first[b] = d->first[b - 1];
     for (unsigned k = 0; k < d->count; k++)
         for_buckets(d, k, list_one);
+    for (unsigned b = 0; b < BUCKETS; b++)
+        d->head[b] = d->first[b] < d->first[b + 1] ? d->list[d->first[b]] : ROWS;
     return d;
 }
 
@@ -379,25 +382,25 @@ static __attribute__((noinline)) struct op decode_pieces(const struct picture *p
 
 struct op decode(const struct decoder *d, u32 word)
 {
-    unsigned b = bucket_of(word);
-    for (u32 k = d->first[b]; k < d->first[b + 1]; k++) {
-        const struct pattern *p = &d->pattern[d->list[k]];
-        if (!matches(p, word))
-            continue;
-        if (p->pieces)
-            return decode_pieces(&d->picture[p - d->pattern], word);
-        struct op o = {.row = p->row,
-                       .rd = reg(p->kind[0], extract_one(p->reg[0], word)),
-                       .rn = reg(p->kind[1], extract_one(p->reg[1], word)),
-                       .rm = reg(p->kind[2], extract_one(p->reg[2], word)),
-                       .ra = reg(p->kind[3], extract_one(p->reg[3], word)),
-                       .x = (u8)extract_one(p->x, word),
-                       .y = (u8)extract_one(p->y, word)};
-        if (!immediate(&o, p->imm, extract_one(p->i, word), p->i.width, word))
-            break;
-        return o;
-    }
-    return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
+    unsigned b = bucket_of(word), n = d->head[b];
+    if (UNLIKELY(n == ROWS))
+        return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
+    const struct pattern *p = &d->pattern[n];
+    for (u32 k = d->first[b]; UNLIKELY(!matches(p, word)); p = &d->pattern[d->list[k]])
+        if (++k == d->first[b + 1])
+            return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
+    if (p->pieces)
+        return decode_pieces(&d->picture[p - d->pattern], word);
+    struct op o = {.row = p->row,
+                   .rd = reg(p->kind[0], extract_one(p->reg[0], word)),
+                   .rn = reg(p->kind[1], extract_one(p->reg[1], word)),
+                   .rm = reg(p->kind[2], extract_one(p->reg[2], word)),
+                   .ra = reg(p->kind[3], extract_one(p->reg[3], word)),
+                   .x = (u8)extract_one(p->x, word),
+                   .y = (u8)extract_one(p->y, word)};
+    if (!immediate(&o, p->imm, extract_one(p->i, word), p->i.width, word))
+        return (struct op){.row = A64_ROW_UNDEFINED, .imm = word};
+    return o;
 }
 
 int decode_row(const struct decoder *d, u32 word)
