@@ -33,6 +33,9 @@ struct tlb {
     u32 last_gen;       /* last generation number handed out */
     u32 epoch;
     struct fast_pool *fast;
+    /* A byte for each way of a set, mark() of its entry, 0: unused. Look-ups wait for the host's caches, which have
+     * this but not the entries: nearly all that find nothing see it here. Not state */
+    u64 marks[TLB_SETS];
     struct tlb_entry view; /* the 4 KiB of a 2 MiB piece that were looked up last; not state */
 };
 
@@ -54,6 +57,33 @@ static unsigned region(unsigned space, u64 va, unsigned log2)
     return (unsigned)(((va >> log2) + space * 0x51ull) * 0x9e3779b97f4a7c15ull >> 52);
 }
 
+/* Of an entry of 4 KiB: 1 to 128. asid: EVERY_ASID if it is global. */
+enum { EVERY_ASID = 1 << 16 };
+static u8 mark(unsigned space, u64 va, u32 asid)
+{
+    return (u8)(1 + ((va >> 22 ^ (u64)asid << 24 ^ (u64)space << 42) * 0x9e3779b97f4a7c15ull >> 57));
+}
+/* Bit 7 of each byte that is m. */
+static u64 marked(u64 marks, u8 m)
+{
+    const u64 low = 0x7f7f7f7f7f7f7f7full;
+    u64 x = marks ^ m * 0x0101010101010101ull;
+    return ~(((x & low) + low) | x | low);
+}
+/* The same of ways that can have an entry for this ASID, its own or a global one. */
+static u64 candidates(const struct tlb *t, unsigned space, u16 asid, u64 va)
+{
+    u64 marks = t->marks[set_of(space, va)];
+    return marked(marks, mark(space, va, asid)) | marked(marks, mark(space, va, EVERY_ASID));
+}
+static void set_mark(struct tlb *t, const struct tlb_entry *e, u8 m)
+{
+    size_t i = (size_t)(e - t->e[0]);
+    u64 *marks = &t->marks[i / TLB_WAYS], at = i % TLB_WAYS * 8;
+    *marks = (*marks & ~(0xffull << at)) | (u64)m << at;
+}
+_Static_assert(TLB_WAYS == 8, "a byte each");
+
 struct tlb *tlb_new(void)
 {
     struct tlb *t = calloc(1, sizeof *t);
@@ -70,6 +100,7 @@ u32 tlb_space_epoch(const struct tlb *t) { return t->epoch; }
 static void empty(struct tlb *t)
 {
     memset(t->e, 0, sizeof t->e);
+    memset(t->marks, 0, sizeof t->marks);
     memset(t->big, 0, sizeof t->big);
     memset(t->filter64k, 0, sizeof t->filter64k);
     memset(t->filter2m, 0, sizeof t->filter2m);
@@ -146,8 +177,7 @@ static const struct tlb_entry *view(struct tlb *t, const struct tlb_entry *e, u6
     return &t->view;
 }
 
-/* The ways with that key, a bit each. Look-ups mostly wait for the host's caches: without branches, which nobody could
- * predict, they wait for all lines of both sets at once. */
+/* The ways with that key, a bit each; without branches, which nobody could predict. */
 static inline unsigned ways_of(const struct tlb_entry *set, unsigned ways, u64 key)
 {
     unsigned m = 0;
@@ -160,18 +190,20 @@ const struct tlb_entry *tlb_lookup(struct tlb *t, unsigned space, u16 asid, u64 
 {
     const struct tlb_entry *set = t->e[set_of(space, va)], *big = t->big[big_set_of(space, va)];
     __builtin_prefetch(&t->agen[asid_slot(space, asid)]);
-    unsigned in_set = ways_of(set, TLB_WAYS, key_of(space, va));
-    unsigned in_big = ways_of(big, TLB_BIG_WAYS, big_key_of(space, va));
-    for (; in_set; in_set &= in_set - 1) {
-        const struct tlb_entry *e = &set[__builtin_ctz(in_set)];
-        if (matches(t, e, space, asid))
+    for (u64 m = candidates(t, space, asid, va); m; m &= m - 1) {
+        const struct tlb_entry *e = &set[__builtin_ctzll(m) / 8];
+        if (e->key == key_of(space, va) && matches(t, e, space, asid))
             return e;
     }
+    unsigned in_big = ways_of(big, TLB_BIG_WAYS, big_key_of(space, va));
     for (; in_big; in_big &= in_big - 1) {
         const struct tlb_entry *e = &big[__builtin_ctz(in_big)];
         if (matches(t, e, space, asid))
             return view(t, e, va);
     }
+    const struct tlb_entry *e = &set[t->next[set_of(space, va)]]; /* for tlb_fill(), in two lines perhaps */
+    __builtin_prefetch(e, 1);
+    __builtin_prefetch((const char *)(e + 1) - 1, 1);
     return NULL;
 }
 
@@ -211,20 +243,24 @@ static void remove_entry(struct tlb *t, struct tlb_entry *e)
             fast_drop_va(t->fast, space_of(e), asid, e->key & ~0xfffull);
     }
     count(t, e, -1);
+    if (!is_big(t, e))
+        set_mark(t, e, 0);
     memset(e, 0, sizeof *e);
 }
 
 /* A place for a new entry: an older one that would match the same accesses (the newest wins), else the
- * one that was filled first. */
-static struct tlb_entry *place(struct tlb *t, struct tlb_entry *set, unsigned ways, u8 *next, u64 key, bool global,
-                               u16 asid)
+ * one that was filled first. look: bit 7 of byte w: it can be way w. */
+static struct tlb_entry *place(struct tlb *t, struct tlb_entry *set, unsigned ways, u64 look, u8 *next, u64 key,
+                               bool global, u16 asid)
 {
     struct tlb_entry *e = NULL;
-    for (unsigned w = 0; w < ways; w++)
-        if (set[w].key == key && (global || (set[w].flags & TLB_GLOBAL) || set[w].asid == asid)) {
-            remove_entry(t, &set[w]);
-            e = &set[w];
+    for (; look; look &= look - 1) {
+        struct tlb_entry *old = &set[__builtin_ctzll(look) / 8];
+        if (old->key == key && (global || (old->flags & TLB_GLOBAL) || old->asid == asid)) {
+            remove_entry(t, old);
+            e = old;
         }
+    }
     if (!e) {
         e = &set[*next];
         *next = (u8)((*next + 1u) % ways);
@@ -263,10 +299,12 @@ const struct tlb_entry *tlb_fill(struct tlb *t, unsigned space, u16 asid, u64 va
         n.pa &= ~ones(21);
         n.page -= (u32)bits(va, 20, 12);
         unsigned k = big_set_of(space, va);
-        e = place(t, t->big[k], TLB_BIG_WAYS, &t->big_next[k], n.key, global, asid);
+        e = place(t, t->big[k], TLB_BIG_WAYS, 0x80808080, &t->big_next[k], n.key, global, asid);
     } else {
+        u64 look = global ? 0x8080808080808080ull : candidates(t, space, asid, va);
         n.key = key_of(space, va);
-        e = place(t, t->e[s], TLB_WAYS, &t->next[s], n.key, global, asid);
+        e = place(t, t->e[s], TLB_WAYS, look, &t->next[s], n.key, global, asid);
+        set_mark(t, e, mark(space, va, global ? (u32)EVERY_ASID : asid));
     }
     *e = n;
     count(t, e, 1);
@@ -416,6 +454,9 @@ void tlb_state(struct tlb *t, struct snap *s)
     SNAP(s, t, last_gen);
     if (s->mode == SNAP_LOAD) {
         t->epoch++;
+        for (struct tlb_entry *e = t->e[0]; e < t->e[TLB_SETS]; e++)
+            set_mark(t, e,
+                     e->key & 1 ? mark(space_of(e), e->key, e->flags & TLB_GLOBAL ? (u32)EVERY_ASID : e->asid) : 0);
         if (t->fast)
             fast_drop_all(t->fast);
     }
