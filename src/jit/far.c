@@ -53,18 +53,10 @@ void far_emit(struct translation *t, s32 off)
     shared_way(a, j, t->flavour, index, off);
 }
 
-void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
-              unsigned flavour)
+void far_enter(struct jit *j, const struct cpu *c, const struct code_page *p, bool guarded, const u8 *target,
+               u8 *away[2])
 {
-    const struct far_jump *f = &j->far[index];
-    j->far_left[index] = FAR_COLD;
-    struct jit_page *from = c->fetch_code->jit; /* the page that the jump is in goes with the piece's part as well */
-    if (!from)
-        return;
-    from->parts |= 1u << j->part;
     struct x64 *a = &j->as;
-    u8 *piece = a->p, *away[2];
-    x64_page(a, RDX, (f->off & ~0xfff) + guarded);
     s32 tag = (s32)offsetof(struct fast, x[0].tag), code = (s32)offsetof(struct fast, x[0].code);
     if (c->pc >> 63) { /* a kernel's addresses stay the same: at another one the tag is not its */
         s32 x = (s32)sizeof(struct fast_code) * (s32)(c->pc >> 12 & (FAST_FETCH - 1));
@@ -85,8 +77,22 @@ void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_p
     x64_rm(a, true, X_STORE, RSI, R_CPU, CPU(fetch_code));
     if (j->guards)
         x64_store_imm8(a, R_CPU, CPU(fetch_guarded), guarded);
-    u8 *d = x64_jmp(a);
-    x64_link(d, target);
+    x64_link(x64_jmp(a), target);
+}
+
+void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
+              unsigned flavour)
+{
+    const struct far_jump *f = &j->far[index];
+    j->far_left[index] = FAR_COLD;
+    struct jit_page *from = c->fetch_code->jit; /* the page that the jump is in goes with the piece's part as well */
+    if (!from)
+        return;
+    from->parts |= 1u << j->part;
+    struct x64 *a = &j->as;
+    u8 *piece = a->p, *away[2];
+    x64_page(a, RDX, (f->off & ~0xfff) + guarded);
+    far_enter(j, c, p, guarded, target, away);
     x64_here8(a, away[0]);
     x64_here8(a, away[1]);
     const u8 *cold = j->slow.p;

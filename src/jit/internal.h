@@ -35,7 +35,7 @@ enum {
 };
 
 /* Why generated code returned; the first three are the steps of exec functions. EXIT_LOOK: interp_look() comes next. */
-enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR };
+enum { EXIT_NEXT, EXIT_JUMP, EXIT_LOOK, EXIT_HEAD, EXIT_LINK, EXIT_PAGE, EXIT_MISS, EXIT_FAR, EXIT_INDIRECT };
 
 /* A block is interpreted so many times before it is translated: more than half of all blocks never come so far. */
 enum { COLD = 10 };
@@ -50,6 +50,15 @@ enum { FAR_PART = 1 << 13, FAR_MAX = PARTS * FAR_PART, FAR_COLD = 40 };
 struct far_jump {
     u32 site; /* offset in the arena of its displacement */
     s32 off;  /* target from the page's start */
+};
+
+/* Indirect jumps with pieces for some targets (indirect.c). CHAINS: so often the pieces are made anew. */
+enum { INDIRECT_PART = 1 << 11, INDIRECT_MAX = PARTS * INDIRECT_PART, INDIRECT_PIECES = 3, INDIRECT_CHAINS = 8 };
+struct indirect { /* offsets in the arena */
+    u32 site;            /* displacement of the jump */
+    u32 last;            /* of the last piece's, or of the jump itself, where the next piece goes */
+    u32 counted, shared; /* ways that no piece serves: counted first, or not any more */
+    u8 pieces, chains;
 };
 
 /* So often a page's blocks meet another trap configuration before they are translated anew, at most so many times. */
@@ -170,6 +179,9 @@ struct jit {
     u32 far_left[FAR_MAX]; /* executions until a far jump is linked; generated code counts */
     struct far_jump far[FAR_MAX];
     u32 far_count; /* in the current part */
+    u32 indirect_left[INDIRECT_MAX]; /* executions until an indirect jump gets a piece; generated code counts */
+    struct indirect indirect[INDIRECT_MAX];
+    u32 indirect_count; /* in the current part */
     u32 hot_left[HOT_MAX]; /* executions until a jump leads to a version; generated code counts; [0] is not used */
     u32 hot_count;         /* in the current part */
     u32 serial;    /* of pages with translations, never used again */
@@ -181,7 +193,7 @@ struct jit {
     u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *miss, *call, *guard, *head, *fetch, *link, *exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
+    u8 *miss, *call, *guard, *head, *fetch, *link, *exit, *indirect_exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -329,6 +341,16 @@ void far_emit(struct translation *t, s32 off);
 /* The jump goes to target, the translation of pc, which is in p. */
 void far_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded, const u8 *target,
               unsigned flavour);
+/* rdx: VA of the page of target, which is in p; plus 1 if it is guarded. Jumps there on the conditions of far.c, else
+ * by the two jumps at away[]. */
+void far_enter(struct jit *j, const struct cpu *c, const struct code_page *p, bool guarded, const u8 *target,
+               u8 *away[2]);
+/* indirect.c */
+void indirect_emit_shared(struct jit *j);
+void indirect_emit(struct translation *t); /* rax: target VA; what follows is the shared way */
+/* The jump goes to target, the translation of pc, which is in p; NULL: it has none yet. */
+void indirect_link(struct jit *j, const struct cpu *c, u32 index, const struct code_page *p, bool guarded,
+                   const u8 *target);
 /* returns.c */
 void returns_emit_shared(struct jit *j);
 void returns_emit_enter(struct x64 *a);

@@ -478,6 +478,7 @@ static struct jit *jit_new(const struct cpu *c)
     for (unsigned f = 0; f < FLAVOUR_BTYPE; f++)
         far_emit_shared(j, f);
     returns_emit_shared(j);
+    indirect_emit_shared(j);
     j->first = j->as.p;
     j->hot_count = 1;
     take_part(j, 0);
@@ -498,7 +499,7 @@ static void next_part(struct jit *j)
 {
     take_part(j, (j->part + 1) % PARTS);
     arena_part(j);
-    j->far_count = 0;
+    j->far_count = j->indirect_count = 0;
     j->hot_count = j->part ? 0 : 1;
     j->link_states[j->part].count = 0;
     for (struct jit_page *jp = j->pages, *next; jp; jp = next) {
@@ -572,6 +573,15 @@ static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
     const u8 *code = p ? find(j, c, p, flavour) : NULL;
     if (code)
         far_link(j, c, index, p, guarded, j->rw + (code - j->rx), flavour);
+}
+
+/* No piece of an indirect jump went to pc, often. */
+static void link_indirect(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
+{
+    bool guarded = false;
+    struct code_page *p = c->pc & 3 ? NULL : fast_code(c->ft, c->pc, &guarded);
+    const u8 *code = p ? find(j, c, p, flavour) : NULL;
+    indirect_link(j, c, index, p, guarded, code ? j->rw + (code - j->rx) : NULL);
 }
 
 /* A jump within the page leads to the block at pc, whose translation is code. */
@@ -648,6 +658,10 @@ static void jit_page(struct jit *j, struct cpu *c)
         case EXIT_MISS: break;
         case EXIT_FAR:
             link_far(j, c, (u32)(r >> 32), flavour);
+            c->pc = context_branch_addr(c, c->pc);
+            return;
+        case EXIT_INDIRECT:
+            link_indirect(j, c, (u32)(r >> 32), flavour | c->ps.btype * FLAVOUR_BTYPE);
             c->pc = context_branch_addr(c, c->pc);
             return;
         default: CHECK_NEVER("exit of generated code");

@@ -19,12 +19,14 @@ enum jit_kind {
     JIT_BLOCK,   /* reached from anywhere */
     JIT_VERSION, /* of a block, which finds vector registers in the host's */
     JIT_FAR,     /* a jump to another page; no guest instructions */
+    JIT_INDIRECT, /* one target of an indirect jump; no guest instructions */
+    JIT_KINDS
 };
 
 /* A piece of generated code, as it is when it has just been made: jumps are patched later. */
 struct jit_piece {
     enum jit_kind kind;
-    u32 page, offset; /* RAM page number, bytes into it: of the block, or where JIT_FAR goes */
+    u32 page, offset; /* RAM page number, bytes into it: of the block, or where the jump goes */
     u64 va;           /* of that when it was translated; other addresses may share it */
     const u8 *words;  /* the guest's n instructions */
     u32 n;
@@ -35,13 +37,13 @@ struct jit_piece {
     u32 cold_size, cold_arena;
 };
 
-enum { JIT_EXITS = 8 };
+enum { JIT_EXITS = 9 };
 extern const char *const jit_exit_names[JIT_EXITS];
 
 /* Set in struct code_cache before the first instruction runs: counts, and is told of new pieces. Nothing is counted
  * in generated code, and generated code is the same with and without it. */
 struct jit_watch {
-    u64 pieces[JIT_FAR + 1], bytes; /* made (bytes: without JIT_SHARED and slow paths); eviction forgets none of it */
+    u64 pieces[JIT_KINDS], bytes; /* made (bytes: without JIT_SHARED and slow paths); eviction forgets none of it */
     u64 cold_bytes;                 /* of slow paths */
     u64 nanoseconds;      /* of jit_translate() */
     u64 instructions;               /* of the guest, translated; those of versions again */

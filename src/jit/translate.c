@@ -200,6 +200,7 @@ static void jump_reg(struct translation *t, unsigned flavour, bool near)
         x64_jmp_reg(a, RDX);
         x64_here8(a, far);
     }
+    indirect_emit(t);
     x64_link(x64_call(a), t->j->find[flavour]);
     x64_jmp_reg(a, RDX);
 }
