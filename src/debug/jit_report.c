@@ -30,8 +30,11 @@ struct jit_report {
     csh x86;
 };
 
-static const char *const kinds[] = {
-    [JIT_SHARED] = "shared", [JIT_BLOCK] = "block", [JIT_VERSION] = "version", [JIT_FAR] = "far", [JIT_INDIRECT] = "indirect"};
+static const char *const kinds[] = {[JIT_SHARED] = "shared",
+                                    [JIT_BLOCK] = "block",
+                                    [JIT_VERSION] = "version",
+                                    [JIT_FAR] = "far",
+                                    [JIT_INDIRECT] = "indirect"};
 
 /* "block:4a1b0+c40:ffff800008123c40": RAM page and offset, VA. */
 static void put_name(FILE *f, const struct jit_piece *p)
@@ -135,7 +138,8 @@ void jit_report_print(const struct jit_report *r)
     const struct jit_watch *w = &r->watch;
     fprintf(stderr, "elara: jit blocks %llu, versions %llu, far jumps %llu, indirect %llu, links %llu\n",
             (unsigned long long)w->pieces[JIT_BLOCK], (unsigned long long)w->pieces[JIT_VERSION],
-            (unsigned long long)w->pieces[JIT_FAR], (unsigned long long)w->pieces[JIT_INDIRECT], (unsigned long long)w->links);
+            (unsigned long long)w->pieces[JIT_FAR], (unsigned long long)w->pieces[JIT_INDIRECT],
+            (unsigned long long)w->links);
     double n = w->instructions ? (double)w->instructions : 1;
     fprintf(stderr,
             "elara: jit instructions translated %llu (%.0f ns each), bytes %llu (%.1f an instruction), of slow paths "

@@ -3,9 +3,9 @@
 #include "jit/internal.h"
 
 const char *const jit_exit_names[JIT_EXITS] = {
-    [EXIT_NEXT] = "next", [EXIT_JUMP] = "jump", [EXIT_LOOK] = "look", [EXIT_HEAD] = "slice",
-    [EXIT_LINK] = "link", [EXIT_PAGE] = "page", [EXIT_MISS] = "miss", [EXIT_FAR] = "far",
-    [EXIT_INDIRECT] = "indirect",
+    [EXIT_NEXT] = "next",  [EXIT_JUMP] = "jump", [EXIT_LOOK] = "look",
+    [EXIT_HEAD] = "slice", [EXIT_LINK] = "link", [EXIT_PAGE] = "page",
+    [EXIT_MISS] = "miss",  [EXIT_FAR] = "far",   [EXIT_INDIRECT] = "indirect",
 };
 
 void watch_made(struct jit *j, const struct cpu *c, enum jit_kind kind, const struct code_page *p, const u8 *code,

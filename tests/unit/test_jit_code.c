@@ -198,6 +198,38 @@ CASE(other_return)
     ck_assert_uint_eq(c->x[0], 400);
 }
 
+/* Calls by a pointer, each to another page in turn: one target, two, eight, one that is rewritten, eight until
+ * comparing is given up: blr x5; add x4, x4, #1; and x3, x4, x6; add x5, x9, x3, lsl #12; b; the functions: add x0, x0,
+ * #k; ret */
+CASE(pointers)
+{
+    enum { ROUND = 7 };
+    CODE_AT(CODE, 0xd63f00a0, 0x91000484, 0x8a060083, 0x8b033125, 0x17fffffc);
+    c->x[5] = c->x[9] = RAM + 0x100000;
+    for (u32 k = 0; k < 8; k++) {
+        const u32 f[] = {0x91000000 | (k + 1) << 10, 0xd65f03c0};
+        write_code(c->x[9] + k * 0x1000, f, 2);
+    }
+    run(ROUND * 600);
+    ck_assert_uint_eq(c->x[0], 600);
+    for (unsigned i = 0; i < 50; i++) {
+        c->x[6] = i % 8 ? 1 : 7;
+        run(ROUND * 160);
+    }
+    CODE_AT(RAM + 0x100000, 0x91010000);
+    c->x[6] = 0;
+    u64 before = c->x[0];
+    run(ROUND * 300);
+    ck_assert_uint_ge(c->x[0], before + 299 * 64);
+    c->x[6] = 7;
+    run(ROUND * 2500000);
+    ck_assert_uint_eq(c->x[4], 600 + 50 * 160 + 300 + 2500000);
+    if (engine == &engine_jit) { /* eight times three, of each translation of the call */
+        ck_assert_uint_ge(watch.pieces[JIT_INDIRECT], 24);
+        ck_assert_uint_le(watch.pieces[JIT_INDIRECT], 48);
+    }
+}
+
 /* A function, in another page, writes what it returns to: blr x5; add x0, x0, #1 or #2; b; the function: str w6, [x30];
  * eor w6, w6, w8; ret */
 CASE(rewritten_return)
@@ -259,6 +291,7 @@ int main(void)
     tcase_add_test(t, test_recursion);
     tcase_add_test(t, test_no_return);
     tcase_add_test(t, test_other_return);
+    tcase_add_test(t, test_pointers);
     tcase_add_test(t, test_rewritten_return);
     tcase_add_test(t, test_remapped_return);
     tcase_add_test(t, test_flavour_of_return);
