@@ -454,9 +454,11 @@ void tlb_state(struct tlb *t, struct snap *s)
     SNAP(s, t, last_gen);
     if (s->mode == SNAP_LOAD) {
         t->epoch++;
-        for (struct tlb_entry *e = t->e[0]; e < t->e[TLB_SETS]; e++)
-            set_mark(t, e,
-                     e->key & 1 ? mark(space_of(e), e->key, e->flags & TLB_GLOBAL ? (u32)EVERY_ASID : e->asid) : 0);
+        for (unsigned i = 0; i < TLB_SETS * TLB_WAYS; i++) {
+            const struct tlb_entry *e = &t->e[i / TLB_WAYS][i % TLB_WAYS];
+            u32 asid = e->flags & TLB_GLOBAL ? (u32)EVERY_ASID : e->asid;
+            set_mark(t, e, e->key & 1 ? mark(space_of(e), e->key, asid) : 0);
+        }
         if (t->fast)
             fast_drop_all(t->fast);
     }
