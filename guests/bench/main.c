@@ -88,7 +88,7 @@ static void svc(void) { TIMES(1000000) DO("svc #0"); }
 static void hvc(void) { TIMES(1000000) DO("hvc #0"); }
 static void asid(void)
 {
-    for (unsigned i = 0; i < 100000 / SCALE; i++) {
+    for (unsigned i = 0; i < 1000000 / SCALE; i++) {
         MSR("ttbr0_el1", tables_asid(1 + (i & 1)));
         ISB();
         touch(4);
@@ -98,7 +98,7 @@ static void asid(void)
 }
 static void vm(void)
 {
-    TIMES(50000)
+    TIMES(500000)
     {
         MSR("hcr_el2", HCR_RW | HCR_VM);
         ISB();
@@ -108,7 +108,7 @@ static void vm(void)
 }
 static void vmid(void)
 {
-    for (unsigned i = 0; i < 100000 / SCALE; i++) {
+    for (unsigned i = 0; i < 1000000 / SCALE; i++) {
         MSR("vttbr_el2", tables_stage2(1 + (i & 1)));
         ISB();
     }
