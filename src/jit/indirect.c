@@ -1,7 +1,7 @@
 /* Indirect jumps that mostly go to one address: functions called by pointers, a linker's tables, jumps by tables.
  *
  * Such a jump asks find[] (jit.c) for its target: the page by the fast table, the block by the page's table of entries,
- * which the host's caches mostly do not have. One that was executed INDIRECT_COLD times gets a piece of code that
+ * which the host's caches mostly do not have. One that was executed patience[0] times gets a piece of code that
  * compares the target with the one of then and jumps straight to its translation, on the conditions of far.c. Other
  * targets are counted and take the shared way; the counts say when the next one gets a piece, behind the others. When
  * there are INDIRECT_PIECES the first starts anew, as what programs do changes; but not for ever: an interpreter's loop
