@@ -247,7 +247,7 @@ const struct op *code_decode(struct code_cache *cc, const struct decoder *d, str
             code_page_mark(cc, p);
         u32 word;
         memcpy(&word, p->bytes + 4 * i, 4);
-        __builtin_prefetch(p->bytes + 4 * i + 64);
+        __builtin_prefetch(p->bytes + 4 * i + 64); /* what comes next is decoded soon */
         p->writes = 0;
         p->touched |= (u16)(1u << i / PIECE);
         *slot = decode(d, word);

@@ -47,7 +47,8 @@ struct walk_mem mem_walker(struct cpu *c);
  * enum perm_need. NULL: *fault says why. The entry stays valid until the next translation. */
 const struct tlb_entry *mem_translate(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
 
-/* Does the access that need and f describe pass? Changes no dirty state, for cache maintenance. */
+/* Does the access that need and f describe pass? Changes no dirty state, for cache maintenance; fills the TLB
+ * unless need has NEED_W. */
 bool mem_probe(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct fault *fault);
 
 /* UnalignedAccessFaults: must an access of size bytes at va, already known to be unaligned, fault

@@ -111,12 +111,11 @@ struct jit_report *jit_report_new(struct code_cache *code, bool perf_map, const 
     snprintf(r->map_name, sizeof r->map_name, "/tmp/perf-%d.map", (int)getpid());
     if (perf_map && !(r->map = open_map(r->map_name))) {
         snprintf(bad, 128, "%s", r->map_name);
-    } else if (dump && !(r->dump = fopen(dump, "we"))) {
-        snprintf(bad, 128, "%s", dump);
     } else if (dump && !capstone_load(&r->cs)) {
         snprintf(bad, 128, "--jit-dump needs %s", CAPSTONE_LIBRARY);
-        fclose(r->dump);
         errno = ENOENT;
+    } else if (dump && !(r->dump = fopen(dump, "we"))) {
+        snprintf(bad, 128, "%s", dump);
     } else {
         if (dump) {
             CHECK(r->cs.open(CS_ARCH_X86, CS_MODE_64, &r->x86) == CS_ERR_OK);

@@ -71,8 +71,7 @@ struct image_uimage {
 struct image_uimage image_parse_uimage(const u8 *p, size_t n);
 
 /* Opens a kernel: unpacks gzip, EFI zboot and uImage, refuses what cannot run on this machine with the reason
- * and one thing to do. The kind is then IMAGE_ARM64, IMAGE_ELF64 or IMAGE_RAW. show: NULL, or where unpacking is told.
- */
+ * and one thing to do. The kind is then IMAGE_ARM64, IMAGE_ELF64 or IMAGE_RAW. show: NULL, or where unpacking is told. */
 bool image_open_kernel(struct image *im, const char *path, struct progress *show, struct err *e);
 /* Opens an initial RAM disk. Any contents pass, but not a kernel. */
 bool image_open_initrd(struct image *im, const char *path, struct err *e);
