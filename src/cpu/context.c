@@ -248,8 +248,8 @@ static bool tbi_of(const struct cpu *c, unsigned kind, bool upper, bool fetch)
 /* What a table has from control registers that do not choose it. Earlier generations had it otherwise, perhaps. */
 static void set_controls(struct cpu *c, unsigned kind, const struct slot *s, struct fast_ctx *f)
 {
-    bool same = f->device == s->device;
-    f->device = s->device;
+    bool device = s->device || f->device_s1, same = f->device == device;
+    f->device = device;
     f->two_ranges = kind == REGIME_EL10 || kind == REGIME_EL20;
     for (unsigned i = 0; i < 2; i++) {
         bool data = tbi_of(c, kind, i, false), fetch = tbi_of(c, kind, i, true);
@@ -426,7 +426,7 @@ static void resolve(struct cpu *c)
     }
     c->big_endian = big;
     c->strict_align = (sctlr & SCTLR_A) != 0;
-    c->exact_align = c->strict_align || f->device;
+    c->exact_align = c->strict_align || f->device || u->device;
     c->fp_trap = fp_may_trap(c);
 }
 

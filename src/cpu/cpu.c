@@ -233,7 +233,7 @@ void cpu_polls_counter(struct cpu *c)
         return;
     u64 count = cpu_retired(c), now = clock_now(k);
     if (c->pc == p->pc && count - p->last <= POLL_DISTANCE && c->exceptions == p->exceptions) {
-        if (++p->streak >= POLL_STREAK) {
+        if (++p->streak >= POLL_STREAK && (p->streak < POLL_MANY || p->streak % POLL_SELDOM == 0)) {
             p->skip = (now - p->since) >> POLL_SHIFT;
             slice_end(&c->slice);
         }

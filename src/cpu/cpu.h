@@ -73,9 +73,10 @@ struct debug_armed {
 /* A CPU above EL0 that reads the counter again and again at one place waits for a time: after POLL_STREAK reads, each
  * at most POLL_DISTANCE instructions after the one before, every further one ends the slice and lets the scheduler
  * skip a part (1 / 2^POLL_SHIFT) of the time waited so far. A wait costs a few thousand instructions, whatever its
- * length, and is at most twice that part too long (the last read skips too). Guest-visible: equal in both engines, and
- * in the snapshot. */
-enum { POLL_STREAK = 32, POLL_DISTANCE = 512, POLL_SHIFT = 5 };
+ * length, and is at most twice that part too long (the last read skips too). Who has read POLL_MANY times waits for
+ * something else, or is measuring: then it is every POLL_SELDOM-th read. Guest-visible: equal in both engines, and in
+ * the snapshot. */
+enum { POLL_STREAK = 32, POLL_DISTANCE = 512, POLL_SHIFT = 5, POLL_MANY = 4096, POLL_SELDOM = 64 };
 struct poll {
     u64 pc, last;   /* of the last read, and instructions executed then */
     u64 exceptions; /* taken until then: one in between is work, not waiting */

@@ -99,10 +99,24 @@ bool mem_probe(struct cpu *c, struct fast_ctx *f, u64 va, unsigned need, struct 
     return walk(context_regime(c, f->key.kind), (struct va){va}, &mem, &in, &out, fault);
 }
 
+void mem_regret(struct cpu *c, struct fast_ctx *f)
+{
+    if (LIKELY(++f->regrets < f->patience) || f->key.big)
+        return;
+    fast_turn(c->fast_pool, f);
+    c->exact_align = true; /* for the rest of the instruction */
+    context_touch(c);
+    slice_kick(&c->slice); /* generated code that does not look at alignment is left behind it */
+}
+
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e)
 {
-    if (e->page == TLB_NO_PAGE || ((e->flags & TLB_DEVICE) && !f->device) || (f->key.mte && (e->flags & TLB_TAGGED)))
+    if (e->page == TLB_NO_PAGE || (f->key.mte && (e->flags & TLB_TAGGED)))
         return;
+    if (UNLIKELY((e->flags & TLB_DEVICE) && !f->device)) {
+        mem_regret(c, f);
+        return;
+    }
     if (UNLIKELY(c->armed.watches) && debug_watch_page(c, va))
         return;
     struct bus *b = c->env->bus;
@@ -204,6 +218,8 @@ static bool prepare(struct cpu *c, const struct access *a, struct span s[2], uns
         if (!translate_span(c, a, &s[1], unaligned))
             return false;
     }
+    if (UNLIKELY(unaligned && a->f->device_s1))
+        mem_regret(c, a->f);
     for (unsigned i = 0; UNLIKELY(a->kind & MEM_TAGCHK) && i < *n; i++)
         if (!mem_tag_check(c, a->f, &s[i].e, s[i].va, s[i].len, a->write))
             return false;

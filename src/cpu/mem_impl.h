@@ -61,5 +61,9 @@ static inline struct fault mem_alignment_fault(u64 va, bool write)
     return (struct fault){.type = FAULT_ALIGNMENT, .stage = 1, .va = va, .write = write};
 }
 
+/* The fast table of an access would have served it if f->device_s1 were otherwise (mmu/fast.h): with many of them, it is
+ * so from the next instruction on. */
+void mem_regret(struct cpu *c, struct fast_ctx *f);
+
 /* Copies the entry's page into the fast table when it may have it. */
 void mem_fill_fast(struct cpu *c, struct fast_ctx *f, u64 va, const struct tlb_entry *e);

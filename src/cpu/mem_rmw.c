@@ -150,6 +150,8 @@ bool mem_zero_block(struct cpu *c, u64 va)
     }
     if (!mem_tag_check(c, f, e, va, 1, true))
         return false;
+    if (UNLIKELY(f->device_s1))
+        mem_regret(c, f);
     struct bus *b = c->env->bus;
     u32 off = (u32)(block & 0xfff);
     bool strict = mem_store_begin(c, e->page);

@@ -161,6 +161,9 @@ struct fast_ctx *fast_get(struct fast_pool *p, const struct fast_key *k)
     }
     p->key[oldest] = key;
     f->key = *k;
+    f->device_s1 = false;
+    f->regrets = 0;
+    f->patience = FAST_PATIENCE;
     f->asid = p->asid[oldest] = k->asid;
     p->used[oldest] = ++p->tick;
     return f;
@@ -175,6 +178,16 @@ u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid)
     }
     f->asid = p->asid[f - p->ctx] = asid;
     return lost;
+}
+
+void fast_turn(struct fast_pool *p, struct fast_ctx *f)
+{
+    f->device = f->device_s1 = !f->device_s1;
+    f->regrets = 0;
+    if (f->patience < FAST_PATIENCE << 10)
+        f->patience *= 2;
+    if (!f->device)
+        drop(p, f);
 }
 
 static void note_ng(struct fast_ctx *f, u32 i)

@@ -63,7 +63,7 @@ struct fast_key {
     u16 asid;     /* of EL0 contexts and those; other privileged ones follow the current ASID */
 };
 
-enum { FAST_JOURNAL = 1024, FAST_JOURNAL_CODE = 512 };
+enum { FAST_JOURNAL = 1024, FAST_JOURNAL_CODE = 512, FAST_PATIENCE = 16384 };
 
 struct fast_ctx {
     struct fast t;
@@ -72,7 +72,10 @@ struct fast_ctx {
     bool tbi[2]; /* top byte ignored, data, by VA<55> */
     bool tbi_fetch[2];
     bool two_ranges;
-    bool device;     /* holds Device memory (stage 1 off): what looks here has to be aligned */
+    bool device;     /* holds Device memory: what looks here has to be aligned */
+    bool device_s1;  /* it would not have to, stage 1 is on: see fast_turn() */
+    u32 regrets;     /* accesses that the fast path would have served if device_s1 were otherwise; some count twice */
+    u32 patience;    /* with so many it turns */
     u32 filled;      /* data entries noted in journal; > FAST_JOURNAL: clear everything */
     u32 nonglobal;   /* entries of journal_ng */
     u32 filled_code; /* the same of code, by journal_code */
@@ -100,6 +103,11 @@ u32 fast_set_asid(struct fast_pool *p, struct fast_ctx *f, u16 asid);
 /* Enters a page: host address, RAM page number, permissions. */
 void fast_fill(struct fast_pool *p, struct fast_ctx *f, u64 va, u8 *host, u32 page, bool r, bool w, bool global);
 void fast_fill_code(struct fast_pool *p, struct fast_ctx *f, u64 va, struct code_page *code, bool global, bool guarded);
+
+/* With stage 1 on most memory is Normal, and a context holds only that: unaligned accesses are served. Software that
+ * has its RAM mapped as Device memory wants it the other way round. Turns device_s1; patience doubles. device follows
+ * at once, and the callers see to it that unaligned accesses do not look here any more before the next fill. */
+void fast_turn(struct fast_pool *p, struct fast_ctx *f);
 
 /* Removals, called by the TLB, of an entry of the ASID or a global one. va: page address, any top byte. */
 #define FAST_ANY_ASID 0xffffffffu

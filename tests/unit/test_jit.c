@@ -340,11 +340,27 @@ START_TEST(rows_of_accesses)
 }
 END_TEST
 
-/* Loads and stores of every kind with stage 1 off, where RAM is Device memory, or with SCTLR_EL1.A: without fast tables
- * (the slow path decides each access), with them, and in the JIT. */
+/* Loads and stores of every kind with stage 1 off, where RAM is Device memory, or with SCTLR_EL1.A, or with some pages
+ * of Device memory that the fast tables take up and give back every few accesses: without fast tables (the slow path
+ * decides each access), with them, and in the JIT. */
+enum device_mode { DEVICE_ALIGN, DEVICE_OFF, DEVICE_TURNS, DEVICE_MODES };
+
+/* Three pages from DATA on are Device or Normal memory, all of them EL0's too. */
+static void device_pages(unsigned device)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        u64 at = TABLES + 0x2000 + (DATA - RAM) / 0x1000 * 8 + 8 * i, d;
+        memcpy(&d, ram(at), 8);
+        put64(at, d | 1 << 6 | (device >> i & 1) << 2);
+    }
+    struct fast_ctx *f[2] = {(struct fast_ctx *)(void *)c->ft, (struct fast_ctx *)(void *)c->ft_unpriv};
+    f[0]->patience = f[1]->patience = 1 + (unsigned)(rnd() % 4);
+}
+
 static void device_round(unsigned round)
 {
     enum { N = 24 };
+    const enum device_mode mode = round % DEVICE_MODES;
     struct result r[3];
     u32 words[N + 1];
     char names[2000];
@@ -377,13 +393,20 @@ static void device_round(unsigned round)
             write_code(VBAR + 0x80 * v, handler, 4);
         for (unsigned i = 0; i < 31; i++)
             c->x[i] = i & 1 ? DATA + 0x800 + (rnd() & 0x7f) * 16 + (rnd() & 1 ? 0 : rnd() & 15) : rnd() >> (rnd() & 63);
+        for (unsigned i = 1; mode == DEVICE_TURNS && i < 31; i += 2)
+            c->x[i] += rnd() & 0x1000;
         c->x[REG_SP] = DATA + 0xc00;
         c->pc = CODE;
-        c->sys[SCTLR_EL1] = SCTLR_C | SCTLR_I | (round % 3 == 0 ? SCTLR_M | SCTLR_A : rnd() & SCTLR_A);
+        c->sys[SCTLR_EL1] = SCTLR_C | SCTLR_I |
+                            (mode == DEVICE_ALIGN ? SCTLR_M | SCTLR_A
+                             : mode == DEVICE_OFF ? rnd() & SCTLR_A
+                                                  : SCTLR_M | 1 << 23); /* SPAN */
         context_touch(c);
         context_resolve(c);
+        if (mode == DEVICE_TURNS)
+            device_pages((unsigned)(rnd() & 7));
         u64 seed = rnd();
-        run(engines[e == 2], 8 * N, round % 5 ? 1000 : 17, seed);
+        run(engines[e == 2], (mode == DEVICE_TURNS ? 24 : 8) * N, round % 5 ? 1000 : 17, seed);
         end(&r[e]);
     }
     char what[2200];

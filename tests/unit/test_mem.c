@@ -12,6 +12,7 @@
 #include "cpu/mem.h"
 #include "cpu/model.h"
 #include "cpu/sysop.h"
+#include "mmu/fast.h"
 
 #define RAM 0x40000000ull
 #define DEV 0x09000000ull
@@ -247,6 +248,58 @@ START_TEST(test_device)
     ck_assert(mem_fetch_page(c));
     ck_assert(!mem_read(c, RAM + 0x1001, 4, 0, &v));
     EXPECT_DABT(1, EC_DABT_SAME, 0x21, RAM + 0x1001);
+}
+END_TEST
+
+/* RAM that is Device memory comes into the fast table when it is used much, and leaves it when unaligned accesses are;
+ * what faults does so throughout. */
+START_TEST(test_device_turns)
+{
+    map(root0, 0x5000, RAM + 0x1000 + (AF | DEVICE | PAGE | AP_USER));
+    map(root0, 0x6000, RAM + 0x2000 + (AF | NORMAL | PAGE | AP_USER));
+    c->sys[SCTLR_EL1] |= 1 << 23; /* SPAN: exceptions leave PAN alone */
+    struct fast_ctx *f[2] = {(void *)c->ft, (void *)c->ft_unpriv};
+    ck_assert(f[0] != f[1]);
+    static const unsigned kinds[2] = {0, MEM_UNPRIV};
+    u64 v, q[2];
+    for (unsigned k = 0; k < 2; k++) {
+        struct fast *t = &f[k]->t;
+        u64 at = fast_index(t, 0x5000), normal = fast_index(t, 0x6000);
+        f[k]->patience = 4;
+        for (unsigned n = 1; n <= 3; n++, f[k]->patience = 4) {
+            ck_assert_uint_eq(f[k]->patience, 4);
+            for (unsigned i = 0; i < 5; i++) {
+                ck_assert(i > 1 || t->rtag[at] != 0x5000);
+                ck_assert(mem_read(c, 0x5010, 4, kinds[k], &v));
+                ck_assert(!mem_read(c, 0x5011, 4, kinds[k], &v));
+                EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x5011);
+                ck_assert(mem_read(c, 0x6011, 4, kinds[k], &v));
+            }
+            ck_assert_uint_eq(t->rtag[at], 0x5000);
+            ck_assert(mem_write(c, 0x5018, 8, kinds[k], n));
+            ck_assert_uint_eq(peek(RAM + 0x1018), n);
+            ck_assert(!mem_write(c, 0x5019, 8, kinds[k], n));
+            EXPECT_DABT(1, EC_DABT_SAME, WNR | 0x21, 0x5019);
+            ck_assert(c->exact_align);
+            ck_assert(!mem_read16_slow(c, 0x5008, kinds[k], q));
+            EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x5008);
+            ck_assert(!mem_read(c, 0x5ffe, 4, kinds[k], &v));
+            EXPECT_DABT(1, EC_DABT_SAME, 0x21, 0x5ffe);
+            ck_assert(!mem_zero_block(c, 0x5040));
+            EXPECT_DABT(1, EC_DABT_SAME, WNR | 0x21, 0x5040);
+            ck_assert(mem_read(c, 0x6010, 4, kinds[k], &v));
+            ck_assert_uint_eq(t->rtag[normal], 0x6000);
+            f[k]->patience = 4;
+            f[k]->regrets = 0;
+            for (unsigned i = 0; i < 4; i++) {
+                ck_assert_uint_eq(t->rtag[at], 0x5000);
+                ck_assert(mem_read(c, 0x6011, 4, kinds[k], &v));
+            }
+            ck_assert_uint_ne(t->rtag[at], 0x5000);
+            context_update(c);
+            ck_assert(!c->exact_align);
+        }
+    }
 }
 END_TEST
 
@@ -678,6 +731,7 @@ int main(void)
     tcase_add_test(t, test_load_store);
     tcase_add_test(t, test_faults);
     tcase_add_test(t, test_device);
+    tcase_add_test(t, test_device_turns);
     tcase_add_test(t, test_atomic_wnr);
     tcase_add_test(t, test_alignment);
     tcase_add_test(t, test_big_endian);
