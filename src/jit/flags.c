@@ -154,6 +154,7 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
     if (!(t->need >> t->k & 1))
         return;
     t->vs.flags = p;
+    t->flag_operands = flags_operands(&p);
     if (p.op)
         return;
     store(a, kind);
@@ -161,7 +162,7 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
         x64_cmc(a);
 }
 
-static u64 operands(const struct pending *p)
+u64 flags_operands(const struct pending *p)
 {
     return (1ull << (p->a & 63) | (u64)has_b(p) << (p->b & 63)) & -(u64)(p->op != PENDING_NONE);
 }
@@ -173,12 +174,8 @@ static void save(struct translation *t, u8 *r, unsigned slot)
     *r = (u8)slot;
 }
 
-void flags_before(struct translation *t)
+static void save_lost(struct translation *t, struct pending *p, u64 lost)
 {
-    struct pending *p = &t->vs.flags;
-    u64 lost = t->written[t->k] & operands(p);
-    if (LIKELY(!lost) || t->e->flags & EMIT_SETS || !(t->live >> t->k & 1))
-        return;
     u8 a = p->a;
     if (lost >> a & 1)
         save(t, &p->a, SLOT);
@@ -190,9 +187,19 @@ void flags_before(struct translation *t)
         save(t, &p->b, SLOT + 1);
 }
 
+void flags_before(struct translation *t)
+{
+    struct pending *p = &t->vs.flags;
+    u64 lost = t->written[t->k] & flags_operands(p);
+    if (!lost || t->e->flags & EMIT_SETS || !(t->live >> t->k & 1))
+        return;
+    save_lost(t, p, lost);
+    t->flag_operands = flags_operands(p);
+}
+
 void flags_behind(struct translation *t)
 {
     struct pending *p = &t->vs.flags;
-    bool lost = t->written[t->k] & operands(p);
-    p->op = lost && !(t->e->flags & EMIT_SETS) ? PENDING_NONE : p->op;
+    if (t->written[t->k] & flags_operands(p) && !(t->e->flags & EMIT_SETS))
+        p->op = PENDING_NONE;
 }

@@ -73,7 +73,7 @@ static unsigned allocate(struct translation *t, unsigned r)
         if (is_dirty(s, h))
             store(&t->as, s, h);
     }
-    s->x[h] = (u8)(r + 1);
+    bytes_set(s->x, h, r + 1);
     s->x_dirty &= (u16) ~(1u << h);
     return h;
 }
@@ -87,7 +87,7 @@ unsigned x_use(struct translation *t, unsigned r)
         load(&t->as, h, r);
         return h;
     }
-    s->x[h] = (u8)(r + 1);
+    bytes_set(s->x, h, r + 1);
     move_if(!has, &t->as, X_LOAD, h, r);
     return h;
 }
@@ -113,7 +113,7 @@ unsigned x_src(struct translation *t, unsigned r)
     if (UNLIKELY(load & !room))
         return has_room(t) ? x_use(t, r) : X_STATE | r;
     unsigned h = has | (room & -load);
-    s->x[h] = (u8)((r + 1) & -(unsigned)(h != 0)); /* x[0] stays 0 */
+    bytes_set(s->x, h, (r + 1) & -(unsigned)(h != 0)); /* x[0] stays 0 */
     move_if(load, &t->as, X_LOAD, h, r);
     return h | ((X_STATE | r) & -(unsigned)!h);
 }
@@ -126,7 +126,7 @@ unsigned x_def(struct translation *t, unsigned r)
     unsigned has = host_of(s, r), h = has | (free_host(s) & -(unsigned)!has);
     if (UNLIKELY(!h))
         h = allocate(t, r);
-    s->x[h] = (u8)(r + 1);
+    bytes_set(s->x, h, r + 1);
     s->x_dirty |= (u16)(1u << h);
     return h;
 }
@@ -260,7 +260,7 @@ void x_extend(struct vstate *s, unsigned r, bool written)
     unsigned h = host_of(s, r) ? 0 : free_host(s);
     if (!h)
         return;
-    s->x[h] = (u8)(r + 1);
+    bytes_set(s->x, h, r + 1);
     if (written)
         s->x_dirty |= (u16)(1u << h);
 }

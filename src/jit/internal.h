@@ -151,17 +151,17 @@ enum emit_flags {
     EMIT_COND = 2,    /* reads NZCV by a condition in op->x; fuses with a setter before it */
     EMIT_USES = 4,    /* needs NZCV in the state */
     EMIT_EXIT = 8,    /* may leave: all state must be in its place */
-    EMIT_END = 16,    /* ends the block */
+    EMIT_QUIET = 16,  /* leaves alone rax, rcx, rdx, NZCV and t->known, and cannot fail */
     EMIT_BRANCH = 32, /* conditional direct branch */
     EMIT_FP = 64,     /* calls its function under FLAVOUR_FP_CALL */
     EMIT_REGS = 128,  /* uses guest registers by x_use(), x_def(), op_x(), ld_x(), st_x() alone, and as scratch rax, rcx
                          and rdx; others find guest registers in the state, and may use rsi, rdi and r8 to r11 */
+    EMIT_END = 512,    /* ends the block */
     EMIT_CONST = 256,  /* leaves a known value in t->known */
     EMIT_KEEP = 1024,  /* cannot go out of line, and leaves EFLAGS alone where t->keep says so */
     EMIT_KEEP3 = 2048, /* the same for o->imm up to 3 */
     EMIT_FIXED = 4096, /* reads and writes general register b & 63 as well, unless that is 0 */
 };
-enum { EMIT_QUIET = 512 }; /* of enum emit_flags: leaves alone rax, rcx, rdx, NZCV and t->known, and cannot fail */
 struct emitter {
     emit_fn *emit; /* NULL: a call */
     u16 flags;
@@ -238,14 +238,19 @@ struct translation {
     u8 flags[BLOCK_MAX];  /* those of row[] that are below 256 */
     u64 uses[BLOCK_MAX];  /* general registers, a bit each */
     u64 written[BLOCK_MAX];
+    u32 writes[BLOCK_MAX]; /* the same, four bytes with a register each or 0xff */
+    u8 base[BLOCK_MAX];    /* rn */
     u64 later[BLOCK_MAX]; /* those of the instructions behind it */
     u8 access[BLOCK_MAX]; /* what t_group() knows of it, ACCESS */
     /* Of these each instruction has a bit. */
     u32 accesses; /* those that t_group() knows */
+    u32 stores;   /* of them */
+    u32 regs_mask, quiet; /* EMIT_REGS as it acts, EMIT_QUIET */
     u32 again;    /* those of them that may be emitted with a later one, which has the same base register */
     u32 sets, reads; /* NZCV */
     u32 branches;    /* conditional ones */
     u32 leaves;      /* all state must be in its place */
+    u64 flag_operands; /* general registers, and perhaps more, that vs.flags is about: see flags_touched() */
     u64 need; /* setter: NZCV must be written */
     u64 live; /* NZCV may be looked at behind the instruction, before something sets it */
     const struct emitter *e;
@@ -412,29 +417,6 @@ void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *
 unsigned x_detour(const struct vstate *from, const struct vstate *to);
 void x_extend(struct vstate *s, unsigned r, bool written); /* s has r as well, if there is room */
 unsigned x_restrict(struct vstate *s, u64 used, u64 written);
-static inline u64 x_fixed(const struct emitter *e)
-{
-    return UNLIKELY(e->flags & EMIT_FIXED) && e->b & 63 ? 1ull << (e->b & 63) : 0;
-}
-/* The general registers among rd, rn, rm, ra, which of them by the bits of m. */
-static inline u64 x_among(const struct op *o, unsigned m)
-{
-    static const u32 other[16] = {0xffffffff, 0xffffff00, 0xffff00ff, 0xffff0000, 0xff00ffff, 0xff00ff00,
-                                  0xff0000ff, 0xff000000, 0x00ffffff, 0x00ffff00, 0x00ff00ff, 0x00ff0000,
-                                  0x0000ffff, 0x0000ff00, 0x000000ff, 0};
-    u32 r;
-    _Static_assert(offsetof(struct op, ra) == offsetof(struct op, rd) + 3, "together");
-    memcpy(&r, &o->rd, sizeof r);
-    r |= other[m & 15]; /* these fall on bit 63 */
-    return (1ull << (r & 63) | 1ull << (r >> 8 & 63) | 1ull << (r >> 16 & 63) | 1ull << (r >> 24 & 63)) & ~0ull >> 1;
-}
-/* That o has as operands. */
-static inline u64 x_registers(const struct emitter *e, const struct op *o) { return x_fixed(e) | x_among(o, e->fields); }
-static inline u64 x_written(const struct emitter *e, const struct op *o)
-{
-    return x_fixed(e) | x_among(o, e->writes & 11u);
-}
-
 /* flags.c: NZCV that is computed when somebody asks for it. Slots: places for operands that are overwritten before. */
 enum pending_op {
     PENDING_NONE,
@@ -454,8 +436,11 @@ enum { SLOT = REG_SP + 1, SLOTS = 2 };
 /* The current instruction, a setter, is done and EFLAGS hold the flags: p is what they are to whoever asks later,
  * PENDING_NONE: that cannot be said. */
 void flags_set(struct translation *t, enum eflags kind, struct pending p);
-void flags_before(struct translation *t); /* the operands of what is pending may be overwritten */
+/* Does the current instruction write operands of what is pending, perhaps? Then these two are called. */
+static inline bool flags_touched(const struct translation *t) { return t->written[t->k] & t->flag_operands; }
+void flags_before(struct translation *t);
 void flags_behind(struct translation *t);
+u64 flags_operands(const struct pending *p);
 enum eflags flags_again(struct translation *t); /* computes what is pending into EFLAGS; clobbers rax */
 void flags_settle(struct x64 *a, struct vstate *s); /* into the state, if something is pending; clobbers rax, EFLAGS */
 enum eflags flags_restore(struct x64 *a);           /* EFLAGS of the state; clobbers rax */

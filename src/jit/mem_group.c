@@ -1,4 +1,6 @@
 /* Several loads and stores with one check of the fast table: accesses in a row, and later ones of the block. */
+#include <immintrin.h>
+
 #include "core/bits.h"
 #include "jit/mem.h"
 
@@ -19,23 +21,45 @@ static bool based(unsigned access, const struct op *o)
     return !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
 }
 
-static struct group group_of(const struct translation *t, const struct op *first)
+/* Which instructions have r as rn; write r. */
+static u32 based_on(const struct translation *t, unsigned r)
+{
+    const __m256i *row = (const __m256i *)t->base;
+    return (u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(row), _mm256_set1_epi8((char)r)));
+}
+static u32 writers(const struct translation *t, unsigned r)
+{
+    u32 not = 0;
+    for (unsigned i = 0; i < BLOCK_MAX / 8; i++) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(t->writes + 8 * i));
+        v = _mm256_cmpeq_epi32(_mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)r)), _mm256_setzero_si256());
+        not |= (u32)_mm256_movemask_ps(_mm256_castsi256_ps(v)) << 8 * i;
+    }
+    return ~not;
+}
+
+/* The lowest bits of m, up to the first that stop has. */
+static u32 until(u32 m, u32 stop) { return m & (stop - 1) & ~stop; }
+
+/* same: accesses off the base of the first, from that on; write: instructions that write the base. */
+static struct group group_of(const struct translation *t, const struct op *first, u32 same, u32 write)
 {
     struct group g; /* at[] is not cleared */
     g.n = g.accesses = 0;
     g.low = INT64_MAX, g.high = INT64_MIN;
     g.odd = false;
     unsigned stores = t->access[t->k] & ACCESS_STORE;
+    u32 members = same & (stores ? t->stores : ~t->stores), others = ~(members | (t->quiet & ~write)),
+        all = ~0u >> (32 - t->n);
     s64 moved = 0;
-    for (unsigned i = 0; i < GROUP_MAX && t->k + i < t->n && !g.odd; i++) {
+    u32 stop = (others | ~all) >> t->k | 1u << GROUP_MAX;
+    for (u32 m = until(members >> t->k, stop); m && !g.odd; m &= m - 1) {
+        unsigned i = (unsigned)__builtin_ctz(m);
         const struct op *o = first + i;
         const struct emitter *e = t->row[t->k + i];
-        if (e->flags & EMIT_QUIET && !(t->written[t->k + i] & (1ull << first->rn | 1ull << REG_SP)))
-            continue;
         unsigned access = t->access[t->k + i], mode = e->a & 7;
-        if (!access || o->rn != first->rn || (access & ACCESS_STORE) != stores)
-            break;
-        if (writes_back(mode) && based(access, o))
+        bool moves = writes_back(mode), own = based(access, o);
+        if (moves && own)
             break;
         s64 imm = (s64)o->imm, at = mode == MODE_POST ? moved : moved + imm,
             end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
@@ -46,9 +70,9 @@ static struct group group_of(const struct translation *t, const struct op *first
         g.at[i] = at;
         g.n = i + 1;
         g.accesses++;
-        if (based(access, o) && !stores)
+        if (own && !stores)
             break;
-        if (writes_back(mode)) {
+        if (moves) {
             moved += imm;
             g.odd = o->rn == REG_SP && imm & 15;
         }
@@ -133,45 +157,40 @@ static struct held *held_for(struct translation *t, const struct op *o, const st
     return found;
 }
 
-/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. */
-static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores)
+/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. same, write: as group_of()
+ * has them. */
+static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores, u32 same, u32 write)
 {
-    u32 later = (u32)((u64)t->accesses >> (t->k + g->n)); /* of those that could be held for */
-    while (later && (o + g->n)[__builtin_ctz(later)].rn != o->rn)
-        later &= later - 1;
-    if (!later)
+    /* up to where all is emitted here, and the base is what it was or moved by an access */
+    u32 stop = (~t->regs_mask | (write & ~same)) >> t->k;
+    u32 branches = t->branches >> t->k, writes = write >> t->k, m = same >> t->k;
+    m = stop ? until(m, stop) : m;
+    if (!((u64)m >> g->n))
         return NULL;
     struct held *h = NULL, made = {.base = o->rn, .index = o->rn, .write = stores};
     for (unsigned i = 0; i < HELD; i++)
         if (!t->held[i].live || t->held[i].last < t->k + g->n)
             h = &t->held[i];
     s64 moved = 0;
-    bool branch = false;
-    for (unsigned i = 0; h && t->k + i < t->n; i++) {
+    for (m = h ? m : 0; m; m &= m - 1) {
+        unsigned i = (unsigned)__builtin_ctz(m);
         const struct op *p = o + i;
         const struct emitter *e = t->row[t->k + i];
-        if (!e->emit || !(e->flags & EMIT_REGS) || (e->flags & EMIT_FP && t->flavour & FLAVOUR_FP_CALL))
-            break;
         unsigned access = t->access[t->k + i], mode = e->a & 7;
-        bool store = access & ACCESS_STORE;
-        if (!access || p->rn != o->rn) {
-            if (t->written[t->k + i] >> o->rn & 1)
-                break;
-            branch |= (e->flags & EMIT_BRANCH) != 0;
-            continue;
-        }
-        if (based(access, p) && writes_back(mode))
+        bool store = access & ACCESS_STORE, moves = writes_back(mode), own = based(access, p);
+        if (own && moves)
             break;
         s64 at = mode == MODE_POST ? moved : moved + (s64)p->imm, end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
         s64 low = at < g->low ? at : g->low, high = end > g->high ? end : g->high;
-        if (access && i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || !branch)) {
+        bool always = !(branches & ((1u << i) - 1)); /* executed whenever the first one is */
+        if (i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || always)) {
             g->low = low, g->high = high;
             made.write |= store;
             made.last = (u8)(t->k + i);
             made.live = true;
         }
-        if (t->written[t->k + i] >> o->rn & 1) {
-            if (based(access, p) || !writes_back(mode))
+        if (writes >> i & 1) {
+            if (own || !moves)
                 break;
             moved += (s64)p->imm;
         }
@@ -194,17 +213,19 @@ bool t_group(struct translation *t, const struct op *o)
     if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
         (t->btype && !k)) /* the first one clears BTYPE */
         return false;
-    struct group g = group_of(t, o);
+    const u32 here = ~0u << k, same = based_on(t, o->rn) & t->accesses & here, write = writers(t, o->rn) & here;
+    struct group g = group_of(t, o, same, write | writers(t, REG_SP));
     if (!g.accesses)
         return false;
     bool stores = access & ACCESS_STORE;
-    struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores);
+    struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores, same, write);
     if (g.accesses < 2 && !held && !made)
         return false;
     for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
         t->e = t->row[k + i];
-        flags_before(t);
+        if (flags_touched(t))
+            flags_before(t);
     }
     t->k = k;
     t->e = e;
@@ -241,7 +262,7 @@ bool t_group(struct translation *t, const struct op *o)
             t->e->emit(t, o + i);
         if (member && writes_back(t->e->a & 7))
             moved += (s64)o[i].imm;
-        if (i)
+        if (i && flags_touched(t))
             flags_behind(t);
     }
     t->k = k;

@@ -9,6 +9,7 @@
 
 #include "cpu/mem.h"
 #include "jit/mem.h"
+#include "jit/registers.h"
 
 static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
 {
@@ -39,7 +40,9 @@ static void scan(struct translation *t)
         const struct emitter *e = emitter_of(t, o);
         t->row[k] = e;
         t->uses[k] = x_registers(e, o);
-        t->written[k] = x_written(e, o);
+        t->writes[k] = x_written_bytes(e, o);
+        t->written[k] = x_bits(t->writes[k]);
+        t->base[k] = o->rn;
         t->flags[k] = (u8)e->flags;
         t->access[k] = e->row & ACCESS_ALL;
         end = ((e->flags & EMIT_END) != 0) |
@@ -67,6 +70,9 @@ static void scan(struct translation *t)
         bases |= base;
     }
     t->accesses = accesses;
+    t->stores = with(t->access, ACCESS_STORE);
+    t->regs_mask = regs;
+    t->quiet = with(t->flags, EMIT_QUIET);
     t->again = again;
     t->sets = with(t->flags, EMIT_SETS) & all;
     t->branches = with(t->flags, EMIT_BRANCH) & all;
@@ -402,7 +408,8 @@ static void emit_op(struct translation *t, const struct op *o)
         x_sync(t);
         x_forget(t);
     }
-    flags_before(t);
+    if (UNLIKELY(flags_touched(t)))
+        flags_before(t);
     t->in_rdx &= -(unsigned)(((flags & EMIT_QUIET) | t->access[k]) != 0);
     t->sp_keep = false;
     bool plain = e->emit && !((flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
@@ -422,7 +429,8 @@ static void emit_op(struct translation *t, const struct op *o)
         t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
         t_held_behind(t, o);
     }
-    flags_behind(t);
+    if (UNLIKELY(flags_touched(t)))
+        flags_behind(t);
     t->sp_ok &= t->regs & (!(t->written[k] >> REG_SP & 1) | t->sp_keep);
     t->known = flags & EMIT_CONST ? t->known : REG_SINK;
 }
@@ -498,6 +506,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     if (in)
         t->vs = *in;
     t->in = t->vs;
+    t->flag_operands = flags_operands(&t->in.flags);
     t->reach = reach;
     scan(t);
     const struct op *last = &p->op[slot + t->n - 1];

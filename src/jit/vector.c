@@ -103,7 +103,7 @@ static unsigned allocate(struct translation *t, unsigned r)
     if (s->dirty >> best & 1)
         v_store(&t->as, s, best);
     s->dirty &= (u16) ~(1u << best);
-    s->guest[best] = (u8)(r + 1);
+    bytes_set(s->guest, best, r + 1);
     s->valid[best] = 0;
     touch(t, best);
     return best;
@@ -195,7 +195,7 @@ void v_drop(struct translation *t, unsigned r)
     unsigned h = host_of(t, r);
     if (!h)
         return;
-    t->vs.guest[h] = 0;
+    bytes_set(t->vs.guest, h, 0);
     t->vs.dirty &= (u16) ~(1u << h);
 }
 

@@ -4,7 +4,7 @@
  * registers, results are stored when somebody could look at them (dirty, see general.c). An instruction that may go out
  * of line behind its operation makes the result elsewhere while rd is one of its operands: the call reads them. */
 #pragma once
-#include <emmintrin.h>
+#include <smmintrin.h>
 
 #include "core/types.h"
 
@@ -257,6 +257,14 @@ static inline unsigned bytes_equal(const u8 *a, unsigned v)
 {
     return (unsigned)_mm_movemask_epi8(
         _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)a), _mm_set1_epi8((char)v)));
+}
+/* bytes[i] = v. All of them are stored: of a byte's store the next look at the row would have to wait for the end. */
+static inline void bytes_set(u8 *bytes, unsigned i, unsigned v)
+{
+    const __m128i place = _mm_set_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m128i *p = (__m128i *)bytes;
+    _mm_storeu_si128(p, _mm_blendv_epi8(_mm_loadu_si128(p), _mm_set1_epi8((char)v),
+                                        _mm_cmpeq_epi8(place, _mm_set1_epi8((char)i))));
 }
 /* Those that hold something. */
 static inline unsigned v_hosts(const u8 *guest) { return ~bytes_equal(guest, 0) & (0xffffu << V_FIRST & 0xffff); }

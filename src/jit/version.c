@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "jit/internal.h"
+#include "jit/registers.h"
 
 bool version_wanted(const struct vstate *vs) { return v_hosts(vs->guest) || x_any(vs); }
 

@@ -5,6 +5,7 @@
 
 /* clang-format off: before el1.h, whose variables would be shadowed */
 #include "jit/internal.h"
+#include "jit/registers.h"
 /* clang-format on */
 
 #include "core/snap.h"
