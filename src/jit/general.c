@@ -18,13 +18,14 @@ static unsigned host_of(const struct vstate *s, unsigned r)
 {
     return (unsigned)__builtin_ctz((bytes_equal(s->x, r + 1) & POOL) | 1u << 16) & 15;
 }
-static unsigned free_host(const struct vstate *s) { return host_of(s, 0u - 1); }
+/* Of t->vs while instructions are emitted: what t->host and t->free say at less cost. */
+static unsigned free_host(const struct translation *t) { return (unsigned)__builtin_ctz(t->free | 1u << 16) & 15; }
 
 /* Those that hold something. */
 static unsigned hosts(const struct vstate *s) { return ~bytes_equal(s->x, 0) & POOL; }
 
 unsigned x_host_in(const struct vstate *s, unsigned r) { return host_of(s, r); }
-unsigned x_host(const struct translation *t, unsigned r) { return host_of(&t->vs, r); }
+unsigned x_host(const struct translation *t, unsigned r) { return t->host[r]; }
 
 static bool is_dirty(const struct vstate *s, unsigned h) { return s->x_dirty >> h & 1; }
 
@@ -42,15 +43,32 @@ static void store(struct x64 *a, const struct vstate *s, unsigned h) { move_if(t
 
 static void load(struct x64 *a, unsigned h, unsigned r) { move_if(true, a, X_LOAD, h, r); }
 
+/* Host register h, which is free or has it already, is guest register r's from now on; 0: none is, and r is in none. */
+static void take(struct translation *t, unsigned h, unsigned r)
+{
+    bytes_set(t->vs.x, h, (r + 1) & -(unsigned)(h != 0));
+    t->host[r] = (u8)h;
+    t->free &= ~(1u << h);
+    t->in_hosts |= (u64)(h != 0) << r;
+}
+
+void x_begin(struct translation *t)
+{
+    memset(t->host, 0, sizeof t->host);
+    t->free = POOL;
+    t->in_hosts = 0;
+    for (unsigned m = hosts(&t->vs); m; m &= m - 1) {
+        unsigned h = (unsigned)__builtin_ctz(m);
+        take(t, h, t->vs.x[h] - 1u);
+    }
+}
+
 /* The host register whose guest register is needed last: from here to the block's end, then from its start as in a
  * loop; of equals a clean one. */
 static unsigned victim(const struct translation *t)
 {
-    const struct vstate *s = &t->vs;
-    u64 left = 0;
+    u64 left = t->in_hosts;
     unsigned candidates = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        left |= 1ull << (s->x[pool[i]] - 1);
     for (unsigned i = 0; i < t->n; i++) {
         unsigned k = t->k + i < t->n ? t->k + i : t->k + i - t->n;
         u64 later = left & ~t->uses[k];
@@ -58,36 +76,39 @@ static unsigned victim(const struct translation *t)
             break;
         left = later;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        candidates |= (unsigned)(left >> (s->x[pool[i]] - 1) & 1) << pool[i];
-    unsigned clean = candidates & ~(unsigned)s->x_dirty;
+    for (; left; left &= left - 1)
+        candidates |= 1u << t->host[__builtin_ctzll(left)];
+    unsigned clean = candidates & ~(unsigned)t->vs.x_dirty;
     return (unsigned)__builtin_ctz(clean ? clean : candidates);
 }
 
+/* A host register for r, which has none. */
 static unsigned allocate(struct translation *t, unsigned r)
 {
     struct vstate *s = &t->vs;
-    unsigned h = free_host(s);
+    unsigned h = free_host(t);
     if (!h) {
         h = victim(t);
+        unsigned old = s->x[h] - 1u;
         if (is_dirty(s, h))
             store(&t->as, s, h);
+        t->host[old] = 0;
+        t->in_hosts &= ~(1ull << old);
     }
-    bytes_set(s->x, h, r + 1);
     s->x_dirty &= (u16) ~(1u << h);
+    take(t, h, r);
     return h;
 }
 
 unsigned x_use(struct translation *t, unsigned r)
 {
-    struct vstate *s = &t->vs;
-    unsigned has = host_of(s, r), h = has | (free_host(s) & -(unsigned)!has);
+    unsigned has = t->host[r], h = has | (free_host(t) & -(unsigned)!has);
     if (UNLIKELY(!h)) {
         h = allocate(t, r);
         load(&t->as, h, r);
         return h;
     }
-    bytes_set(s->x, h, r + 1);
+    take(t, h, r);
     move_if(!has, &t->as, X_LOAD, h, r);
     return h;
 }
@@ -95,25 +116,17 @@ unsigned x_use(struct translation *t, unsigned r)
 /* Is there one that holds nothing, or what a block that is no loop does not need any more? */
 static bool has_room(const struct translation *t)
 {
-    const struct vstate *s = &t->vs;
-    if (t->loop)
-        return free_host(s);
-    u64 needed = (t->later[t->k] | t->uses[t->k]) << 1;
-    for (unsigned i = 0; i < ARRAY_LEN(pool); i++)
-        if (!(needed >> s->x[pool[i]] & 1))
-            return true;
-    return false;
+    return t->free || (!t->loop && t->in_hosts & ~(t->later[t->k] | t->uses[t->k]));
 }
 
 unsigned x_src(struct translation *t, unsigned r)
 {
-    struct vstate *s = &t->vs;
     bool need = t->loop | (bool)(t->later[t->k] >> r & 1);
-    unsigned has = host_of(s, r), room = free_host(s), load = !has & need;
+    unsigned has = t->host[r], room = free_host(t), load = !has & need;
     if (UNLIKELY(load & !room))
         return has_room(t) ? x_use(t, r) : X_STATE | r;
     unsigned h = has | (room & -load);
-    bytes_set(s->x, h, (r + 1) & -(unsigned)(h != 0)); /* x[0] stays 0 */
+    take(t, h, r);
     move_if(load, &t->as, X_LOAD, h, r);
     return h | ((X_STATE | r) & -(unsigned)!h);
 }
@@ -122,12 +135,12 @@ unsigned x_def(struct translation *t, unsigned r)
 {
     if (r == REG_SINK)
         return RCX;
-    struct vstate *s = &t->vs;
-    unsigned has = host_of(s, r), h = has | (free_host(s) & -(unsigned)!has);
+    unsigned has = t->host[r], h = has | (free_host(t) & -(unsigned)!has);
     if (UNLIKELY(!h))
         h = allocate(t, r);
-    bytes_set(s->x, h, r + 1);
-    s->x_dirty |= (u16)(1u << h);
+    else
+        take(t, h, r);
+    t->vs.x_dirty |= (u16)(1u << h);
     return h;
 }
 
@@ -183,7 +196,10 @@ void x_sync(struct translation *t)
 void x_forget(struct translation *t)
 {
     memset(t->vs.x, 0, sizeof t->vs.x);
+    memset(t->host, 0, sizeof t->host);
     t->vs.x_dirty = 0;
+    t->free = POOL;
+    t->in_hosts = 0;
 }
 
 /* ---- from one state to another ---------------------------------------------------------------- */
@@ -257,7 +273,7 @@ unsigned x_restrict(struct vstate *s, u64 used, u64 written)
 
 void x_extend(struct vstate *s, unsigned r, bool written)
 {
-    unsigned h = host_of(s, r) ? 0 : free_host(s);
+    unsigned h = host_of(s, r) ? 0 : host_of(s, 0u - 1);
     if (!h)
         return;
     bytes_set(s->x, h, r + 1);

@@ -258,6 +258,9 @@ struct translation {
     unsigned known; /* a register whose value is a constant, REG_SINK: none */
     u64 known_val;
     struct vstate in, vs;
+    u8 host[64];  /* general.c, while instructions are emitted: vs.x by guest register, 0: none */
+    u32 free;     /* host registers that hold nothing */
+    u64 in_hosts; /* guest registers that are in some */
     struct vstate behind[BLOCK_MAX]; /* vs behind each instruction */
     u8 *ends[BLOCK_MAX];             /* where its code ends: a stub goes on there */
     u32 again_at; /* not there, but at the next instruction's own block: what was checked before does not hold behind a call */
@@ -407,6 +410,7 @@ unsigned x_src(struct translation *t, unsigned r);
 enum { X_STATE = 256 };
 /* The one that is going to hold r: what it held is lost at once. Behind the instruction's last t_slow(). rcx for REG_SINK. */
 unsigned x_def(struct translation *t, unsigned r);
+void x_begin(struct translation *t);                    /* t->vs is what the block begins with */
 void x_sync(struct translation *t);                     /* the same of the current state */
 void x_forget(struct translation *t);                   /* nothing is in host registers any more */
 void x_leave(struct x64 *a, const struct vstate *s);    /* stores what is dirty or pending in s; clobbers rax */

@@ -503,8 +503,10 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;
-    if (in)
+    if (in) {
         t->vs = *in;
+        x_begin(t);
+    }
     t->in = t->vs;
     t->flag_operands = flags_operands(&t->in.flags);
     t->reach = reach;
