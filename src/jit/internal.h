@@ -230,6 +230,7 @@ struct translation {
     unsigned first; /* slot of the block's first instruction */
     unsigned n;     /* instructions */
     bool loop;      /* it jumps back, or is a version */
+    bool vectors;   /* it has vector instructions, or begins with vector registers: without, no vstate of it has any */
     unsigned k;     /* the current one */
     u8 *start;
     unsigned eflags; /* enum eflags */
@@ -246,7 +247,6 @@ struct translation {
     u32 accesses; /* those that t_group() knows */
     u32 stores;   /* of them */
     u32 regs_mask, quiet; /* EMIT_REGS as it acts, EMIT_QUIET */
-    u32 again;    /* those of them that may be emitted with a later one, which has the same base register */
     u32 sets, reads; /* NZCV */
     u32 branches;    /* conditional ones */
     u32 leaves;      /* all state must be in its place */

@@ -41,6 +41,13 @@ static u32 writers(const struct translation *t, unsigned r)
 /* The lowest bits of m, up to the first that stop has. */
 static u32 until(u32 m, u32 stop) { return m & (stop - 1) & ~stop; }
 
+/* Instructions behind k, up to the first that stop has. */
+static u32 reach(u32 stop, unsigned k)
+{
+    u32 m = stop >> k >> 1;
+    return (m ^ (m - 1)) << k << 1;
+}
+
 /* same: accesses off the base of the first, from that on; write: instructions that write the base. */
 static struct group group_of(const struct translation *t, const struct op *first, u32 same, u32 write)
 {
@@ -210,10 +217,11 @@ bool t_group(struct translation *t, const struct op *o)
     unsigned k = t->k, access = t->access[k];
     const unsigned in_rdx = t->in_rdx;
     t->in_rdx = 0;
-    if (!access || !(t->again >> k & 1 || t->holds) || t->flavour & FLAVOUR_ALIGN ||
-        (t->btype && !k)) /* the first one clears BTYPE */
+    if (!access || t->flavour & FLAVOUR_ALIGN || (t->btype && !k)) /* the first one clears BTYPE */
         return false;
     const u32 here = ~0u << k, same = based_on(t, o->rn) & t->accesses & here, write = writers(t, o->rn) & here;
+    if (!t->holds && !(same & ~(1u << k) & reach(~t->regs_mask | (write & ~same), k)))
+        return false;
     struct group g = group_of(t, o, same, write | writers(t, REG_SP));
     if (!g.accesses)
         return false;

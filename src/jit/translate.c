@@ -11,11 +11,6 @@
 #include "jit/mem.h"
 #include "jit/registers.h"
 
-static const struct emitter *emitter_of(const struct translation *t, const struct op *o)
-{
-    return &t->j->emitters[o->row];
-}
-
 /* Which of the bytes have that bit. */
 static u32 with(const u8 bytes[BLOCK_MAX], unsigned bit)
 {
@@ -31,13 +26,17 @@ static void scan(struct translation *t)
     enum { EXCLUSIVE = 10 };
     unsigned k = 0, max = CODE_SLOTS - t->first < BLOCK_MAX ? CODE_SLOTS - t->first : BLOCK_MAX;
     const struct op *first = &t->page->op[t->first];
+    const struct emitter *emitters = t->j->emitters;
+    const bool parallel = t->j->parallel;
+    unsigned rows = 0;
     for (bool end = false; k < max && !end; k++) {
         const struct op *o = first + k;
         if (o->row == A64_ROW_FETCH)
             o = code_decode(t->j->code, t->c->decoder, t->page, t->first + k);
-        if (UNLIKELY(t->j->parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o))
+        if (UNLIKELY(parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o))
             break; /* its store should be in the same block */
-        const struct emitter *e = emitter_of(t, o);
+        const struct emitter *e = &emitters[o->row];
+        rows |= e->row;
         t->row[k] = e;
         t->uses[k] = x_registers(e, o);
         t->writes[k] = x_written_bytes(e, o);
@@ -54,26 +53,18 @@ static void scan(struct translation *t)
             t->access[i] &= t->access[i] & ACCESS_VECTOR ? 0 : ACCESS_ALL;
     const u32 all = ~0u >> (32 - k), fp = t->flavour & FLAVOUR_FP_CALL ? with(t->flags, EMIT_FP) : 0,
               regs = with(t->flags, EMIT_REGS) & ~fp, accesses = with(t->access, ACCESS) & all;
-    u32 again = 0;
     u64 mask = ~0ull >> (64 - k), *covered = t->jp->covered + t->first / 64;
     unsigned shift = t->first % 64;
     covered[0] |= mask << shift;
     if (shift + k > 64)
         covered[1] |= mask >> (64 - shift);
-    /* bases: of accesses that the next one back could be emitted with */
-    for (u64 later = 0, bases = 0; k-- > 0; later |= t->uses[k]) {
+    for (u64 later = 0; k-- > 0; later |= t->uses[k])
         t->later[k] = later;
-        u64 base = (u64)(accesses >> k & 1) << (first[k].rn & 63);
-        bases &= ~t->written[k] | (writes_back(t->row[k]->a & 7) ? base : 0);
-        bases &= -(u64)(regs >> k & 1);
-        again |= (u32)((bases & base) != 0) << k;
-        bases |= base;
-    }
+    t->vectors |= (rows & ROW_VECTOR) != 0;
     t->accesses = accesses;
     t->stores = with(t->access, ACCESS_STORE);
     t->regs_mask = regs;
     t->quiet = with(t->flags, EMIT_QUIET);
-    t->again = again;
     t->sets = with(t->flags, EMIT_SETS) & all;
     t->branches = with(t->flags, EMIT_BRANCH) & all;
     t->leaves = (with(t->flags, EMIT_EXIT) | fp) & all;
@@ -156,6 +147,17 @@ void t_call(struct translation *t)
     memset(t->held, 0, sizeof t->held);
 }
 
+/* Copies as they are stored, one by one: what is read otherwise has to wait until it is in the host's cache. */
+static inline void copy_state(const struct translation *t, struct vstate *to, const struct vstate *from)
+{
+    memcpy(to->x, from->x, sizeof to->x);
+    to->flags = from->flags;
+    to->x_dirty = from->x_dirty;
+    to->dirty = from->dirty;
+    if (t->vectors)
+        memcpy(to->guest, from->guest, sizeof *to - offsetof(struct vstate, guest));
+}
+
 static struct stub *new_stub(struct translation *t, u8 *from)
 {
     CHECK(t->nstubs < ARRAY_LEN(t->stubs));
@@ -165,7 +167,7 @@ static struct stub *new_stub(struct translation *t, u8 *from)
     s->packed = t_packed(t);
     s->k = (u8)t->k;
     s->count = 1;
-    s->at = t->vs;
+    copy_state(t, &s->at, &t->vs);
     return s;
 }
 
@@ -345,7 +347,7 @@ static void emit_edges(struct translation *t)
     for (u64 m = t->edges; m; m &= m - 1) {
         const struct stub *s = &t->stubs[__builtin_ctzll(m)];
         x64_here(a, s->from[0]);
-        t->vs = s->at;
+        copy_state(t, &t->vs, &s->at);
         t->edge = s->from[0];
         t->edge_at = a->p;
         unsigned rest = (s->packed & 0xff) - 1;
@@ -377,7 +379,8 @@ static void emit_stubs(struct translation *t)
             continue;
         }
         const struct vstate *behind = &t->behind[s->k];
-        v_reload(t, behind);
+        if (t->vectors)
+            v_reload(t, behind);
         x_load(a, behind);
         x64_link(x64_jmp(a), t->ends[s->k]);
     }
@@ -395,7 +398,6 @@ static void emit_op(struct translation *t, const struct op *o)
     const struct emitter *e = t->e = t->row[k];
     const unsigned flags = e->flags;
     const bool looks = flags & (EMIT_COND | EMIT_USES), kept = t->keep[k];
-    const unsigned stubs = t->nstubs;
     t->eflags &= -(unsigned)(looks | kept);
     t->called = false;
     if (t->skip) {
@@ -410,7 +412,8 @@ static void emit_op(struct translation *t, const struct op *o)
     }
     if (UNLIKELY(flags_touched(t)))
         flags_before(t);
-    t->in_rdx &= -(unsigned)(((flags & EMIT_QUIET) | t->access[k]) != 0);
+    if (UNLIKELY(t->in_rdx) && !((flags & EMIT_QUIET) | t->access[k]))
+        t->in_rdx = 0;
     t->sp_keep = false;
     bool plain = e->emit && !((flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
     bool done = e->row & ROW_SYSREG && t_fp_register(t, o);
@@ -421,10 +424,8 @@ static void emit_op(struct translation *t, const struct op *o)
     if (UNLIKELY(t->j->parallel) && par_releases(o))
         t_fence(t);
     t->eflags &= (unsigned)(looks & !(flags & (EMIT_BRANCH | EMIT_SETS)) & !kept) - 1;
-    if (t->nstubs != stubs || t->access[k]) { /* something comes back here */
-        t->ends[k] = t->as.p;
-        t->behind[k] = t->vs;
-    }
+    t->ends[k] = t->as.p;
+    copy_state(t, &t->behind[k], &t->vs);
     if (t->holds) {
         t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
         t_held_behind(t, o);
@@ -508,6 +509,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         x_begin(t);
     }
     t->in = t->vs;
+    t->vectors = in && v_hosts(in->guest);
     t->flag_operands = flags_operands(&t->in.flags);
     t->reach = reach;
     scan(t);

@@ -92,6 +92,7 @@ static unsigned allocate(struct translation *t, unsigned r)
 {
     struct vstate *s = &t->vs;
     unsigned best = V_FIRST;
+    CHECK(t->vectors);
     for (unsigned h = V_FIRST; h < V_HOSTS; h++) {
         if (!s->guest[h]) {
             best = h;

@@ -23,8 +23,8 @@ struct pending {
 
 /* What is in host registers: guest vector registers, and guest general registers (general.c). */
 struct vstate {
-    struct pending flags;
     u8 x[16];    /* by host general register: guest register + 1, 0: free or not for guests' */
+    struct pending flags;
     u16 x_dirty; /* the state does not have its value yet */
     /* vector registers, last: most notes of links have none and do without */
     u16 dirty;         /* the state does not have the value of guest[] yet; valid is 16 */
