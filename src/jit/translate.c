@@ -153,7 +153,7 @@ static inline void copy_state(const struct translation *t, struct vstate *to, co
     memcpy(to->x, from->x, sizeof to->x);
     to->flags = from->flags;
     to->x_dirty = from->x_dirty;
-    to->dirty = from->dirty;
+    to->dirty = 0;
     if (t->vectors)
         memcpy(to->guest, from->guest, sizeof *to - offsetof(struct vstate, guest));
 }
@@ -504,12 +504,12 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     v_forget(t);
     x_forget(t);
     t->vs.flags.op = PENDING_NONE;
+    memset(&t->in, 0, offsetof(struct vstate, valid));
+    t->vectors = in && v_hosts(in->guest);
     if (in) {
-        t->vs = *in;
+        t->in = t->vs = *in;
         x_begin(t);
     }
-    t->in = t->vs;
-    t->vectors = in && v_hosts(in->guest);
     t->flag_operands = flags_operands(&t->in.flags);
     t->reach = reach;
     scan(t);

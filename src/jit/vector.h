@@ -25,10 +25,10 @@ struct pending {
 struct vstate {
     u8 x[16];    /* by host general register: guest register + 1, 0: free or not for guests' */
     struct pending flags;
-    u16 x_dirty; /* the state does not have its value yet */
+    u32 x_dirty; /* the state does not have its value yet */
     /* vector registers, last: most notes of links have none and do without */
-    u16 dirty;         /* the state does not have the value of guest[] yet; valid is 16 */
     u8 guest[V_HOSTS]; /* guest register + 1, 0: free */
+    u16 dirty;         /* the state does not have the value of guest[] yet; valid is 16 */
     u8 valid[V_HOSTS]; /* low bytes that are the guest's: 4, 8, 16 */
     u8 zero[V_HOSTS];  /* bytes from which the host register is zero: 4, 8, 16 */
     u8 age[V_HOSTS];
