@@ -565,6 +565,22 @@ static const u8 *find(struct jit *j, struct cpu *c, struct code_page *p, unsigne
     return j->rx + *entry;
 }
 
+/* Interprets the block at pc. The last time it is translated right behind, when what the translator looks at has just
+ * been looked at: next time the host's caches will have lost it. */
+static bool interpret(struct jit *j, struct cpu *c, unsigned flavour)
+{
+    struct code_page *p = c->fetch_code;
+    const u64 page = c->fetch_page;
+    unsigned slot = (unsigned)(c->pc >> 2) & (CODE_SLOTS - 1);
+    bool goes_on = interp_block(c);
+    if (c->fetch_page != page || c->fetch_code != p || jit_flavour(c) != flavour % FLAVOUR_BTYPE)
+        return goes_on;
+    u32 *entries = code_entries(p, flavour);
+    if (entries && entries[slot] == j->cold)
+        make(j, c, p, flavour, slot, entries + slot);
+    return goes_on;
+}
+
 /* A direct jump to another page was executed often: links it, if the fast table has the page. */
 static void link_far(struct jit *j, struct cpu *c, u32 index, unsigned flavour)
 {
@@ -614,13 +630,13 @@ static void jit_page(struct jit *j, struct cpu *c)
         }
         if (UNLIKELY(j->hot_end - j->as.p < 4 * BLOCK_BYTES || j->slow_end - j->slow.p < 4 * BLOCK_BYTES) && !link)
             next_part(j);
-        unsigned flavour = jit_flavour(c);
-        const u8 *code = find(j, c, c->fetch_code, flavour | c->ps.btype * FLAVOUR_BTYPE);
+        unsigned flavour = jit_flavour(c), entry = flavour | c->ps.btype * FLAVOUR_BTYPE;
+        const u8 *code = find(j, c, c->fetch_code, entry);
         if (!code) {
             link = 0;
             if (UNLIKELY(j->watch != NULL))
                 j->watch->cold++;
-            if (c->slice.left <= 0 || !interp_block(c))
+            if (c->slice.left <= 0 || !interpret(j, c, entry))
                 return;
             continue;
         }
