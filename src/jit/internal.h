@@ -160,6 +160,9 @@ enum emit_flags {
     EMIT_CONST = 256,  /* leaves a known value in t->known */
     EMIT_KEEP = 1024,  /* cannot go out of line, and leaves EFLAGS alone where t->keep says so */
     EMIT_KEEP3 = 2048, /* the same for o->imm up to 3 */
+    EMIT_LAST = 8192,  /* the block's last instruction, whatever follows; not rows' own, as the next two (jit.c) */
+    EMIT_CALL = 16384, /* has no emitter */
+    EMIT_SYSREG = 32768,
     EMIT_FIXED = 4096, /* reads and writes general register b & 63 as well, unless that is 0 */
 };
 struct emitter {
@@ -249,6 +252,7 @@ struct translation {
     u32 regs_mask, quiet; /* EMIT_REGS as it acts, EMIT_QUIET */
     u32 sets, reads; /* NZCV */
     u32 branches;    /* conditional ones */
+    u32 looks;       /* those that look at NZCV and do nothing else with it */
     u32 leaves;      /* all state must be in its place */
     u64 flag_operands; /* general registers, and perhaps more, that vs.flags is about: see flags_touched() */
     u64 need; /* setter: NZCV must be written */
@@ -264,6 +268,8 @@ struct translation {
     struct vstate behind[BLOCK_MAX]; /* vs behind each instruction */
     u8 *ends[BLOCK_MAX];             /* where its code ends: a stub goes on there */
     u32 again_at; /* not there, but at the next instruction's own block: what was checked before does not hold behind a call */
+    unsigned special; /* flags of instructions that are not simply given to their emitter */
+    bool parallel;
     bool regs;    /* the current emitter has EMIT_REGS */
     bool sp_ok;   /* SP is known to be aligned, or not checked */
     bool sp_keep; /* the current instruction, if it writes SP, keeps that */

@@ -372,8 +372,9 @@ static void note_operands(struct jit *j)
         bool v = r->flags & A64_V;
         e->row = (u8)(t_access(e) | (v ? ROW_VECTOR : 0) | (r->flags & A64_BRANCH ? ROW_BRANCH : 0) |
                       (r->imm == IMM_SYSREG ? ROW_SYSREG : 0) | (a64_execs[i] == exec_b ? ROW_B : 0));
-        if (!e->emit)
-            e->flags |= EMIT_EXIT;
+        bool last = e->flags & EMIT_END || (e->row & ROW_BRANCH && !(e->flags & EMIT_BRANCH));
+        e->flags |= (u16)((e->emit ? 0 : EMIT_EXIT | EMIT_CALL) | (last ? EMIT_LAST : 0) |
+                          (e->row & ROW_SYSREG ? EMIT_SYSREG : 0));
         size_t n = strlen(r->name);
         bool base = n > 4 && (!strcmp(r->name + n - 4, "_pre") || strstr(r->name, "_post"));
         for (const char *s = r->picture ? r->picture : ""; *s; s++)

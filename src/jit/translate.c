@@ -27,7 +27,7 @@ static void scan(struct translation *t)
     unsigned k = 0, max = CODE_SLOTS - t->first < BLOCK_MAX ? CODE_SLOTS - t->first : BLOCK_MAX;
     const struct op *first = &t->page->op[t->first];
     const struct emitter *emitters = t->j->emitters;
-    const bool parallel = t->j->parallel;
+    const bool parallel = t->parallel;
     unsigned rows = 0;
     for (bool end = false; k < max && !end; k++) {
         const struct op *o = first + k;
@@ -44,15 +44,10 @@ static void scan(struct translation *t)
         t->base[k] = o->rn;
         t->flags[k] = (u8)e->flags;
         t->access[k] = e->row & ACCESS_ALL;
-        end = ((e->flags & EMIT_END) != 0) |
-              (((e->row & ROW_BRANCH) != 0) & (!(e->flags & EMIT_BRANCH) | ((s64)o->imm <= 0)));
+        end = (e->flags & EMIT_LAST) | ((e->flags & EMIT_BRANCH) & -(unsigned)((s64)o->imm <= 0));
     }
     t->n = k;
-    if (UNLIKELY(t->flavour & FLAVOUR_FP_CALL))
-        for (unsigned i = 0; i < k; i++)
-            t->access[i] &= t->access[i] & ACCESS_VECTOR ? 0 : ACCESS_ALL;
-    const u32 all = ~0u >> (32 - k), fp = t->flavour & FLAVOUR_FP_CALL ? with(t->flags, EMIT_FP) : 0,
-              regs = with(t->flags, EMIT_REGS) & ~fp, accesses = with(t->access, ACCESS) & all;
+    const unsigned n = k;
     u64 mask = ~0ull >> (64 - k), *covered = t->jp->covered + t->first / 64;
     unsigned shift = t->first % 64;
     covered[0] |= mask << shift;
@@ -60,6 +55,11 @@ static void scan(struct translation *t)
         covered[1] |= mask >> (64 - shift);
     for (u64 later = 0; k-- > 0; later |= t->uses[k])
         t->later[k] = later;
+    if (UNLIKELY(t->flavour & FLAVOUR_FP_CALL))
+        for (unsigned i = 0; i < n; i++)
+            t->access[i] &= t->access[i] & ACCESS_VECTOR ? 0 : ACCESS_ALL;
+    const u32 all = ~0u >> (32 - n), fp = t->flavour & FLAVOUR_FP_CALL ? with(t->flags, EMIT_FP) : 0,
+              regs = with(t->flags, EMIT_REGS) & ~fp, accesses = with(t->access, ACCESS) & all;
     t->vectors |= (rows & ROW_VECTOR) != 0;
     t->accesses = accesses;
     t->stores = with(t->access, ACCESS_STORE);
@@ -69,6 +69,7 @@ static void scan(struct translation *t)
     t->branches = with(t->flags, EMIT_BRANCH) & all;
     t->leaves = (with(t->flags, EMIT_EXIT) | fp) & all;
     t->reads = (with(t->flags, EMIT_COND) | with(t->flags, EMIT_USES)) & all;
+    t->looks = t->reads & ~t->branches & ~t->sets;
 }
 
 static bool fuses(const struct emitter *setter, const struct op *user)
@@ -392,13 +393,20 @@ static void held_behind(struct translation *t, const struct op *o)
         t_held_behind(t, o);
 }
 
+static void emit_special(struct translation *t, const struct op *o)
+{
+    if (t->e->flags & t->special & (EMIT_CALL | EMIT_FP))
+        t_call(t);
+    else
+        t->e->emit(t, o);
+}
+
 static void emit_op(struct translation *t, const struct op *o)
 {
     const unsigned k = t->k;
     const struct emitter *e = t->e = t->row[k];
-    const unsigned flags = e->flags;
-    const bool looks = flags & (EMIT_COND | EMIT_USES), kept = t->keep[k];
-    t->eflags &= -(unsigned)(looks | kept);
+    const unsigned flags = e->flags, kept = t->keep[k];
+    t->eflags &= -((t->reads >> k & 1) | kept);
     t->called = false;
     if (t->skip) {
         t->skip--;
@@ -415,15 +423,13 @@ static void emit_op(struct translation *t, const struct op *o)
     if (UNLIKELY(t->in_rdx) && !((flags & EMIT_QUIET) | t->access[k]))
         t->in_rdx = 0;
     t->sp_keep = false;
-    bool plain = e->emit && !((flags & EMIT_FP) && (t->flavour & FLAVOUR_FP_CALL));
-    bool done = e->row & ROW_SYSREG && t_fp_register(t, o);
-    if (!done && plain)
+    if (LIKELY(!(flags & t->special)))
         e->emit(t, o);
-    else if (!done)
-        t_call(t);
-    if (UNLIKELY(t->j->parallel) && par_releases(o))
+    else if (!(flags & EMIT_SYSREG && t_fp_register(t, o)))
+        emit_special(t, o);
+    if (UNLIKELY(t->parallel) && par_releases(o))
         t_fence(t);
-    t->eflags &= (unsigned)(looks & !(flags & (EMIT_BRANCH | EMIT_SETS)) & !kept) - 1;
+    t->eflags &= (t->looks >> k & ~kept & 1) - 1;
     t->ends[k] = t->as.p;
     copy_state(t, &t->behind[k], &t->vs);
     if (t->holds) {
@@ -433,7 +439,8 @@ static void emit_op(struct translation *t, const struct op *o)
     if (UNLIKELY(flags_touched(t)))
         flags_behind(t);
     t->sp_ok &= t->regs & (!(t->written[k] >> REG_SP & 1) | t->sp_keep);
-    t->known = flags & EMIT_CONST ? t->known : REG_SINK;
+    unsigned constant = -(unsigned)((flags & EMIT_CONST) != 0);
+    t->known = (t->known & constant) | (REG_SINK & ~constant);
 }
 
 static void clear_btype(struct translation *t)
@@ -486,6 +493,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->jp = p->jit;
     t->jp->parts |= 1u << j->part;
     t->flavour = flavour % FLAVOUR_BTYPE; /* of what follows */
+    t->special = EMIT_CALL | EMIT_SYSREG | (flavour & FLAVOUR_FP_CALL ? EMIT_FP : 0);
+    t->parallel = j->parallel;
     t->btype = btype;
     t->first = slot;
     t->eflags = EFLAGS_NONE;
@@ -527,7 +536,6 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         wanted = x64_jcc(&t->as, CC_NE);
     }
     u32 head = t_packed(t);
-    bool ended = false;
     u8 *refused = NULL;
     if (btype)
         refused = landing(t, &p->op[slot], btype);
@@ -538,9 +546,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         emit_op(t, o);
         if (btype && !t->k && !(t->e->row & ROW_BRANCH))
             clear_btype(t);
-        ended = (t->e->flags & EMIT_END) && !t->called;
     }
-    if (!ended)
+    if (!(t->e->flags & EMIT_END) || t->called)
         t_jump_direct(t, 4 * (s64)(slot + t->n));
     emit_edges(t);
     step_outside(t);
