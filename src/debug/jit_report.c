@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "core/check.h"
 #include "cpu/code.h"
@@ -21,8 +23,14 @@
 #include "debug/disasm.h"
 #include "jit/jit.h"
 
+/* The host's time by clock and by TSC, in nanoseconds and ticks. */
+struct host_time {
+    u64 ns, ticks;
+};
+
 struct jit_report {
     struct jit_watch watch; /* first: the callbacks get its address */
+    struct host_time began;
     FILE *map, *dump;
     char map_name[64];
     const char *dump_name;
@@ -102,11 +110,19 @@ static FILE *open_map(const char *name)
     return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+static struct host_time host_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (struct host_time){(u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec, __rdtsc()};
+}
+
 struct jit_report *jit_report_new(struct code_cache *code, bool perf_map, const char *dump, char bad[128])
 {
     struct jit_report *r = calloc(1, sizeof *r);
     CHECK(r);
     r->watch.made = made;
+    r->began = host_time();
     r->dump_name = dump;
     snprintf(r->map_name, sizeof r->map_name, "/tmp/perf-%d.map", (int)getpid());
     if (perf_map && !(r->map = open_map(r->map_name))) {
@@ -140,10 +156,12 @@ void jit_report_print(const struct jit_report *r)
             (unsigned long long)w->pieces[JIT_FAR], (unsigned long long)w->pieces[JIT_INDIRECT],
             (unsigned long long)w->links);
     double n = w->instructions ? (double)w->instructions : 1;
+    const struct host_time now = host_time();
+    double ns = (double)w->ticks * (double)(now.ns - r->began.ns) / (double)(now.ticks - r->began.ticks);
     fprintf(stderr,
             "elara: jit instructions translated %llu (%.0f ns each), bytes %llu (%.1f an instruction), of slow paths "
             "%llu (%.1f)\n",
-            (unsigned long long)w->instructions, (double)w->nanoseconds / n, (unsigned long long)w->bytes,
+            (unsigned long long)w->instructions, ns / n, (unsigned long long)w->bytes,
             (double)w->bytes / n, (unsigned long long)w->cold_bytes, (double)w->cold_bytes / n);
     fprintf(stderr, "elara: jit pages %llu, dropped %llu, parts of the arena evicted %llu\nelara: jit exits",
             (unsigned long long)w->pages, (unsigned long long)w->dropped, (unsigned long long)w->evicted);

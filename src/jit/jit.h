@@ -45,7 +45,7 @@ extern const char *const jit_exit_names[JIT_EXITS];
 struct jit_watch {
     u64 pieces[JIT_KINDS], bytes; /* made (bytes: without JIT_SHARED and slow paths); eviction forgets none of it */
     u64 cold_bytes;                 /* of slow paths */
-    u64 nanoseconds;      /* of jit_translate() */
+    u64 ticks;            /* of jit_translate(), by the host's TSC: a clock takes as long as an instruction's translation */
     u64 instructions;               /* of the guest, translated; those of versions again */
     u64 pages, dropped;   /* that got translations; that lost them, because they were written or evicted */
     u64 links;            /* jumps within a page that were patched to go straight */

@@ -5,7 +5,6 @@
  *
  * Flags: a setter leaves them in EFLAGS for the instruction behind it; flags.c has what becomes of them then. */
 #include <immintrin.h>
-#include <time.h>
 
 #include "cpu/mem.h"
 #include "jit/mem.h"
@@ -471,18 +470,11 @@ static u8 *landing(struct translation *t, const struct op *o, unsigned btype)
     return refused;
 }
 
-static u64 nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
-}
-
 u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned flavour, unsigned slot,
                   const struct vstate *in, unsigned reach)
 {
     struct translation tr, *t = &tr;
-    const u64 began = j->watch ? nanoseconds() : 0;
+    const u64 began = j->watch ? __rdtsc() : 0;
     unsigned btype = flavour / FLAVOUR_BTYPE;
     t->as = j->as;
     t->slow = j->slow;
@@ -557,7 +549,8 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     x64_here(&t->as, short_slice);
     if (wanted)
         x64_here(&t->as, wanted);
-    x_leave(&t->as, &t->in);
+    if (in)
+        x_leave(&t->as, &t->in);
     x64_mov_imm_keep(&t->as, RAX, head);
     x64_link(x64_jmp(&t->as), j->head);
     step_outside(t);
@@ -565,7 +558,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     j->as = t->as;
     j->slow = t->slow;
     if (UNLIKELY(j->watch != NULL)) {
-        j->watch->nanoseconds += nanoseconds() - began;
+        j->watch->ticks += __rdtsc() - began;
         watch_made(j, c, in ? JIT_VERSION : JIT_BLOCK, p, t->start, cold, t->n);
     }
     return t->start;
