@@ -17,18 +17,17 @@ void mem_bounds(u64 to[BOUNDS])
         to[i] = (u64)(s64)bounds[i];
 }
 
-/* op rdx, bound: X_CMP or X_TEST */
-static void op_bound(struct x64 *a, unsigned op, s32 bound)
+static s32 bound_disp(unsigned i) { return (s32)(offsetof(struct jit_shared, bounds) + i * sizeof(u64)); }
+
+/* cmp rdx, the largest offset in a page of an access of size bytes */
+static void compare_bound(struct x64 *a, unsigned size)
 {
-    for (unsigned i = 0; i < BOUNDS; i++)
-        if (bounds[i] == bound) {
-            x64_rm(a, true, op, RDX, R_CONST, (s32)(offsetof(struct jit_shared, bounds) + i * sizeof(u64)));
-            return;
-        }
-    if (op == X_TEST)
-        x64_test_ri(a, true, RDX, bound);
+    static const u8 place[32] = {[8] = 1, [4] = 2, [1] = 3, [16] = 4}; /* in bounds[], plus 1 */
+    unsigned i = size < sizeof place ? place[size] : 0;
+    if (i)
+        x64_rm(a, true, X_CMP, RDX, R_CONST, bound_disp(i - 1));
     else
-        x64_ri(a, true, X_CMP, RDX, bound);
+        x64_ri(a, true, X_CMP, RDX, 0x1000 - (s32)size);
 }
 
 /* rdx: VA ^ tag. Goes to the slow path's stub unless that is an offset in the page with room for size bytes; where SP
@@ -41,14 +40,14 @@ static void check_tag(struct translation *t, unsigned size, bool aligned)
         x64_test_ri(a, true, RDX, -0x1000 | (s32)(size - 1));
         slow = x64_jcc(a, CC_NE);
     } else if (t->sp_check && size <= 16) {
-        op_bound(a, X_TEST, -0x1000 | 15);
+        x64_rm(a, true, X_TEST, RDX, R_CONST, bound_disp(4));
         slow = x64_jcc(a, CC_NE);
     } else if (t->sp_check) {
         x64_shift(a, true, X_ROR, RDX, 4);
         x64_ri(a, true, X_CMP, RDX, (0x1000 - (s32)size) >> 4);
         slow = x64_jcc(a, CC_A);
     } else {
-        op_bound(a, X_CMP, 0x1000 - (s32)size);
+        compare_bound(a, size);
         slow = x64_jcc(a, CC_A);
     }
     struct stub *s = t_slow(t, slow);

@@ -158,7 +158,8 @@ static void store_dirty(struct x64 *a, const struct vstate *s)
         memcpy(a->p, &v, sizeof v);
         a->p += (unsigned)(m != 0) << 2;
     }
-    for (m |= sp; UNLIKELY(m); m &= m - 1)
+    move_if(sp != 0, a, X_STORE, (unsigned)__builtin_ctz(sp | 1u << R15), REG_SP);
+    for (; UNLIKELY(m); m &= m - 1)
         store(a, s, (unsigned)__builtin_ctz(m));
 }
 

@@ -279,7 +279,7 @@ struct translation {
         bool write, live;
         s64 low, high; /* first and last + 1 byte, from the base as it is */
     } held[HELD];
-    unsigned in_rdx; /* held[in_rdx - 1]: what it holds is there as well; or 0 */
+    unsigned in_rdx; /* held[in_rdx - 1]: what it holds is there as well; or 0, as when nothing is held */
     bool holds; /* one of them may be live */
     unsigned skip; /* so many next instructions were emitted with the current one */
     bool sp_check; /* the next memory check, which is based on SP, is one of SP's alignment too */

@@ -18,7 +18,8 @@ struct group {
 /* Is the base what is loaded or stored? */
 static bool based(unsigned access, const struct op *o)
 {
-    return !(access & ACCESS_VECTOR) && (o->rd == o->rn || (access & ACCESS_PAIR && o->ra == o->rn));
+    bool vector = access & ACCESS_VECTOR, pair = access & ACCESS_PAIR;
+    return (!vector) & ((o->rd == o->rn) | (pair & (o->ra == o->rn)));
 }
 
 /* Which instructions have r as rn; write r. */
@@ -143,6 +144,7 @@ void t_held_behind(struct translation *t, const struct op *o)
             base_moved(h, o, t->access[t->k], t->row[t->k]->a & 7);
     }
     t->holds = holds;
+    t->in_rdx &= -(unsigned)holds;
 }
 
 /* As t->in_rdx has it. */
@@ -154,14 +156,16 @@ static unsigned number(const struct translation *t, const struct held *h)
 /* What g, the instructions from o on, need not check; NULL: they have to. */
 static struct held *held_for(struct translation *t, const struct op *o, const struct group *g, bool stores)
 {
-    struct held *found = NULL;
-    for (unsigned i = HELD; t->holds && i-- > 0;) {
-        struct held *h = &t->held[i];
-        bool does = h->live & !h->how & (h->base == o->rn) & (h->low <= g->low) & (h->high >= g->high) &
-                    (h->write | !stores) & (h->last >= t->k + g->n - 1) & ((o->rn != REG_SP) | t->sp_ok);
-        found = does ? h : found;
+    unsigned does = 0;
+    if (!t->holds)
+        return NULL;
+    for (unsigned i = 0; i < HELD; i++) {
+        const struct held *h = &t->held[i];
+        bool d = h->live & !h->how & (h->base == o->rn) & (h->low <= g->low) & (h->high >= g->high) &
+                 (h->write | !stores) & (h->last >= t->k + g->n - 1) & ((o->rn != REG_SP) | t->sp_ok);
+        does |= (unsigned)d << i;
     }
-    return found;
+    return does ? &t->held[__builtin_ctz(does)] : NULL;
 }
 
 /* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. same, write: as group_of()
@@ -190,12 +194,12 @@ static struct held *hold(struct translation *t, const struct op *o, struct group
         s64 at = mode == MODE_POST ? moved : moved + (s64)p->imm, end = at + ((access & ACCESS_PAIR ? 2 : 1) << e->b);
         s64 low = at < g->low ? at : g->low, high = end > g->high ? end : g->high;
         bool always = !(branches & ((1u << i) - 1)); /* executed whenever the first one is */
-        if (i >= g->n && high - low <= GROUP_SPAN && (made.write || !store || always)) {
-            g->low = low, g->high = high;
-            made.write |= store;
-            made.last = (u8)(t->k + i);
-            made.live = true;
-        }
+        bool takes = (i >= g->n) & (high - low <= GROUP_SPAN) & (made.write | !store | always);
+        g->low = takes ? low : g->low;
+        g->high = takes ? high : g->high;
+        made.write |= takes & store;
+        made.last = takes ? (u8)(t->k + i) : made.last;
+        made.live |= takes;
         if (writes >> i & 1) {
             if (own || !moves)
                 break;

@@ -237,7 +237,13 @@ static void step_outside(struct translation *t)
     t->outside = !t->outside;
 }
 
-u8 *t_jump(struct translation *t) { return t->edge && t->as.p == t->edge_at ? t->edge : x64_jmp(&t->as); }
+u8 *t_jump(struct translation *t)
+{
+    bool there = t->as.p == t->edge_at;
+    u8 *jump = x64_jmp(&t->as);
+    t->as.p -= there ? 5 : 0;
+    return there ? t->edge : jump;
+}
 
 /* Where the state is not worth keeping in registers over a jump: to the generic translation. */
 static void jump_generic(struct translation *t, s64 off, u32 link)
@@ -419,8 +425,6 @@ static void emit_op(struct translation *t, const struct op *o)
     }
     if (UNLIKELY(flags_touched(t)))
         flags_before(t);
-    if (UNLIKELY(t->in_rdx) && !((flags & EMIT_QUIET) | t->access[k]))
-        t->in_rdx = 0;
     t->sp_keep = false;
     if (LIKELY(!(flags & t->special)))
         e->emit(t, o);
@@ -432,6 +436,7 @@ static void emit_op(struct translation *t, const struct op *o)
     t->ends[k] = t->as.p;
     copy_state(t, &t->behind[k], &t->vs);
     if (t->holds) {
+        t->in_rdx &= -(unsigned)(((flags & EMIT_QUIET) | t->access[k]) != 0);
         t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
         t_held_behind(t, o);
     }
@@ -498,7 +503,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_jump = t->align_check = NULL;
     t->sp_check = false;
     t->skip = 0;
-    t->edge = NULL;
+    t->edge = t->edge_at = NULL;
     memset(t->held, 0, sizeof t->held);
     t->in_rdx = 0;
     t->holds = false;
