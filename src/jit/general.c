@@ -113,18 +113,16 @@ unsigned x_use(struct translation *t, unsigned r)
     return h;
 }
 
-/* Is there one that holds nothing, or what a block that is no loop does not need any more? */
-static bool has_room(const struct translation *t)
-{
-    return t->free || (!t->loop && t->in_hosts & ~(t->later[t->k] | t->uses[t->k]));
-}
-
 unsigned x_src(struct translation *t, unsigned r)
 {
-    bool need = t->loop | (bool)(t->later[t->k] >> r & 1);
+    const u64 later = t->later[t->k];
+    bool need = t->loop | (bool)(later >> r & 1);
     unsigned has = t->host[r], room = free_host(t), load = !has & need;
-    if (UNLIKELY(load & !room))
-        return has_room(t) ? x_use(t, r) : X_STATE | r;
+    /* what a block that is no loop does not need any more gives its place */
+    bool dead = !t->loop & ((t->in_hosts & ~(later | t->uses[t->k])) != 0);
+    if (UNLIKELY(load & !room & dead))
+        return x_use(t, r);
+    load &= room != 0;
     unsigned h = has | (room & -load);
     take(t, h, r);
     move_if(load, &t->as, X_LOAD, h, r);
@@ -192,6 +190,7 @@ void x_sync(struct translation *t)
     store_dirty(&t->as, &t->vs);
     v_leave(&t->as, &t->vs);
     t->vs.x_dirty = t->vs.dirty = 0;
+    t->flag_operands = 0;
 }
 
 void x_forget(struct translation *t)

@@ -233,7 +233,7 @@ bool t_group(struct translation *t, const struct op *o)
     struct held *held = held_for(t, o, &g, stores), *made = held ? NULL : hold(t, o, &g, stores, same, write);
     if (g.accesses < 2 && !held && !made)
         return false;
-    for (unsigned i = 1; i < g.n; i++) { /* of the first one it was done */
+    for (unsigned i = 1; t->flag_operands && i < g.n; i++) { /* of the first one it was done */
         t->k = k + i;
         t->e = t->row[k + i];
         if (flags_touched(t))

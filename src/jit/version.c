@@ -45,7 +45,10 @@ u32 version_note_link(struct jit *j, u32 patch, unsigned reach, const struct vst
         l->state = realloc(l->state, l->room * sizeof *l->state);
         CHECK(l->state);
     }
-    memcpy(l->state + at, &s, words * sizeof(u32));
+    if (s.vectors)
+        memcpy(l->state + at, &s, sizeof s);
+    else
+        memcpy(l->state + at, &s, offsetof(struct link_state, vs.guest));
     return LINK_STATE | j->part << LINK_PART | at;
 }
 
