@@ -245,30 +245,38 @@ u8 *t_jump(struct translation *t)
     return there ? t->edge : jump;
 }
 
-/* Where the state is not worth keeping in registers over a jump: to the generic translation. */
-static void jump_generic(struct translation *t, s64 off, u32 link)
+/* The way of a jump that is not linked yet, by that d leads here; and where it is counted often enough. */
+static void ask_for_link(struct translation *t, u8 *d, u8 *hot, s64 off, u32 link)
 {
-    struct x64 *a = &t->as;
-    const u32 *entries = code_entries(t->page, t->flavour);
-    u32 entry = entries ? entries[off / 4] : 0;
-    x_sync(t);
-    u8 *hot = link ? version_count(t->j, a, link) : NULL, *d = t_jump(t);
-    if (!link && !entry_cold(entry)) {
-        x64_link(d, t->j->rw + entry);
-        return;
-    }
-    if (!link)
-        link = (u32)(d - t->j->rw);
-    else
-        version_link_generic(t->j, link, (u32)(d - t->j->rw));
-    if (!t->outside)
-        a = &t->slow;
+    struct x64 *a = t->outside ? &t->as : &t->slow;
     x64_here(a, d);
     if (hot)
         x64_here(a, hot);
     x64_mov_imm_keep(a, RAX, (u32)off);
     x64_mov_imm_keep(a, RDX, link);
     x64_link(x64_jmp(a), t->j->link);
+}
+
+/* Where the state is not worth keeping in registers over a jump: to the generic translation. */
+static void jump_generic(struct translation *t, s64 off)
+{
+    const u32 *entries = code_entries(t->page, t->flavour);
+    u32 entry = entries ? entries[off / 4] : 0;
+    x_sync(t);
+    u8 *d = t_jump(t);
+    if (!entry_cold(entry))
+        x64_link(d, t->j->rw + entry);
+    else
+        ask_for_link(t, d, NULL, off, (u32)(d - t->j->rw));
+}
+
+/* The same until the jump, noted by link, is executed often. */
+static void jump_noted(struct translation *t, s64 off, u32 link)
+{
+    x_sync(t);
+    u8 *hot = version_count(t->j, &t->as, link), *d = t_jump(t);
+    version_link_generic(t->j, link, (u32)(d - t->j->rw));
+    ask_for_link(t, d, hot, off, link);
 }
 
 void t_jump_direct(struct translation *t, s64 off)
@@ -279,6 +287,11 @@ void t_jump_direct(struct translation *t, s64 off)
         far_emit(t, (s32)off);
         return;
     }
+    bool back = off <= 4 * (s64)(t->first + t->k);
+    if (!back && !t->reach) {
+        jump_generic(t, off);
+        return;
+    }
     bool values = version_wanted(&t->vs), self = off == 4 * (s64)t->first && !t->btype;
     if (self && version_wanted(&t->in) == values && v_implies(&t->vs, &t->in) &&
         x_detour(&t->vs, &t->in) <= VERSION_NEAR) {
@@ -286,9 +299,8 @@ void t_jump_direct(struct translation *t, s64 off)
         x64_link(t_jump(t), t->start);
         return;
     }
-    bool back = off <= 4 * (s64)(t->first + t->k);
-    if (!values || (!back && !t->reach)) {
-        jump_generic(t, off, 0);
+    if (!values) {
+        jump_generic(t, off);
         return;
     }
     const struct version *v = version_find(t->jp, t->flavour, (unsigned)off / 4, &t->vs);
@@ -302,7 +314,7 @@ void t_jump_direct(struct translation *t, s64 off)
     if (inside)
         step_outside(t);
     x64_here(&t->as, d);
-    jump_generic(t, off, version_note_link(t->j, (u32)(d - t->j->rw), back ? VERSION_REACH : t->reach - 1, &t->vs));
+    jump_noted(t, off, version_note_link(t->j, (u32)(d - t->j->rw), back ? VERSION_REACH : t->reach - 1, &t->vs));
     if (inside)
         step_outside(t);
 }
@@ -381,7 +393,7 @@ static void emit_stubs(struct translation *t)
             x_forget(t);
             v_forget(t);
             x64_ri(a, true, X_ADD, R_LEFT, (s32)((s->packed & 0xff) - s->count));
-            jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count), 0);
+            jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count));
             continue;
         }
         const struct vstate *behind = &t->behind[s->k];
