@@ -161,8 +161,8 @@ void jit_report_print(const struct jit_report *r)
     fprintf(stderr,
             "elara: jit instructions translated %llu (%.0f ns each), bytes %llu (%.1f an instruction), of slow paths "
             "%llu (%.1f)\n",
-            (unsigned long long)w->instructions, ns / n, (unsigned long long)w->bytes,
-            (double)w->bytes / n, (unsigned long long)w->cold_bytes, (double)w->cold_bytes / n);
+            (unsigned long long)w->instructions, ns / n, (unsigned long long)w->bytes, (double)w->bytes / n,
+            (unsigned long long)w->cold_bytes, (double)w->cold_bytes / n);
     fprintf(stderr, "elara: jit pages %llu, dropped %llu, parts of the arena evicted %llu\nelara: jit exits",
             (unsigned long long)w->pages, (unsigned long long)w->dropped, (unsigned long long)w->evicted);
     for (unsigned i = 0; i < JIT_EXITS; i++)

@@ -36,7 +36,7 @@ static u32 writers(const struct translation *t, unsigned r)
         v = _mm256_cmpeq_epi32(_mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)r)), _mm256_setzero_si256());
         not |= (u32)_mm256_movemask_ps(_mm256_castsi256_ps(v)) << 8 * i;
     }
-    return ~not;
+    return ~not ;
 }
 
 /* The lowest bits of m, up to the first that stop has. */
@@ -168,8 +168,8 @@ static struct held *held_for(struct translation *t, const struct op *o, const st
     return does ? &t->held[__builtin_ctz(does)] : NULL;
 }
 
-/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. same, write: as group_of()
- * has them. */
+/* Widens g, the instructions from o on, by what follows; NULL: nothing that it could hold for. same, write: as
+ * group_of() has them. */
 static struct held *hold(struct translation *t, const struct op *o, struct group *g, bool stores, u32 same, u32 write)
 {
     /* up to where all is emitted here, and the base is what it was or moved by an access */

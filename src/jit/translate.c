@@ -287,7 +287,7 @@ void t_jump_direct(struct translation *t, s64 off)
         far_emit(t, (s32)off);
         return;
     }
-    bool back = off <= 4 * (s64)(t->first + t->k);
+    bool back = off < 4 * (s64)(t->first + t->k);
     if (!back && !t->reach) {
         jump_generic(t, off);
         return;
