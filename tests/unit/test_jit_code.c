@@ -155,7 +155,7 @@ CASE(ring)
     page[1023] = 0x14000000 | (0x100000 - 0xffc) / 4;
     write_code(CODE, page, 1024);
     CODE_AT(far, 0x91000400, 0x17fbffff); /* add x0, x0, #1; b CODE */
-    enum { TIMES = 2000 };
+    enum { TIMES = 4000 };
     for (unsigned i = 0; i < TIMES; i++) {
         run(1026);
         if (i >= 20)
