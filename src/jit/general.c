@@ -8,6 +8,8 @@
  * What a block needs of this is as good as random: a branch on it is mispredicted every other time, for longer than it
  * takes to write an instruction. So some instructions are written in any case, and stay
  * only where they are wanted: move_if(), store_dirty(). */
+#include <immintrin.h>
+
 #include "jit/internal.h"
 
 static const u8 pool[] = {RSI, RDI, R8, R9, R10, R11, R14};
@@ -161,11 +163,28 @@ static void store_dirty(struct x64 *a, const struct vstate *s)
         store(a, s, (unsigned)__builtin_ctz(m));
 }
 
-void x_load(struct x64 *a, const struct vstate *s)
+/* A slow path is executed seldom: what it stores and loads is said by a byte for each register of the pool, its guest
+ * register + 1, and done by a shared piece without questions: REG_SINK and what lies in front of X0 are nobody's. */
+void x_maps(struct x64 *a, const struct vstate *at, const struct vstate *behind, unsigned count)
 {
-    for (unsigned m = hosts(s); m; m &= m - 1) {
-        unsigned h = (unsigned)__builtin_ctz(m);
-        load(a, h, s->x[h] - 1u);
+    const __m128i order = _mm_setr_epi8(RSI, RDI, R8, R9, R10, R11, R14, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    __m128i held = _mm_loadu_si128((const __m128i *)at->x), back = _mm_loadu_si128((const __m128i *)behind->x);
+    u64 dirty = _pdep_u64(_pext_u32(at->x_dirty, POOL), 0x0001010101010101) * 0xff,
+        stores = (u64)_mm_cvtsi128_si64(_mm_shuffle_epi8(held, order)) & dirty,
+        sink = 0x0001010101010101 * (u64)(REG_SINK + 1) & ~dirty;
+    x64_8(a, 0x48);
+    x64_8(a, 0xb9); /* mov rcx, imm */
+    x64_64(a, stores | sink | (u64)count << 56);
+    x64_8(a, 0x48);
+    x64_8(a, 0xba); /* mov rdx, imm */
+    x64_64(a, (u64)_mm_cvtsi128_si64(_mm_shuffle_epi8(back, order)));
+}
+
+void x_moves(struct x64 *a, unsigned op, s32 map)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(pool); i++) {
+        x64_rm(a, false, X_MOVZX8, RDX, R_CONST, map + (s32)i);
+        x64_rmx(a, true, op, pool[i], R_CPU, RDX, 3, x_disp(0) - 8);
     }
 }
 
@@ -177,11 +196,16 @@ static void settle_copy(struct x64 *a, const struct vstate *s)
     flags_settle(a, &copy);
 }
 
-void x_leave(struct x64 *a, const struct vstate *s)
+void x_leave_rest(struct x64 *a, const struct vstate *s)
 {
     settle_copy(a, s);
-    store_dirty(a, s);
     v_leave(a, s);
+}
+
+void x_leave(struct x64 *a, const struct vstate *s)
+{
+    x_leave_rest(a, s);
+    store_dirty(a, s);
 }
 
 void x_sync(struct translation *t)

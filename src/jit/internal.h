@@ -77,11 +77,13 @@ struct jit_shared {
     u64 bounds[BOUNDS]; /* emit_mem.c: what checks of frequent sizes compare with */
     u64 frames;         /* returns.c: the frame at the bottom */
     u8 vector[VECTOR_CONSTS][16] __attribute__((aligned(16))); /* vector.h */
+    u64 maps[2];        /* jit.c, emit_call(): of x_maps() */
     u32 flags_fp[2][8]; /* by Z:P:C of UCOMIS; [1]: the operands exchanged */
     u32 flag_mask_fp;
     u32 flag_mask;    /* of flags: N, Z, C, V */
     u32 stop;         /* translations were dropped, or shall be: leave after the instruction */
     struct code_page *stale; /* the page whose translations shall be dropped */
+    u32 packed;       /* emit_call(): its argument */
     u32 mxcsr;        /* on its way to a general register */
     u32 mxcsr_mask;   /* IE, ZE, OE, UE and PE: in FPSR's order */
     u32 monitor_mask; /* valid and size, as they are read together */
@@ -196,7 +198,7 @@ struct jit {
     u8 *hot_end, *slow_end; /* where the halves end */
     u64 (*enter)(void *state, const void *code, void *ft, u64 index, struct jit_shared *);
     /* writable addresses of shared code */
-    u8 *miss, *call, *guard, *head, *fetch, *link, *exit, *indirect_exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
+    u8 *miss, *call, *call_maps, *guard, *head, *fetch, *link, *exit, *indirect_exit, *fp_fold[2], *pauth[8], *take_call, *take_eret;
     u8 *find[FLAVOURS], *jump[FLAVOURS], *far_jump[FLAVOURS], *ret[FLAVOUR_BTYPE];
     struct jit_page *pages;
     struct emitter *emitters; /* [a64_row_count] */
@@ -420,7 +422,10 @@ void x_begin(struct translation *t);                    /* t->vs is what the blo
 void x_sync(struct translation *t);                     /* the same of the current state */
 void x_forget(struct translation *t);                   /* nothing is in host registers any more */
 void x_leave(struct x64 *a, const struct vstate *s);    /* stores what is dirty or pending in s; clobbers rax */
-void x_load(struct x64 *a, const struct vstate *s);     /* all of s */
+void x_leave_rest(struct x64 *a, const struct vstate *s); /* the same without general registers */
+/* For jit.call_maps: rcx = the registers that are dirty in at and how many instructions (1 to 255), rdx = all of behind. */
+void x_maps(struct x64 *a, const struct vstate *at, const struct vstate *behind, unsigned count);
+void x_moves(struct x64 *a, unsigned op, s32 map); /* the same, generated: those of jit_shared + map; clobbers rdx */
 bool x_any(const struct vstate *s);                     /* is something there? */
 unsigned x_distance(const struct vstate *from, const struct vstate *to); /* instructions of x_reconcile() */
 void x_reconcile(struct x64 *a, const struct vstate *from, const struct vstate *to);

@@ -98,12 +98,22 @@ static void emit_where(struct jit *j, s32 function)
 }
 
 /* eax = offset in the page << 8 | instructions of the block from this one on: calls the exec function. Returns when
- * the block can go on, else resumes elsewhere or leaves. */
-static void emit_call(struct jit *j)
+ * the block can go on, else resumes elsewhere or leaves. With registers: it
+ * stores and loads them as x_maps() says, and does so many instructions in a row. */
+static void emit_call(struct jit *j, bool registers)
 {
     struct x64 *a = &j->as;
-    u8 *leave[4];
-    j->call = a->p;
+    u8 *leave[4], *again = NULL;
+    s32 stores = (s32)offsetof(struct jit_shared, maps[0]), loads = (s32)offsetof(struct jit_shared, maps[1]),
+        packed = (s32)offsetof(struct jit_shared, packed);
+    *(registers ? &j->call_maps : &j->call) = a->p;
+    if (registers) {
+        x64_rm(a, true, X_STORE, RCX, R_CONST, stores);
+        x64_rm(a, true, X_STORE, RDX, R_CONST, loads);
+        x_moves(a, X_STORE, stores);
+        again = a->p;
+        x64_rm(a, false, X_STORE, RAX, R_CONST, packed);
+    }
     flags_to_c(a, RDX);
     x64_rr8(a, false, X_MOVZX8, RCX, RAX);
     x64_shift(a, false, X_SHR, RAX, 8);
@@ -124,18 +134,27 @@ static void emit_call(struct jit *j)
     flags_from_c(a, RDX);
     x64_rm(a, true, X_LOAD, R_LEFT, R_CPU, CPU(slice.left));
     x64_rr(a, true, X_SUB, R_LEFT, RCX);
-    leave[0] = x64_jcc8(a, CC_S);
+    leave[0] = x64_jcc(a, CC_S);
     x64_rr(a, false, X_TEST, RAX, RAX);
-    leave[1] = x64_jcc8(a, CC_NE);
+    leave[1] = x64_jcc(a, CC_NE);
     x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(pc));
     x64_ri(a, true, X_AND, RDX, -0x1000);
     x64_rm(a, true, X_CMP, RDX, R_CPU, CPU(fetch_page));
-    leave[2] = x64_jcc8(a, CC_NE);
+    leave[2] = x64_jcc(a, CC_NE);
     x64_mi(a, false, X_CMP, R_CONST, (s32)offsetof(struct jit_shared, stop), 0);
-    leave[3] = x64_jcc8(a, CC_NE);
+    leave[3] = x64_jcc(a, CC_NE);
+    if (registers) {
+        x64_rm(a, false, X_LOAD, RAX, R_CONST, packed);
+        x64_ri(a, false, X_ADD, RAX, (4 << 8) - 1); /* t_packed() of the next one */
+        x64_op(a, false, 0x80, 0, 0, R_CONST, false); /* sub byte [stores + 7], 1 */
+        x64_modrm(a, 5, R_CONST, stores + 7);
+        x64_8(a, 1);
+        x64_link(x64_jcc(a, CC_NE), again);
+        x_moves(a, X_LOAD, loads);
+    }
     x64_ret(a);
     for (unsigned i = 0; i < ARRAY_LEN(leave); i++)
-        x64_here8(a, leave[i]);
+        x64_here(a, leave[i]);
     x64_ri(a, true, X_SUB, RCX, 1);
     x64_rr(a, true, X_ADD, R_LEFT, RCX);
     x64_rr(a, false, X_LOAD, RDX, RAX);
@@ -144,19 +163,20 @@ static void emit_call(struct jit *j)
     x64_ret(a); /* not a jump: the host shall predict the returns behind it */
 }
 
-/* The same for a block that was translated under another trap configuration than the current one: early in a boot, for
- * instance. Every STALE times its page's translations are dropped, so that it is translated anew. */
+/* Called in front of it in a block that was translated under another trap configuration than the current one: early in a
+ * boot, for instance. Every STALE times its page's translations are dropped, so that it is translated anew. */
 static void emit_guard(struct jit *j)
 {
     struct x64 *a = &j->as;
     j->guard = a->p;
-    x64_rm(a, true, X_LOAD, RSI, R_CPU, CPU(fetch_code));
-    x64_mi(a, false, X_ADD, RSI, (s32)offsetof(struct code_page, jit_stale), 1);
-    x64_test8_mi(a, RSI, (s32)offsetof(struct code_page, jit_stale), STALE - 1);
-    x64_link(x64_jcc(a, CC_NE), j->call);
-    x64_rm(a, true, X_STORE, RSI, R_CONST, (s32)offsetof(struct jit_shared, stale));
-    x64_rm(a, false, X_STORE, RAX, R_CONST, (s32)offsetof(struct jit_shared, stop));
-    x64_link(x64_jmp(a), j->call);
+    x64_rm(a, true, X_LOAD, RDX, R_CPU, CPU(fetch_code));
+    x64_mi(a, false, X_ADD, RDX, (s32)offsetof(struct code_page, jit_stale), 1);
+    x64_test8_mi(a, RDX, (s32)offsetof(struct code_page, jit_stale), STALE - 1);
+    u8 *on = x64_jcc8(a, CC_NE);
+    x64_rm(a, true, X_STORE, RDX, R_CONST, (s32)offsetof(struct jit_shared, stale));
+    x64_store_imm(a, false, R_CONST, (s32)offsetof(struct jit_shared, stop), 1);
+    x64_here8(a, on);
+    x64_ret(a);
 }
 
 /* eax as above: the slice does not reach to the block's end. */
@@ -464,7 +484,8 @@ static struct jit *jit_new(const struct cpu *c)
     j->as.p = j->rw;
     u8 *miss = emit_miss(j), *enter = emit_enter(j);
     x64_link(miss, j->exit);
-    emit_call(j);
+    emit_call(j, false);
+    emit_call(j, true);
     emit_guard(j);
     emit_head(j);
     emit_fetch(j);

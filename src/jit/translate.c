@@ -30,8 +30,11 @@ static void scan(struct translation *t)
     unsigned rows = 0;
     for (bool end = false; k < max && !end; k++) {
         const struct op *o = first + k;
-        if (o->row == A64_ROW_FETCH)
+        if (o->row == A64_ROW_FETCH) {
+            if (k && t->row[k - 1]->flags & EMIT_BRANCH && t->j->cold)
+                break; /* this side of the branch was never executed */
             o = code_decode(t->j->code, t->c->decoder, t->page, t->first + k);
+        }
         if (UNLIKELY(parallel) && k >= BLOCK_MAX - EXCLUSIVE && mem_excl_is_load(o))
             break; /* its store should be in the same block */
         const struct emitter *e = &emitters[o->row];
@@ -383,11 +386,13 @@ static void emit_stubs(struct translation *t)
         for (unsigned f = 0; f < ARRAY_LEN(s->from); f++)
             if (s->from[f])
                 x64_here(a, s->from[f]);
-        x_leave(a, &s->at);
-        for (unsigned k = 0; k < s->count; k++) {
-            x64_mov_imm_keep(a, RAX, s->packed + k * (4u << 8) - k); /* t_packed() of the next one */
-            x64_link(x64_call(a), s->guard ? t->j->guard : t->j->call);
-        }
+        const struct vstate *behind = &t->behind[s->k];
+        if (UNLIKELY(s->guard))
+            x64_link(x64_call(a), t->j->guard);
+        x_leave_rest(a, &s->at);
+        x_maps(a, &s->at, behind, s->count);
+        x64_mov_imm_keep(a, RAX, s->packed);
+        x64_link(x64_call(a), t->j->call_maps);
         if (UNLIKELY(t->again_at >> s->k & 1)) {
             t->vs.flags.op = PENDING_NONE;
             x_forget(t);
@@ -396,10 +401,8 @@ static void emit_stubs(struct translation *t)
             jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count));
             continue;
         }
-        const struct vstate *behind = &t->behind[s->k];
         if (t->vectors)
             v_reload(t, behind);
-        x_load(a, behind);
         x64_link(x64_jmp(a), t->ends[s->k]);
     }
 }
