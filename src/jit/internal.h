@@ -66,7 +66,7 @@ enum { STALE = 256, STALE_DROPS = 4 };
 
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
-enum { HELD = 4, BOUNDS = 5 };
+enum { HELD = 4, BOUNDS = 5, STUBS = 16 };
 
 /* What generated code reads through R_CONST; code is shortest for the first 128 bytes. */
 struct jit_shared {
@@ -267,9 +267,6 @@ struct translation {
     u8 host[64];  /* general.c, while instructions are emitted: vs.x by guest register, 0: none */
     u32 free;     /* host registers that hold nothing */
     u64 in_hosts; /* guest registers that are in some */
-    struct vstate behind[BLOCK_MAX]; /* vs behind each instruction */
-    u8 *ends[BLOCK_MAX];             /* where its code ends: a stub goes on there */
-    u32 again_at; /* not there, but at the next instruction's own block: what was checked before does not hold behind a call */
     unsigned special; /* flags of instructions that are not simply given to their emitter */
     bool parallel;
     bool regs;    /* the current emitter has EMIT_REGS */
@@ -288,17 +285,19 @@ struct translation {
     u8 *sp_jump;   /* of a check of SP's alignment by itself that belongs to the next memory check */
     u8 *align_check; /* the same of the access's alignment (FLAVOUR_ALIGN) */
     u8 *edge, *edge_at; /* the conditional branch or call whose way is emitted at edge_at; NULL: none */
-    unsigned nstubs;
-    u64 edges; /* those of them that are taken branches, a bit each */
-    struct stub {
-        u8 *from[3]; /* displacements of jumps to it */
-        u32 packed;  /* argument of the call, or slot of the side exit */
-        unsigned count; /* calls, of instructions in a row */
-        u64 target;  /* side exit: offset from the page's start */
+    unsigned nstubs, nedges;
+    struct stub { /* the current instruction's ways out of line */
+        u8 *from[3];     /* displacements of jumps to it */
+        unsigned count;  /* calls, of instructions in a row */
         bool guard;
-        u8 k;             /* the instruction */
         struct vstate at; /* what is in host registers at the jump */
-    } stubs[2 * BLOCK_MAX];
+    } stubs[STUBS];
+    struct edge { /* a taken branch */
+        u8 *from;
+        unsigned rest; /* instructions of the block behind it */
+        s64 target;    /* offset from the page's start */
+        struct vstate at;
+    } edges[BLOCK_MAX];
 };
 
 /* What depends on more of FPCR than the rounding mode is left to the exec functions. */
@@ -376,7 +375,7 @@ void t_return(struct translation *t);
 void t_call(struct translation *t);                   /* the exec function of the current instruction */
 struct stub *t_slow(struct translation *t, u8 *from); /* out of line: the same call, then on behind the instruction */
 void t_jump_direct(struct translation *t, s64 off);   /* to page start + off, from the block's end */
-struct stub *t_edge(struct translation *t, u8 *from, s64 off); /* the taken side of a conditional branch */
+void t_edge(struct translation *t, u8 *from, s64 off);          /* the taken side of a conditional branch */
 void t_sync_keep(struct translation *t);                       /* everything into the state; keeps rax, clobbers rdx */
 /* The displacement of a jump: a new one's, or that of the conditional branch or call that leads here, when nothing was
  * emitted in between. */

@@ -137,6 +137,14 @@ static void liveness(struct translation *t)
 
 /* ---- for the emitters ------------------------------------------------------------------------ */
 
+/* Not by memset(): so much it clears by a string instruction, which takes long to begin. */
+static void forget_held(struct translation *t)
+{
+    const struct held none = {0};
+    for (unsigned i = 0; i < HELD; i++)
+        t->held[i] = none;
+}
+
 void t_call(struct translation *t)
 {
     t->called = true;
@@ -147,7 +155,7 @@ void t_call(struct translation *t)
     v_forget(t);
     t->sp_ok = false;
     t->holds = false;
-    memset(t->held, 0, sizeof t->held);
+    forget_held(t);
 }
 
 /* Copies as they are stored, one by one: what is read otherwise has to wait until it is in the host's cache. */
@@ -161,27 +169,25 @@ static inline void copy_state(const struct translation *t, struct vstate *to, co
         memcpy(to->guest, from->guest, sizeof *to - offsetof(struct vstate, guest));
 }
 
-static struct stub *new_stub(struct translation *t, u8 *from)
+struct stub *t_slow(struct translation *t, u8 *from)
 {
     CHECK(t->nstubs < ARRAY_LEN(t->stubs));
     struct stub *s = &t->stubs[t->nstubs++];
     memset(s, 0, offsetof(struct stub, at));
     s->from[0] = from;
-    s->packed = t_packed(t);
-    s->k = (u8)t->k;
     s->count = 1;
     copy_state(t, &s->at, &t->vs);
     return s;
 }
 
-struct stub *t_slow(struct translation *t, u8 *from) { return new_stub(t, from); }
-
-struct stub *t_edge(struct translation *t, u8 *from, s64 off)
+void t_edge(struct translation *t, u8 *from, s64 off)
 {
-    struct stub *s = new_stub(t, from);
-    t->edges |= 1ull << (s - t->stubs);
-    s->target = (u64)off;
-    return s;
+    CHECK(t->nedges < ARRAY_LEN(t->edges));
+    struct edge *e = &t->edges[t->nedges++];
+    e->from = from;
+    e->rest = t->n - t->k - 1;
+    e->target = off;
+    copy_state(t, &e->at, &t->vs);
 }
 
 void t_sync_keep(struct translation *t)
@@ -260,12 +266,11 @@ static void ask_for_link(struct translation *t, u8 *d, u8 *hot, s64 off, u32 lin
     x64_link(x64_jmp(a), t->j->link);
 }
 
-/* Where the state is not worth keeping in registers over a jump: to the generic translation. */
-static void jump_generic(struct translation *t, s64 off)
+/* To the generic translation, with all state in its place. */
+static void jump_synced(struct translation *t, s64 off)
 {
     const u32 *entries = code_entries(t->page, t->flavour);
     u32 entry = entries ? entries[off / 4] : 0;
-    x_sync(t);
     u8 *d = t_jump(t);
     if (!entry_cold(entry))
         x64_link(d, t->j->rw + entry);
@@ -273,7 +278,14 @@ static void jump_generic(struct translation *t, s64 off)
         ask_for_link(t, d, NULL, off, (u32)(d - t->j->rw));
 }
 
-/* The same until the jump, noted by link, is executed often. */
+/* The same where the state is not worth keeping in registers over a jump. */
+static void jump_generic(struct translation *t, s64 off)
+{
+    x_sync(t);
+    jump_synced(t, off);
+}
+
+/* That until the jump, noted by link, is executed often. */
 static void jump_noted(struct translation *t, s64 off, u32 link)
 {
     x_sync(t);
@@ -365,46 +377,47 @@ u8 *t_cond(struct translation *t, unsigned cond) { return x64_jcc(&t->as, t_cond
 static void emit_edges(struct translation *t)
 {
     struct x64 *a = &t->as;
-    for (u64 m = t->edges; m; m &= m - 1) {
-        const struct stub *s = &t->stubs[__builtin_ctzll(m)];
-        x64_here(a, s->from[0]);
-        copy_state(t, &t->vs, &s->at);
-        t->edge = s->from[0];
+    for (unsigned i = 0; i < t->nedges; i++) {
+        const struct edge *e = &t->edges[i];
+        x64_here(a, e->from);
+        copy_state(t, &t->vs, &e->at);
+        t->edge = e->from;
         t->edge_at = a->p;
-        unsigned rest = (s->packed & 0xff) - 1;
-        if (rest)
-            x64_ri(a, true, X_ADD, R_LEFT, (s32)rest);
-        t_jump_direct(t, (s64)s->target);
+        if (e->rest)
+            x64_ri(a, true, X_ADD, R_LEFT, (s32)e->rest);
+        t_jump_direct(t, e->target);
     }
 }
 
-static void emit_stubs(struct translation *t)
+/* The current instruction's slow paths: its exec function, or those of the instructions that were emitted with it, and
+ * on behind its code; or, where what was checked before does not hold behind a call (again), at the next one's block. */
+static void emit_stubs(struct translation *t, bool again)
 {
+    u8 *end = t->as.p;
+    step_outside(t);
     struct x64 *a = &t->as;
-    for (u64 m = t->nstubs ? ~0ull >> (64 - t->nstubs) & ~t->edges : 0; m; m &= m - 1) {
-        const struct stub *s = &t->stubs[__builtin_ctzll(m)];
+    for (unsigned i = 0; i < t->nstubs; i++) {
+        const struct stub *s = &t->stubs[i];
         for (unsigned f = 0; f < ARRAY_LEN(s->from); f++)
             if (s->from[f])
                 x64_here(a, s->from[f]);
-        const struct vstate *behind = &t->behind[s->k];
         if (UNLIKELY(s->guard))
             x64_link(x64_call(a), t->j->guard);
         x_leave_rest(a, &s->at);
-        x_maps(a, &s->at, behind, s->count);
-        x64_mov_imm_keep(a, RAX, s->packed);
+        x_maps(a, &s->at, &t->vs, s->count);
+        x64_mov_imm_keep(a, RAX, t_packed(t));
         x64_link(x64_call(a), t->j->call_maps);
-        if (UNLIKELY(t->again_at >> s->k & 1)) {
-            t->vs.flags.op = PENDING_NONE;
-            x_forget(t);
-            v_forget(t);
-            x64_ri(a, true, X_ADD, R_LEFT, (s32)((s->packed & 0xff) - s->count));
-            jump_generic(t, (s64)((s->packed >> 8) + 4 * s->count));
+        if (UNLIKELY(again)) {
+            x64_ri(a, true, X_ADD, R_LEFT, (s32)(t->n - t->k - s->count));
+            jump_synced(t, t_off(t) + 4 * s->count);
             continue;
         }
         if (t->vectors)
-            v_reload(t, behind);
-        x64_link(x64_jmp(a), t->ends[s->k]);
+            v_reload(t, &t->vs);
+        x64_link(x64_jmp(a), end);
     }
+    step_outside(t);
+    t->nstubs = 0;
 }
 
 static void held_behind(struct translation *t, const struct op *o)
@@ -448,11 +461,10 @@ static void emit_op(struct translation *t, const struct op *o)
     if (UNLIKELY(t->parallel) && par_releases(o))
         t_fence(t);
     t->eflags &= (t->looks >> k & ~kept & 1) - 1;
-    t->ends[k] = t->as.p;
-    copy_state(t, &t->behind[k], &t->vs);
+    if (t->nstubs)
+        emit_stubs(t, t->holds && flags & EMIT_EXIT && t_held(t));
     if (t->holds) {
         t->in_rdx &= -(unsigned)(((flags & EMIT_QUIET) | t->access[k]) != 0);
-        t->again_at |= (u32)((flags & EMIT_EXIT) != 0 && t_held(t)) << k;
         t_held_behind(t, o);
     }
     if (UNLIKELY(flags_touched(t)))
@@ -510,8 +522,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->btype = btype;
     t->first = slot;
     t->eflags = EFLAGS_NONE;
-    t->nstubs = 0;
-    t->edges = t->again_at = 0;
+    t->nstubs = t->nedges = 0;
     t->k = 0;
     t->known = REG_SINK;
     t->sp_ok = false;
@@ -519,7 +530,7 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     t->sp_check = false;
     t->skip = 0;
     t->edge = t->edge_at = NULL;
-    memset(t->held, 0, sizeof t->held);
+    forget_held(t);
     t->in_rdx = 0;
     t->holds = false;
     v_forget(t);
@@ -563,7 +574,6 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
         t_jump_direct(t, 4 * (s64)(slot + t->n));
     emit_edges(t);
     step_outside(t);
-    emit_stubs(t);
     if (refused)
         x64_here(&t->as, refused);
     x64_here(&t->as, short_slice);

@@ -95,8 +95,8 @@ static inline struct x64_bytes x64_opcode(bool w, unsigned op, unsigned r, unsig
         c = x64_then(c, op >> 16);
     c.v |= (u64)(has ? 0x40 | rex : 0) << 8 * c.n;
     c.n += has;
-    if (op >> 8 & 0xff)
-        c = x64_then(c, op >> 8 & 0xff);
+    c.v |= (u64)(op >> 8 & 0xff) << 8 * c.n;
+    c.n += (op >> 8 & 0xff) != 0;
     return x64_then(c, op & 0xff);
 }
 static inline void x64_op(struct x64 *a, bool w, unsigned op, unsigned r, unsigned x, unsigned b, bool byte)
