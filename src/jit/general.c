@@ -69,9 +69,11 @@ void x_begin(struct translation *t)
  * loop; of equals a clean one. */
 static unsigned victim(const struct translation *t)
 {
-    u64 left = t->in_hosts;
+    const u64 dead = t->in_hosts & ~(t->later[t->k] | t->uses[t->k]);
+    bool any = dead && !t->loop;
+    u64 left = any ? dead : t->in_hosts;
     unsigned candidates = 0;
-    for (unsigned i = 0; i < t->n; i++) {
+    for (unsigned i = any ? t->n : 0; i < t->n; i++) {
         unsigned k = t->k + i < t->n ? t->k + i : t->k + i - t->n;
         u64 later = left & ~t->uses[k];
         if (!later)
@@ -152,7 +154,7 @@ static void store_dirty(struct x64 *a, const struct vstate *s)
                                  [R10] = HEAD(R10), [R11] = HEAD(R11), [R14] = HEAD(R14)};
 #undef HEAD
     unsigned sp = bytes_equal(s->x, REG_SP + 1) & s->x_dirty, m = s->x_dirty & ~sp;
-    for (unsigned i = 0; i < 3; i++, m &= m - 1) {
+    for (unsigned i = 0; i < 5; i++, m &= m - 1) {
         unsigned h = (unsigned)__builtin_ctz(m | 1u << R15);
         u32 v = head[h] + ((u32)s->x[h] << 27);
         memcpy(a->p, &v, sizeof v);
