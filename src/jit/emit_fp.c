@@ -165,7 +165,7 @@ static void compare(struct translation *t, const struct op *o, bool zero)
     v_rr(t, VOP(1, dbl(t) ? 1u : 0u, t->e->a ? 0x2f : 0x2e), swap ? m : n, 0, swap ? n : m);
     t->eflags = swap ? EFLAGS_FP_SWAPPED : EFLAGS_FP;
     t->vs.flags.op = PENDING_NONE;
-    if (!(t->need >> t->k & 1))
+    if (!(t->live >> t->k & 1))
         return;
     x64_8(a, 0x9f); /* lahf */
     x64_pext_m(a, RAX, RAX, R_CONST, (s32)offsetof(struct jit_shared, flag_mask_fp));

@@ -151,7 +151,7 @@ void flags_set(struct translation *t, enum eflags kind, struct pending p)
     struct x64 *a = &t->as;
     t->eflags = kind;
     t->vs.flags.op = PENDING_NONE;
-    if (!(t->need >> t->k & 1))
+    if (!(t->live >> t->k & 1))
         return;
     t->vs.flags = p;
     t->flag_operands = flags_operands(&p);

@@ -242,7 +242,7 @@ struct translation {
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     const struct emitter *row[BLOCK_MAX];
     u8 flags[BLOCK_MAX];  /* those of row[] that are below 256 */
-    u64 uses[BLOCK_MAX];  /* general registers, a bit each */
+    u64 uses[BLOCK_MAX + 4]; /* general registers, a bit each */
     u64 written[BLOCK_MAX];
     u32 writes[BLOCK_MAX]; /* the same, four bytes with a register each or 0xff */
     u8 base[BLOCK_MAX];    /* rn */
@@ -257,7 +257,6 @@ struct translation {
     u32 looks;       /* those that look at NZCV and do nothing else with it */
     u32 leaves;      /* all state must be in its place */
     u64 flag_operands; /* general registers, and perhaps more, that vs.flags is about: see flags_touched() */
-    u64 need; /* setter: NZCV must be written */
     u64 live; /* NZCV may be looked at behind the instruction, before something sets it */
     const struct emitter *e;
     bool called;      /* the current instruction became a call */

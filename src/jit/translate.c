@@ -19,6 +19,22 @@ static u32 with(const u8 bytes[BLOCK_MAX], unsigned bit)
         _mm256_cmpeq_epi8(_mm256_and_si256(v, _mm256_set1_epi8((char)bit)), _mm256_set1_epi8((char)bit)));
 }
 
+/* Registers of the instructions behind each one, four at a time from the end. */
+static void note_later(struct translation *t)
+{
+    const __m256i none = _mm256_setzero_si256();
+    __m256i all = none;
+    _mm256_storeu_si256((__m256i *)(t->uses + t->n), none);
+    for (int k = (int)(t->n - 1) & ~3; k >= 0; k -= 4) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(t->uses + k)), next, far;
+        next = _mm256_blend_epi32(_mm256_permute4x64_epi64(v, 0x39), all, 0xc0); /* of k + 1, k + 2, k + 3; all */
+        far = _mm256_or_si256(next, _mm256_blend_epi32(_mm256_permute4x64_epi64(next, 0x39), all, 0xc0));
+        next = _mm256_or_si256(far, _mm256_blend_epi32(_mm256_permute4x64_epi64(far, 0x4e), all, 0xf0));
+        _mm256_storeu_si256((__m256i *)(t->later + k), next);
+        all = _mm256_or_si256(_mm256_permute4x64_epi64(next, 0), _mm256_permute4x64_epi64(v, 0));
+    }
+}
+
 /* Decodes the block; n and the covered slots. */
 static void scan(struct translation *t)
 {
@@ -55,8 +71,7 @@ static void scan(struct translation *t)
     covered[0] |= mask << shift;
     if (shift + k > 64)
         covered[1] |= mask >> (64 - shift);
-    for (u64 later = 0; k-- > 0; later |= t->uses[k])
-        t->later[k] = later;
+    note_later(t);
     if (UNLIKELY(t->flavour & FLAVOUR_FP_CALL))
         for (unsigned i = 0; i < n; i++)
             t->access[i] &= t->access[i] & ACCESS_VECTOR ? 0 : ACCESS_ALL;
@@ -114,25 +129,22 @@ static bool fused(struct translation *t, unsigned k, const struct op *o, const s
     return true;
 }
 
+/* An instruction's bit of live: NZCV is looked at, or may be, behind it before something sets it. */
 static void liveness(struct translation *t)
 {
-    u64 live = 1, all = 0, need = 0, end = 1ull << t->n;
     memset(t->keep, 0, sizeof t->keep);
-    for (u64 m = t->sets | t->reads | t->branches | t->leaves, bit; m; m ^= bit) {
-        unsigned k = 63 - (unsigned)__builtin_clzll(m);
-        bit = 1ull << k;
-        all |= (end - 2 * bit) & -live;
-        live |= t->branches >> k & 1;
-        all |= live << k;
-        need |= live << k;
-        live &= ~(t->sets >> k);
-        live |= t->leaves >> k & 1;
-        if (t->reads & bit)
-            live |= !fused(t, k, &t->page->op[t->first + k], t->row[k]);
-        end = bit;
+    u32 looks = t->leaves;
+    for (u32 m = t->reads; m; m &= m - 1) {
+        unsigned k = (unsigned)__builtin_ctz(m);
+        looks |= (u32)!fused(t, k, &t->page->op[t->first + k], t->row[k]) << k;
     }
-    t->live = all | ((end - 1) & -live);
-    t->need = need;
+    /* in front of it: as behind it, unless it sets them; at the block's end; each step as far again */
+    u64 live = 1ull << t->n | looks | t->branches, passes = ~(u64)t->sets;
+    for (unsigned far = 1; far <= BLOCK_MAX; far *= 2) {
+        live |= passes & live >> far;
+        passes &= passes >> far;
+    }
+    t->live = live >> 1 | t->branches;
 }
 
 /* ---- for the emitters ------------------------------------------------------------------------ */
