@@ -117,7 +117,7 @@ enum { VERSIONS_MAX = 3, VERSION_NEAR = 1 };
 enum { VERSION_LISTS = 64 };
 /* Versions pay in loops: they begin with a jump back, and VERSION_REACH - 1 jumps on lead to versions again; and where a
  * jump is executed often enough to earn back the translation, some microseconds. Until then generated code counts. */
-enum { VERSION_REACH = 3, VERSION_HOT = 500, HOT_PART = 1 << 14, HOT_MAX = PARTS * HOT_PART };
+enum { VERSION_REACH = 3, VERSION_HOT = 2000, HOT_PART = 1 << 14, HOT_MAX = PARTS * HOT_PART };
 
 /* A jump that is not linked yet, with what is in host registers there. */
 struct link_state {
