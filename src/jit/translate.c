@@ -432,12 +432,6 @@ static void emit_stubs(struct translation *t, bool again)
     t->nstubs = 0;
 }
 
-static void held_behind(struct translation *t, const struct op *o)
-{
-    if (t->holds)
-        t_held_behind(t, o);
-}
-
 static void emit_special(struct translation *t, const struct op *o)
 {
     if (t->e->flags & t->special & (EMIT_CALL | EMIT_FP))
@@ -453,11 +447,6 @@ static void emit_op(struct translation *t, const struct op *o)
     const unsigned flags = e->flags, kept = t->keep[k];
     t->eflags &= -((t->reads >> k & 1) | kept);
     t->called = false;
-    if (t->skip) {
-        t->skip--;
-        held_behind(t, o);
-        return;
-    }
     t->regs = flags & EMIT_REGS;
     if (!t->regs) {
         x_sync(t);
@@ -574,13 +563,17 @@ u8 *jit_translate(struct jit *j, struct cpu *c, struct code_page *p, unsigned fl
     u8 *refused = NULL;
     if (btype)
         refused = landing(t, &p->op[slot], btype);
-    for (; t->k < t->n; t->k++) {
-        const struct op *o = &p->op[slot + t->k];
-        if (t->k == pace)
+    for (const struct op *o = &p->op[slot]; t->k < t->n; o++, t->k++) {
+        if (UNLIKELY(t->k == pace))
             t_pace(t, &p->op[slot]);
         emit_op(t, o);
-        if (btype && !t->k && !(t->e->row & ROW_BRANCH))
+        if (UNLIKELY(btype) && !t->k && !(t->e->row & ROW_BRANCH))
             clear_btype(t);
+        for (; t->skip; t->skip--) {
+            t->k++, o++;
+            if (t->holds)
+                t_held_behind(t, o);
+        }
     }
     if (!(t->e->flags & EMIT_END) || t->called)
         t_jump_direct(t, 4 * (s64)(slot + t->n));
