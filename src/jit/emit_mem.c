@@ -73,11 +73,8 @@ void mem_check(struct translation *t, unsigned va, s32 disp, s32 tags, unsigned 
         size += (unsigned)disp & 15;
         disp &= ~15;
     }
-    if (disp)
-        x64_rm(a, true, X_LEA, RDX, va, disp);
+    x64_rm(a, true, X_LEA, RDX, va, disp);
     x64_bextr(a, RCX, disp ? (unsigned)RDX : va, R_INDEX);
-    if (!disp)
-        x64_rr(a, true, X_LOAD, RDX, va);
     x64_rmx(a, true, X_XOR, RDX, R_FT, RCX, 3, tags);
     check_tag(t, size, aligned);
     x64_rmx(a, true, X_LOAD, RDX, R_FT, RCX, 3, (s32)offsetof(struct fast, delta));

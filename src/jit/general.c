@@ -65,6 +65,17 @@ void x_begin(struct translation *t)
     }
 }
 
+/* Those that hold registers of m, a bit each. */
+static unsigned hosts_in(const struct vstate *s, u64 m)
+{
+    const __m128i bit = _mm_set_epi8(-128, 64, 32, 16, 8, 4, 2, 1, -128, 64, 32, 16, 8, 4, 2, 1);
+    __m128i held = _mm_loadu_si128((const __m128i *)s->x),
+            byte = _mm_and_si128(_mm_srli_epi16(held, 3), _mm_set1_epi8(15)),
+            bits = _mm_shuffle_epi8(_mm_cvtsi64_si128((s64)(m << 1)), byte),
+            one = _mm_shuffle_epi8(bit, _mm_and_si128(held, _mm_set1_epi8(7)));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(bits, one), one)) & hosts(s);
+}
+
 /* The host register whose guest register is needed last: from here to the block's end, then from its start as in a
  * loop; of equals a clean one. */
 static unsigned victim(const struct translation *t)
@@ -72,7 +83,6 @@ static unsigned victim(const struct translation *t)
     const u64 dead = t->in_hosts & ~(t->later[t->k] | t->uses[t->k]);
     bool any = dead && !t->loop;
     u64 left = any ? dead : t->in_hosts;
-    unsigned candidates = 0;
     for (unsigned i = any ? t->n : 0; i < t->n; i++) {
         unsigned k = t->k + i < t->n ? t->k + i : t->k + i - t->n;
         u64 later = left & ~t->uses[k];
@@ -80,9 +90,7 @@ static unsigned victim(const struct translation *t)
             break;
         left = later;
     }
-    for (; left; left &= left - 1)
-        candidates |= 1u << t->host[__builtin_ctzll(left)];
-    unsigned clean = candidates & ~(unsigned)t->vs.x_dirty;
+    unsigned candidates = hosts_in(&t->vs, left), clean = candidates & ~(unsigned)t->vs.x_dirty;
     return (unsigned)__builtin_ctz(clean ? clean : candidates);
 }
 

@@ -66,7 +66,7 @@ enum { STALE = 256, STALE_DROPS = 4 };
 
 enum { BLOCK_MAX = 32, BLOCK_BYTES = 64 * 1024 };
 
-enum { HELD = 4, BOUNDS = 5, STUBS = 16 };
+enum { HELD = 4, BOUNDS = 5, STUBS = 16, LATER_LEAST = 12 };
 
 /* What generated code reads through R_CONST; code is shortest for the first 128 bytes. */
 struct jit_shared {
@@ -242,7 +242,7 @@ struct translation {
     bool keep[BLOCK_MAX]; /* EFLAGS are looked at behind it, as a setter before it left them */
     const struct emitter *row[BLOCK_MAX];
     u8 flags[BLOCK_MAX];  /* those of row[] that are below 256 */
-    u64 uses[BLOCK_MAX + 4]; /* general registers, a bit each */
+    u64 uses[BLOCK_MAX + LATER_LEAST]; /* general registers, a bit each */
     u64 written[BLOCK_MAX];
     u32 writes[BLOCK_MAX]; /* the same, four bytes with a register each or 0xff */
     u8 base[BLOCK_MAX];    /* rn */

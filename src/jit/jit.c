@@ -145,7 +145,7 @@ static void emit_call(struct jit *j, bool registers)
     leave[3] = x64_jcc(a, CC_NE);
     if (registers) {
         x64_rm(a, false, X_LOAD, RAX, R_CONST, packed);
-        x64_ri(a, false, X_ADD, RAX, (4 << 8) - 1); /* t_packed() of the next one */
+        x64_ri(a, false, X_ADD, RAX, (4 << 8) - 1);   /* t_packed() of the next one */
         x64_op(a, false, 0x80, 0, 0, R_CONST, false); /* sub byte [stores + 7], 1 */
         x64_modrm(a, 5, R_CONST, stores + 7);
         x64_8(a, 1);
@@ -163,8 +163,8 @@ static void emit_call(struct jit *j, bool registers)
     x64_ret(a); /* not a jump: the host shall predict the returns behind it */
 }
 
-/* Called in front of it in a block that was translated under another trap configuration than the current one: early in a
- * boot, for instance. Every STALE times its page's translations are dropped, so that it is translated anew. */
+/* Called in front of it in a block that was translated under another trap configuration than the current one: early in
+ * a boot, for instance. Every STALE times its page's translations are dropped, so that it is translated anew. */
 static void emit_guard(struct jit *j)
 {
     struct x64 *a = &j->as;

@@ -274,7 +274,7 @@ bool t_group(struct translation *t, const struct op *o)
             t->e->emit(t, o + i);
         if (member && writes_back(t->e->a & 7))
             moved += (s64)o[i].imm;
-        if (i && flags_touched(t))
+        if (UNLIKELY((i != 0) & flags_touched(t)))
             flags_behind(t);
     }
     t->k = k;

@@ -19,13 +19,15 @@ static u32 with(const u8 bytes[BLOCK_MAX], unsigned bit)
         _mm256_cmpeq_epi8(_mm256_and_si256(v, _mm256_set1_epi8((char)bit)), _mm256_set1_epi8((char)bit)));
 }
 
-/* Registers of the instructions behind each one, four at a time from the end. */
+/* Registers of the instructions behind each one, four at a time from the end; of most blocks in the same time. */
 static void note_later(struct translation *t)
 {
     const __m256i none = _mm256_setzero_si256();
     __m256i all = none;
-    _mm256_storeu_si256((__m256i *)(t->uses + t->n), none);
-    for (int k = (int)(t->n - 1) & ~3; k >= 0; k -= 4) {
+    for (int i = 0; i < LATER_LEAST; i += 4)
+        _mm256_storeu_si256((__m256i *)(t->uses + t->n + i), none);
+    const int n = (int)t->n;
+    for (int k = ((n > LATER_LEAST ? n : LATER_LEAST) - 1) & ~3; k >= 0; k -= 4) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(t->uses + k)), next, far;
         next = _mm256_blend_epi32(_mm256_permute4x64_epi64(v, 0x39), all, 0xc0); /* of k + 1, k + 2, k + 3; all */
         far = _mm256_or_si256(next, _mm256_blend_epi32(_mm256_permute4x64_epi64(next, 0x39), all, 0xc0));
@@ -402,7 +404,8 @@ static void emit_edges(struct translation *t)
 }
 
 /* The current instruction's slow paths: its exec function, or those of the instructions that were emitted with it, and
- * on behind its code; or, where what was checked before does not hold behind a call (again), at the next one's block. */
+ * on behind its code; or, where what was checked before does not hold behind a call (again), at the next one's block.
+ */
 static void emit_stubs(struct translation *t, bool again)
 {
     u8 *end = t->as.p;
